@@ -1,0 +1,60 @@
+package io.varve.model;
+
+/** Go's {@code strconv.Quote}: how Prometheus writes strings in label sets and error texts. */
+public final class GoQuote {
+    private GoQuote() {
+    }
+
+    /** The quoted form of {@code s}. */
+    public static String quote(String s) {
+        StringBuilder sb = new StringBuilder(s.length() + 2);
+        append(sb, s);
+        return sb.toString();
+    }
+
+    /** Appends the quoted form of {@code s}. */
+    public static void append(StringBuilder sb, String s) {
+        sb.append('"');
+        for (int i = 0; i < s.length();) {
+            int c = s.codePointAt(i);
+            i += Character.charCount(c);
+            switch (c) {
+                case '"' -> sb.append("\\\"");
+                case '\\' -> sb.append("\\\\");
+                case 7 -> sb.append("\\a");
+                case '\b' -> sb.append("\\b");
+                case '\f' -> sb.append("\\f");
+                case '\n' -> sb.append("\\n");
+                case '\r' -> sb.append("\\r");
+                case '\t' -> sb.append("\\t");
+                case 11 -> sb.append("\\v");
+                default -> {
+                    if (c < 0x20 || c == 0x7f) {
+                        sb.append(String.format("\\x%02x", c));
+                    } else if (isPrint(c)) {
+                        sb.appendCodePoint(c);
+                    } else if (c < 0x10000) {
+                        sb.append(String.format("\\u%04x", c));
+                    } else {
+                        sb.append(String.format("\\U%08x", c));
+                    }
+                }
+            }
+        }
+        sb.append('"');
+    }
+
+    /** Go's unicode.IsPrint: letters, marks, numbers, punctuation, symbols, and the ASCII space. */
+    private static boolean isPrint(int c) {
+        if (c < 0x7f) {
+            return c >= 0x20;
+        }
+        return switch (Character.getType(c)) {
+            case Character.CONTROL, Character.FORMAT, Character.PRIVATE_USE, Character.SURROGATE, Character.UNASSIGNED,
+                    Character.SPACE_SEPARATOR,
+                    Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR ->
+                false;
+            default -> true;
+        };
+    }
+}

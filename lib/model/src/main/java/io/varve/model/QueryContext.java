@@ -1,0 +1,106 @@
+package io.varve.model;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything of one query that outlives a call: deadline, cancellation, memory budget, warnings of stores and coverage. It is passed,
+ * never ambient. Safe for many threads. PromQL annotations (with positions) are the engine's own and not kept here.
+ */
+public final class QueryContext implements AutoCloseable {
+    private final long deadlineNanos;
+    private final MemoryBudget budget;
+    private final Coverage coverage = new Coverage();
+    private final AtomicReference<@Nullable CancelledException> cancelled = new AtomicReference<>();
+    private final Set<String> warnings = new LinkedHashSet<>();
+    private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
+
+    /**
+     * @param timeoutMillis from now; 0 or less means none
+     */
+    public QueryContext(long timeoutMillis, MemoryBudget budget) {
+        this.deadlineNanos = timeoutMillis <= 0 ? Long.MAX_VALUE : System.nanoTime() + timeoutMillis * 1_000_000;
+        this.budget = budget;
+    }
+
+    /** Without deadline or limits; for tools and tests. */
+    public static QueryContext unlimited() {
+        return new QueryContext(0, MemoryBudget.UNLIMITED);
+    }
+
+    /** Where memory is reserved. */
+    public MemoryBudget budget() {
+        return budget;
+    }
+
+    /** What was asked, what answered, what is missing. */
+    public Coverage coverage() {
+        return coverage;
+    }
+
+    /** Milliseconds left, at least 0; {@link Long#MAX_VALUE} without deadline. */
+    public long remainingMillis() {
+        return deadlineNanos == Long.MAX_VALUE ? Long.MAX_VALUE : Math.max(0, (deadlineNanos - System.nanoTime()) / 1_000_000);
+    }
+
+    /**
+     * Throws once the query is cancelled or past its deadline. Long loops call it at least every few milliseconds.
+     *
+     * @throws CancelledException with Prometheus' text
+     */
+    public void check() {
+        CancelledException c = cancelled.get();
+        if (c == null && deadlineNanos != Long.MAX_VALUE && System.nanoTime() - deadlineNanos >= 0) {
+            cancel(new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in expression evaluation"));
+            c = cancelled.get();
+        }
+        if (c != null) {
+            throw new CancelledException(c.reason(), c.getMessage());
+        }
+    }
+
+    /** Ends the query from outside: running work stops at its next check, streams are closed. Only the first call counts. */
+    public void cancel(CancelledException why) {
+        if (cancelled.compareAndSet(null, why)) {
+            onCancel.forEach(Runnable::run);
+        }
+    }
+
+    /** Whether the query was cancelled. */
+    public boolean isCancelled() {
+        return cancelled.get() != null;
+    }
+
+    /** Runs {@code action} when the query is cancelled, at once if it already is. Must not throw or block. */
+    public void onCancel(Runnable action) {
+        onCancel.add(action);
+        if (cancelled.get() != null) {
+            action.run();
+        }
+    }
+
+    /** Adds a warning, once per text. */
+    public void warn(String text) {
+        synchronized (warnings) {
+            warnings.add(text);
+        }
+    }
+
+    /** The warnings so far, in order of arrival. */
+    public List<String> warnings() {
+        synchronized (warnings) {
+            return new ArrayList<>(warnings);
+        }
+    }
+
+    /** Ends the query; runs what {@link #onCancel} collected unless it ran already. */
+    @Override
+    public void close() {
+        cancel(new CancelledException(CancelledException.Reason.CANCELED, "query is over"));
+    }
+}

@@ -1,0 +1,110 @@
+package io.varve.model;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The decoded samples of one series in parallel arrays: what decoders fill and what the PromQL engine reads. Reused from
+ * series to series; one thread. Fields are public for hot loops; they may be replaced by {@link #ensure}.
+ *
+ * <p>
+ * Sample {@code i} is a histogram where {@code histograms != null && histograms[i] != null}, else the float {@code values[i]}.
+ * Times are milliseconds, strictly rising once a series is complete. Histograms are shared, never to be changed.
+ */
+public final class SampleBuffer {
+    /** Prometheus' stale marker, to be compared by bits. */
+    public static final long STALE_NAN_BITS = 0x7ff0000000000002L;
+    /** The stale marker as a double. */
+    public static final double STALE_NAN = Double.longBitsToDouble(STALE_NAN_BITS);
+
+    /** Milliseconds. */
+    public long[] timestamps;
+    /** Floats; undefined where the sample is a histogram. */
+    public double[] values;
+    /** Histograms, or null while all samples are floats. */
+    public @Nullable FloatHistogram @Nullable [] histograms;
+    /** Start timestamps (0 unknown), or null while none is known. */
+    public long @Nullable [] startTimestamps;
+    /** How many samples there are. */
+    public int size;
+
+    /** An empty buffer with room for {@code capacity} samples. */
+    public SampleBuffer(int capacity) {
+        timestamps = new long[capacity];
+        values = new double[capacity];
+    }
+
+    /** Forgets all samples, keeps the arrays. */
+    public void clear() {
+        size = 0;
+        histograms = null;
+        startTimestamps = null;
+    }
+
+    /** Makes room for {@code more} samples beyond {@link #size}. */
+    public void ensure(int more) {
+        int need = size + more;
+        if (need > timestamps.length) {
+            int capacity = Math.max(need, timestamps.length + (timestamps.length >> 1) + 16);
+            timestamps = Arrays.copyOf(timestamps, capacity);
+            values = Arrays.copyOf(values, capacity);
+            if (histograms != null) {
+                histograms = Arrays.copyOf(histograms, capacity);
+            }
+            if (startTimestamps != null) {
+                startTimestamps = Arrays.copyOf(startTimestamps, capacity);
+            }
+        }
+    }
+
+    /** Appends a float. */
+    public void add(long timestamp, double value) {
+        ensure(1);
+        timestamps[size] = timestamp;
+        values[size] = value;
+        if (histograms != null) {
+            histograms[size] = null;
+        }
+        if (startTimestamps != null) {
+            startTimestamps[size] = 0;
+        }
+        size++;
+    }
+
+    /** Appends a histogram, which the buffer may share from now on. */
+    public void add(long timestamp, FloatHistogram histogram) {
+        add(timestamp, 0.0);
+        histogramArray()[size - 1] = histogram;
+    }
+
+    /** The histogram of sample {@code index}, null where it is a float. */
+    public @Nullable FloatHistogram histogram(int index) {
+        return histograms == null ? null : histograms[index];
+    }
+
+    /** The array of histograms, made where there was none. */
+    public @Nullable FloatHistogram[] histogramArray() {
+        @Nullable
+        FloatHistogram[] h = histograms;
+        if (h == null) {
+            h = new FloatHistogram[timestamps.length];
+            histograms = h;
+        }
+        return h;
+    }
+
+    /** The array of start timestamps, made (all 0) where there was none. */
+    public long[] startTimestampArray() {
+        long[] st = startTimestamps;
+        if (st == null) {
+            st = new long[timestamps.length];
+            startTimestamps = st;
+        }
+        return st;
+    }
+
+    /** Whether the value is the stale marker. */
+    public static boolean isStale(double value) {
+        return Double.doubleToRawLongBits(value) == STALE_NAN_BITS;
+    }
+}

@@ -1,0 +1,27 @@
+package io.varve.model;
+
+import java.util.List;
+
+/**
+ * What a select's reader is going to do. All times in milliseconds.
+ *
+ * @param range first and last instant that can matter, both included (left-open windows are already taken off)
+ * @param step distance between evaluation steps, 0 for an instant query
+ * @param window length of the range selector or lookback: a sample matters only within {@code (t−window, t]} of some step t
+ *        starting at {@code range.min − 1 + window}; 0 where everything in the range matters
+ * @param rangeMillis the range selector's length, 0 where there is none
+ * @param function the innermost function or aggregation over the selector, "" for none; as Prometheus' hints
+ * @param by whether {@code grouping} is {@code by} (else {@code without})
+ * @param grouping labels of the aggregation directly above
+ * @param limit how many series are wanted at most, 0 for all
+ * @param labelsOnly whether samples are not needed
+ * @param projection the labels that are needed, empty where all are
+ */
+public record SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
+        int limit,
+        boolean labelsOnly, List<String> projection) {
+    /** Everything in a range, no hints. */
+    public static SelectHints of(long minMillis, long maxMillis) {
+        return new SelectHints(new TimeRange(minMillis, maxMillis), 0, 0, 0, "", false, List.of(), 0, false, List.of());
+    }
+}

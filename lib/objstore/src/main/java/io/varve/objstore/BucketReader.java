@@ -1,0 +1,48 @@
+package io.varve.objstore;
+
+import io.varve.model.UnavailableException;
+import java.io.InputStream;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * Reads a bucket. Keys are {@code /}-separated without a leading slash. Safe for many threads; calls block (use virtual threads)
+ * and honour interruption. Failures other than absence are {@link UnavailableException}s that name operation and key.
+ */
+public interface BucketReader extends AutoCloseable {
+    /** What is listed or found: size in bytes, and last change in epoch milliseconds. */
+    record ObjectAttributes(String key, long size, long lastModifiedMillis) {
+    }
+
+    /**
+     * The whole object as a stream that the caller closes.
+     *
+     * @throws NoSuchObjectException where it is not there
+     */
+    InputStream open(String key) throws NoSuchObjectException;
+
+    /**
+     * {@code length} bytes from {@code offset}; fewer only where the object ends before.
+     *
+     * @throws NoSuchObjectException where it is not there
+     */
+    byte[] readRange(String key, long offset, int length) throws NoSuchObjectException;
+
+    /** Size and time of an object, empty where it is not there. */
+    Optional<ObjectAttributes> find(String key);
+
+    /**
+     * Lists what lies directly under {@code prefix} (""= root, else without trailing slash) in byte order: object keys whole, and
+     * directories ending in {@code /}.
+     */
+    void list(String prefix, Consumer<String> keys);
+
+    /** Lists all objects under {@code prefix}, at any depth, in byte order. */
+    void listRecursive(String prefix, Consumer<ObjectAttributes> objects);
+
+    /** The name for logs and metrics: the bucket's, or the directory's. */
+    String name();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,5 @@
+/** To be described. */
+@NullMarked
+package io.varve.promql;
+
+import org.jspecify.annotations.NullMarked;
