@@ -1,4 +1,4 @@
-/** To be described. */
+/** The distribution: one launcher for all processes. */
 @NullMarked
 package io.varve.dist;
 
