@@ -1,7 +1,7 @@
 package io.varve.model;
 
 /** The asker must change the request; trying again does not help. */
-public final class InvalidRequestException extends VarveException {
+public non-sealed class InvalidRequestException extends VarveException {
     private static final long serialVersionUID = 1L;
 
     /** When the request turned out to be wrong. */

@@ -1,0 +1,40 @@
+package io.varve.promql.parser;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A selector with a range.
+ *
+ * @param selector the series, with {@code @}, {@code offset} and edges of the whole
+ * @param rangeMillis the range; 0 while {@code rangeExpr} is not evaluated
+ * @param rangeExpr the range where it is more than a literal, null otherwise; the {@link Preprocessor} makes it a number
+ */
+public record MatrixSelector(VectorSelector selector, long rangeMillis, @Nullable DurationExpr rangeExpr, Position position)
+        implements
+            Expr {
+    /** The same over another selector. */
+    public MatrixSelector withSelector(VectorSelector newSelector) {
+        return new MatrixSelector(newSelector, rangeMillis, rangeExpr, position);
+    }
+
+    /** The same with a plain range. */
+    public MatrixSelector withRange(long newRangeMillis) {
+        return new MatrixSelector(selector, newRangeMillis, null, position);
+    }
+
+    @Override
+    public ValueType type() {
+        return ValueType.MATRIX;
+    }
+
+    @Override
+    public List<Expr> children() {
+        return List.of(selector);
+    }
+
+    @Override
+    public String toString() {
+        return Printer.print(this);
+    }
+}

@@ -1,0 +1,12 @@
+package io.varve.promql.parser;
+
+/**
+ * Where a node or token stands in the query, in bytes of its UTF-8 form, as Prometheus reports it.
+ *
+ * @param start first byte
+ * @param end one past the last byte
+ */
+public record Position(int start, int end) {
+    /** Of what was not written by anyone. */
+    public static final Position NONE = new Position(0, 0);
+}

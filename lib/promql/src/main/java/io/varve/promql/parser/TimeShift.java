@@ -1,0 +1,63 @@
+package io.varve.promql.parser;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code @} and {@code offset} of a selector or subquery.
+ *
+ * @param at null where there is no {@code @}
+ * @param offsetMillis how far to look back; negative looks ahead; 0 while {@code offsetExpr} is not evaluated
+ * @param offsetExpr the offset where it is more than a literal, null otherwise; the {@link Preprocessor} makes it a number
+ */
+public record TimeShift(@Nullable At at, long offsetMillis, @Nullable DurationExpr offsetExpr) {
+    /** Neither. */
+    public static final TimeShift NONE = new TimeShift(null, 0, null);
+
+    /** What {@code @} names. */
+    public enum Anchor {
+        /** An instant. */
+        TIMESTAMP,
+        /** {@code start()} */
+        START,
+        /** {@code end()} */
+        END
+    }
+
+    /**
+     * {@code @}.
+     *
+     * @param anchor what it names
+     * @param timestampMillis the instant, 0 for {@code start()} and {@code end()}
+     */
+    public record At(Anchor anchor, long timestampMillis) {
+        /** {@code @ start()} */
+        public static final At START = new At(Anchor.START, 0);
+        /** {@code @ end()} */
+        public static final At END = new At(Anchor.END, 0);
+
+        /** {@code @} an instant. */
+        public static At of(long timestampMillis) {
+            return new At(Anchor.TIMESTAMP, timestampMillis);
+        }
+    }
+
+    /** Whether there is neither. */
+    public boolean isNone() {
+        return at == null && offsetMillis == 0 && offsetExpr == null;
+    }
+
+    /** The same with another {@code @}. */
+    public TimeShift withAt(@Nullable At newAt) {
+        return new TimeShift(newAt, offsetMillis, offsetExpr);
+    }
+
+    /** The same with a plain offset. */
+    public TimeShift withOffset(long newOffsetMillis) {
+        return new TimeShift(at, newOffsetMillis, null);
+    }
+
+    /** The same with an offset that is an expression. */
+    public TimeShift withOffset(DurationExpr expr) {
+        return new TimeShift(at, 0, expr);
+    }
+}
