@@ -31,6 +31,9 @@ public final class GoQuote {
                 default -> {
                     if (c < 0x20 || c == 0x7f) {
                         sb.append(String.format("\\x%02x", c));
+                    } else if (c >= 0xdc80 && c <= 0xdcff) {
+                        // A byte that is no UTF-8, carried through a Java string as half a surrogate pair.
+                        sb.append(String.format("\\x%02x", c & 0xff));
                     } else if (isPrint(c)) {
                         sb.appendCodePoint(c);
                     } else if (c < 0x10000) {

@@ -1,0 +1,95 @@
+package io.varve.model;
+
+/** Pieces of JSON in exactly the form in which Prometheus' HTTP API writes them. */
+public final class JsonText {
+    private static final char[] HEX = "0123456789abcdef".toCharArray();
+
+    private JsonText() {
+    }
+
+    /** A time: seconds, without fraction where the milliseconds are 0, else with three digits. */
+    public static void appendTimestamp(StringBuilder sb, long millis) {
+        if (millis < 0) {
+            sb.append('-');
+        }
+        sb.append(Long.toUnsignedString(Long.divideUnsigned(Math.abs(millis), 1000)));
+        int fraction = (int) Long.remainderUnsigned(Math.abs(millis), 1000);
+        if (fraction != 0) {
+            sb.append('.');
+            if (fraction < 100) {
+                sb.append('0');
+            }
+            if (fraction < 10) {
+                sb.append('0');
+            }
+            sb.append(fraction);
+        }
+    }
+
+    /** A sample's value with its quotes. */
+    public static void appendSample(StringBuilder sb, double v) {
+        sb.append('"');
+        GoFloat.appendSample(sb, v);
+        sb.append('"');
+    }
+
+    /** A string with its quotes, made safe for HTML as everywhere but in label sets: {@code <}, {@code >}, {@code &} are escaped. */
+    public static void appendString(StringBuilder sb, String s) {
+        append(sb, s, true);
+    }
+
+    /** A string of a label set, with its quotes: only what JSON demands is escaped. */
+    public static void appendLabelString(StringBuilder sb, String s) {
+        append(sb, s, false);
+    }
+
+    /** A label set as an object. */
+    public static void appendLabels(StringBuilder sb, Labels labels) {
+        sb.append('{');
+        for (int i = 0; i < labels.size(); i++) {
+            if (i > 0) {
+                sb.append(',');
+            }
+            append(sb, labels.name(i), false);
+            sb.append(':');
+            append(sb, labels.value(i), false);
+        }
+        sb.append('}');
+    }
+
+    private static void append(StringBuilder sb, String s, boolean html) {
+        sb.append('"');
+        int plain = 0;
+        int n = s.length();
+        for (int i = 0; i < n; i++) {
+            char c = s.charAt(i);
+            boolean escape = c < 0x20 || c == '"' || c == '\\'
+                    || html && (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029');
+            boolean half = Character.isSurrogate(c);
+            if (half && Character.isHighSurrogate(c) && i + 1 < n && Character.isLowSurrogate(s.charAt(i + 1))) {
+                i++;
+                continue;
+            }
+            if (!escape && !half) {
+                continue;
+            }
+            sb.append(s, plain, i);
+            plain = i + 1;
+            switch (c) {
+                case '"' -> sb.append("\\\"");
+                case '\\' -> sb.append("\\\\");
+                case '\n' -> sb.append("\\n");
+                case '\r' -> sb.append("\\r");
+                case '\t' -> sb.append("\\t");
+                default -> {
+                    if (half) {
+                        sb.append("\\ufffd");
+                    } else {
+                        sb.append("\\u").append(HEX[c >> 12 & 15]).append(HEX[c >> 8 & 15]).append(HEX[c >> 4 & 15]).append(HEX[c & 15]);
+                    }
+                }
+            }
+        }
+        sb.append(s, plain, n).append('"');
+    }
+}
