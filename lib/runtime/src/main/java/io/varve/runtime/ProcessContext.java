@@ -1,0 +1,169 @@
+package io.varve.runtime;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.runtime.flags.GlobalFlags;
+import io.varve.runtime.flags.GrpcFlags;
+import io.varve.runtime.flags.HttpFlags;
+import io.varve.runtime.grpc.GrpcServer;
+import io.varve.runtime.http.HttpServer;
+import io.varve.runtime.http.Routes;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What a running process has: its metrics, probes, servers, what to stop when it ends, and a way to end it. Safe for many threads. */
+public final class ProcessContext {
+    private static final Logger LOG = LoggerFactory.getLogger(ProcessContext.class);
+
+    private final String component;
+    private final GlobalFlags flags;
+    private final List<String> arguments;
+    private final PrometheusRegistry registry = Metrics.newRegistry();
+    private final Probes probes;
+    private final CompletableFuture<Integer> end = new CompletableFuture<>();
+    private final Deque<Stoppable> stoppables = new ArrayDeque<>();
+    private volatile @Nullable HttpServer http;
+    private volatile @Nullable GrpcServer grpc;
+
+    private record Stoppable(String name, AutoCloseable what) {
+    }
+
+    ProcessContext(String component, GlobalFlags flags, List<String> arguments) {
+        this.component = component;
+        this.flags = flags;
+        this.arguments = List.copyOf(arguments);
+        this.probes = new Probes(component, registry);
+    }
+
+    /** The component's name. */
+    public String component() {
+        return component;
+    }
+
+    /** Flags of every process. */
+    public GlobalFlags flags() {
+        return flags;
+    }
+
+    /** The arguments the process was started with. */
+    public List<String> arguments() {
+        return arguments;
+    }
+
+    /** The registry that {@code /metrics} shows. */
+    public PrometheusRegistry registry() {
+        return registry;
+    }
+
+    /** Liveness and readiness. */
+    public Probes probes() {
+        return probes;
+    }
+
+    /**
+     * Starts the HTTP server with {@code routes} beside {@code /-/healthy}, {@code /-/ready} and {@code /metrics}; from then on the process is
+     * healthy. It is stopped, within the grace period, when the process ends.
+     */
+    public HttpServer startHttp(HttpFlags flags, Routes routes) {
+        flags.check();
+        HttpServer server = HttpServer.start(flags.address(), flags.gracePeriod(), routes.withAdmin(probes.healthyHandler(),
+                probes.readyHandler(), Metrics.handler(registry)), registry);
+        http = server;
+        synchronized (stoppables) {
+            stoppables.push(new Stoppable("http server", server));
+        }
+        probes.healthy(true);
+        LOG.atInfo().addKeyValue("address", server.address()).log("listening for HTTP");
+        return server;
+    }
+
+    /** Starts a gRPC server; its health follows readiness. It is stopped, within the grace period, when the process ends. */
+    public GrpcServer startGrpc(GrpcFlags flags, GrpcServer.Builder builder) {
+        flags.check();
+        GrpcServer server = builder.start(flags, registry);
+        probes.onReadyChange(server::serving);
+        grpc = server;
+        synchronized (stoppables) {
+            stoppables.push(new Stoppable("grpc server", server));
+        }
+        LOG.atInfo().addKeyValue("address", server.address()).log("listening for gRPC");
+        return server;
+    }
+
+    /** The HTTP server's address as host:port, with the port that was bound. */
+    public String httpAddress() {
+        HttpServer server = http;
+        if (server == null) {
+            throw new IllegalStateException(component + " has no HTTP server");
+        }
+        return server.address();
+    }
+
+    /** The gRPC server's address as host:port, with the port that was bound. */
+    public String grpcAddress() {
+        GrpcServer server = grpc;
+        if (server == null) {
+            throw new IllegalStateException(component + " has no gRPC server");
+        }
+        return server.address();
+    }
+
+    /** Has {@code what} closed when the process ends; last registered, first closed, after the servers have drained. */
+    public void onStop(String name, AutoCloseable what) {
+        synchronized (stoppables) {
+            stoppables.push(new Stoppable(name, what));
+        }
+    }
+
+    /** Asks the process to end; returns at once. Exit code 0 after work that is done. Only the first call counts. */
+    public void stop(int exitCode) {
+        end.complete(exitCode);
+    }
+
+    /** Asks the process to end because it cannot go on: one log line, exit code 1. */
+    public void fail(String what, @Nullable Throwable cause) {
+        if (end.complete(1)) {
+            LOG.atError().addKeyValue("err", cause == null ? what : what + ": " + ProcessRunner.oneLine(cause)).log("process ends");
+        }
+    }
+
+    /** The exit code once the process was asked to end. */
+    CompletableFuture<Integer> end() {
+        return end;
+    }
+
+    /** Not ready, servers drained side by side, then everything else closed in turn. */
+    void close() {
+        probes.ready(false);
+        List<Stoppable> servers = new ArrayList<>();
+        List<Stoppable> others = new ArrayList<>();
+        synchronized (stoppables) {
+            stoppables.forEach(s -> (s.what instanceof HttpServer || s.what instanceof GrpcServer ? servers : others).add(s));
+            stoppables.clear();
+        }
+        List<Thread> draining = servers.stream().map(s -> Thread.ofVirtual().name("stop " + s.name).start(() -> close(s))).toList();
+        for (Thread t : draining) {
+            try {
+                t.join(Duration.ofMinutes(10));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        others.forEach(ProcessContext::close);
+        probes.healthy(false);
+    }
+
+    private static void close(Stoppable s) {
+        try {
+            s.what.close();
+        } catch (Exception e) {
+            LOG.atWarn().addKeyValue("what", s.name).addKeyValue("err", ProcessRunner.oneLine(e)).log("could not be stopped cleanly");
+        }
+    }
+}

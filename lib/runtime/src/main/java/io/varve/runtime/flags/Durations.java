@@ -1,0 +1,141 @@
+package io.varve.runtime.flags;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.time.Duration;
+
+/** The two ways in which durations are written: Go's ({@code 1h30m0.5s}) and Prometheus' ({@code 1w2d}). */
+public final class Durations {
+    private static final BigDecimal MAX_NANOS = BigDecimal.valueOf(Long.MAX_VALUE);
+    private static final String[] PROM_UNITS = {"y", "w", "d", "h", "m", "s", "ms"};
+    private static final long[] PROM_MILLIS = {365L * 86_400_000, 7L * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000, 1};
+
+    private Durations() {
+    }
+
+    /**
+     * Go's {@code time.ParseDuration}: an optional sign, then numbers with a fraction and a unit of ns, us, µs, ms, s, m, h; or 0.
+     *
+     * @throws IllegalArgumentException in Go's words
+     */
+    public static Duration parseGo(String text) {
+        String s = text;
+        boolean negative = false;
+        if (s.startsWith("-") || s.startsWith("+")) {
+            negative = s.charAt(0) == '-';
+            s = s.substring(1);
+        }
+        if (s.equals("0")) {
+            return Duration.ZERO;
+        }
+        if (s.isEmpty()) {
+            throw invalidGo(text);
+        }
+        BigDecimal nanos = BigDecimal.ZERO;
+        int i = 0;
+        while (i < s.length()) {
+            int from = i;
+            boolean digits = false;
+            boolean dot = false;
+            for (; i < s.length(); i++) {
+                char c = s.charAt(i);
+                if (c >= '0' && c <= '9') {
+                    digits = true;
+                } else if (c == '.' && !dot) {
+                    dot = true;
+                } else {
+                    break;
+                }
+            }
+            if (!digits || i - from > 40) {
+                throw invalidGo(text);
+            }
+            String number = s.substring(from, i);
+            int unitFrom = i;
+            while (i < s.length() && s.charAt(i) != '.' && (s.charAt(i) < '0' || s.charAt(i) > '9')) {
+                i++;
+            }
+            String unit = s.substring(unitFrom, i);
+            if (unit.isEmpty()) {
+                throw new IllegalArgumentException("time: missing unit in duration \"" + text + "\"");
+            }
+            long factor = switch (unit) {
+                case "ns" -> 1L;
+                case "us", "µs", "μs" -> 1_000L;
+                case "ms" -> 1_000_000L;
+                case "s" -> 1_000_000_000L;
+                case "m" -> 60_000_000_000L;
+                case "h" -> 3_600_000_000_000L;
+                default -> throw new IllegalArgumentException("time: unknown unit \"" + unit + "\" in duration \"" + text + "\"");
+            };
+            nanos = nanos.add(new BigDecimal(number).multiply(BigDecimal.valueOf(factor)));
+        }
+        nanos = nanos.setScale(0, RoundingMode.DOWN);
+        if (nanos.compareTo(MAX_NANOS) > 0) {
+            throw invalidGo(text);
+        }
+        return Duration.ofNanos(negative ? -nanos.longValue() : nanos.longValue());
+    }
+
+    /**
+     * Prometheus' {@code model.ParseDuration}: whole numbers with units y, w, d, h, m, s, ms in that order, each at most once; or 0.
+     *
+     * @throws IllegalArgumentException in Prometheus' words
+     */
+    public static Duration parsePrometheus(String text) {
+        if (text.isEmpty()) {
+            throw new IllegalArgumentException("empty duration string");
+        }
+        if (text.equals("0")) {
+            return Duration.ZERO;
+        }
+        long millis = 0;
+        int unitFrom = 0;
+        int i = 0;
+        while (i < text.length()) {
+            int from = i;
+            while (i < text.length() && text.charAt(i) >= '0' && text.charAt(i) <= '9') {
+                i++;
+            }
+            if (from == i) {
+                throw invalidProm(text);
+            }
+            String number = text.substring(from, i);
+            int u = unitAt(text, i);
+            if (u < unitFrom) {
+                throw invalidProm(text);
+            }
+            i += PROM_UNITS[u].length();
+            unitFrom = u + 1;
+            try {
+                millis = Math.addExact(millis, Math.multiplyExact(Long.parseLong(number), PROM_MILLIS[u]));
+            } catch (ArithmeticException | NumberFormatException e) {
+                throw new IllegalArgumentException("duration out of range", e);
+            }
+            if (millis > Long.MAX_VALUE / 1_000_000) {
+                throw new IllegalArgumentException("duration out of range");
+            }
+        }
+        return Duration.ofMillis(millis);
+    }
+
+    private static int unitAt(String text, int i) {
+        if (text.startsWith("ms", i)) {
+            return 6;
+        }
+        for (int u = 0; u < 6; u++) {
+            if (text.startsWith(PROM_UNITS[u], i)) {
+                return u;
+            }
+        }
+        throw invalidProm(text);
+    }
+
+    private static IllegalArgumentException invalidGo(String text) {
+        return new IllegalArgumentException("time: invalid duration \"" + text + "\"");
+    }
+
+    private static IllegalArgumentException invalidProm(String text) {
+        return new IllegalArgumentException("not a valid duration string: \"" + text + "\"");
+    }
+}

@@ -1,0 +1,235 @@
+package io.varve.runtime.http;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.runtime.flags.FlagException;
+import io.varve.runtime.flags.HostPort;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.server.Handler;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.GracefulHandler;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An HTTP/1.1 server over Jetty. {@link #close} stops accepting, lets requests in flight end within the grace period, then cuts them off.
+ */
+public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    /** As Go's server: lines and headers of a request together. */
+    private static final int MAX_HEADER_BYTES = 1 << 20;
+    /** As Go's server: a form in a body. */
+    static final int MAX_FORM_BYTES = 10 << 20;
+    /** A body that a handler reads itself. */
+    static final long MAX_BODY_BYTES = 64L << 20;
+    private static final long IDLE_MILLIS = Duration.ofMinutes(5).toMillis();
+
+    private final Server server;
+    private final ServerConnector connector;
+    private final String host;
+
+    private HttpServer(Server server, ServerConnector connector, String host) {
+        this.server = server;
+        this.connector = connector;
+        this.host = host;
+    }
+
+    /**
+     * Starts a server.
+     *
+     * @param address host:port; port 0 lets the system choose
+     * @param gracePeriod how long {@link #close} lets requests run
+     * @param registry where the HTTP metrics go
+     * @throws FlagException where the address cannot be bound
+     */
+    public static HttpServer start(String address, Duration gracePeriod, Routes routes, PrometheusRegistry registry) {
+        HostPort at = HostPort.parse("http-address", address);
+        // Two threads select and accept, the rest are virtual: a request costs no platform thread.
+        QueuedThreadPool threads = new QueuedThreadPool(16, 2, 60_000);
+        threads.setName("http");
+        threads.setVirtualThreadsExecutor(Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("http-", 0).factory()));
+        Server server = new Server(threads);
+        HttpConfiguration configuration = new HttpConfiguration();
+        configuration.setSendServerVersion(false);
+        configuration.setSendDateHeader(true);
+        configuration.setRequestHeaderSize(MAX_HEADER_BYTES);
+        configuration.setOutputBufferSize(32 << 10);
+        configuration.setUriCompliance(org.eclipse.jetty.http.UriCompliance.UNSAFE);
+        ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(configuration));
+        InetSocketAddress socket = at.socketAddress();
+        if (socket.isUnresolved()) {
+            throw new FlagException("listen on " + address + ": no such host");
+        }
+        if (!at.host().isEmpty()) {
+            connector.setHost(socket.getAddress().getHostAddress());
+        }
+        connector.setPort(at.port());
+        connector.setIdleTimeout(IDLE_MILLIS);
+        connector.setAcceptQueueSize(256);
+        server.addConnector(connector);
+        HttpMetrics metrics = routes.measured() ? new HttpMetrics(registry, routes.tenant() != null) : null;
+        server.setHandler(new GracefulHandler(new Dispatcher(routes, metrics)));
+        server.setErrorHandler((request, response, callback) -> {
+            String text = org.eclipse.jetty.http.HttpStatus.getMessage(response.getStatus()) + "\n";
+            response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/plain; charset=utf-8");
+            response.write(true, java.nio.ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)), callback);
+            return true;
+        });
+        server.setStopTimeout(Math.max(1, gracePeriod.toMillis()));
+        try {
+            server.start();
+        } catch (Exception e) {
+            try {
+                server.stop();
+            } catch (Exception stopping) {
+                e.addSuppressed(stopping);
+            }
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new FlagException("listen on " + address + ": " + cause.getMessage(), e);
+        }
+        return new HttpServer(server, connector, at.host());
+    }
+
+    /** host:port, with the port that was bound; {@code 127.0.0.1} for all interfaces. */
+    public String address() {
+        String h = host.isEmpty() || host.equals("0.0.0.0") || host.equals("::") ? "127.0.0.1" : host;
+        return new HostPort(h, port()).toString();
+    }
+
+    /** The port that was bound. */
+    public int port() {
+        return connector.getLocalPort();
+    }
+
+    /** Drains and stops. */
+    @Override
+    public void close() {
+        try {
+            server.stop();
+        } catch (Exception e) {
+            LOG.atWarn().addKeyValue("err", String.valueOf(e.getMessage())).log("HTTP server did not stop cleanly");
+        }
+    }
+
+    /** Finds the handler, runs it, answers for it where it fails. */
+    private static final class Dispatcher extends Handler.Abstract {
+        private final Routes routes;
+        private final @Nullable HttpMetrics metrics;
+
+        Dispatcher(Routes routes, @Nullable HttpMetrics metrics) {
+            this.routes = routes;
+            this.metrics = metrics;
+        }
+
+        @Override
+        public boolean handle(org.eclipse.jetty.server.Request jetty, org.eclipse.jetty.server.Response out, Callback callback) {
+            String method = jetty.getMethod();
+            String rawPath = jetty.getHttpURI().getPath();
+            rawPath = rawPath == null || !rawPath.startsWith("/") ? "/" : rawPath;
+            JettyResponse response = new JettyResponse(jetty, out);
+            try {
+                Routes.Match match = routes.match(rawPath, method);
+                String root = routes.rootRedirect() != null
+                        ? routes.rootRedirect()
+                        : routes.prefix().isEmpty() ? null : routes.prefix() + "/";
+                if (rawPath.equals("/") && root != null && (match == null || !root.equals("/")) && !root.equals(rawPath)) {
+                    response.status(302).header("Location", root).send(new byte[0]);
+                } else if (match == null) {
+                    response.header("X-Content-Type-Options", "nosniff").sendText(404, "404 page not found\n");
+                } else if (match.route().api() && method.equals("OPTIONS") && !match.methodTaken()) {
+                    cors(match, response);
+                    response.header("Vary", "Accept-Encoding").status(204).send(new byte[0]);
+                } else if (!match.methodTaken()) {
+                    response.header("Allow", String.join(", ", match.allowed())).header("X-Content-Type-Options", "nosniff")
+                            .sendText(405, "Method Not Allowed\n");
+                } else {
+                    run(jetty, match, response);
+                }
+                response.finish();
+                callback.succeeded();
+            } catch (Throwable e) {
+                fail(e, response, callback, method, rawPath);
+            }
+            return true;
+        }
+
+        private void run(org.eclipse.jetty.server.Request jetty, Routes.Match match, JettyResponse response) throws Exception {
+            cors(match, response);
+            Map<String, String> parameters = match.parameters();
+            JettyRequest request = new JettyRequest(jetty, routes.prefix(), parameters);
+            String name = match.route().name();
+            HttpMetrics m = metrics;
+            if (m == null || name == null) {
+                handle(match, request, response);
+                return;
+            }
+            var tenantOf = routes.tenant();
+            String tenant = tenantOf == null ? "" : tenantOf.apply(request);
+            long start = System.nanoTime();
+            m.started(name, request.method(), tenant);
+            int[] failed = {0};
+            try {
+                handle(match, request, response);
+            } catch (HttpStatusException e) {
+                failed[0] = e.status();
+                throw e;
+            } catch (Exception e) {
+                failed[0] = 500;
+                throw e;
+            } finally {
+                int code = failed[0] != 0 && !response.isCommitted() ? failed[0] : response.currentStatus();
+                m.ended(name, request.method(), tenant, code, System.nanoTime() - start, request.approximateBytes(),
+                        response.bytesWritten());
+            }
+        }
+
+        private static void handle(Routes.Match match, JettyRequest request, JettyResponse response) throws Exception {
+            match.route().handler().handle(request, response);
+        }
+
+        private void cors(Routes.Match match, JettyResponse response) {
+            if (routes.cors() && match.route().api()) {
+                response.header("Access-Control-Allow-Headers", "Accept, Accept-Encoding, Authorization, Content-Type, Origin");
+                response.header("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+                response.header("Access-Control-Allow-Origin", "*");
+                response.header("Access-Control-Expose-Headers", "Date");
+            }
+        }
+
+        private static void fail(Throwable e, JettyResponse response, Callback callback, String method, String path) {
+            boolean clientGone = e instanceof IOException;
+            if (!(e instanceof HttpStatusException) && !clientGone) {
+                LOG.atError().addKeyValue("method", method).addKeyValue("path", path).addKeyValue("err", String.valueOf(e)).setCause(e)
+                        .log("request failed");
+            }
+            if (response.isCommitted() || clientGone) {
+                // Half an answer must not look whole: break the connection.
+                callback.failed(e);
+                return;
+            }
+            try {
+                response.reset();
+                if (e instanceof HttpStatusException s) {
+                    response.sendText(s.status(), s.getMessage() + "\n");
+                } else {
+                    response.sendText(500, "Internal Server Error\n");
+                }
+                response.finish();
+                callback.succeeded();
+            } catch (IOException | RuntimeException again) {
+                callback.failed(again);
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+package io.varve.runtime.http;
+
+import java.io.InputStream;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** A request as its handler sees it. One thread. */
+public interface Request {
+    /** The method, as sent: {@code GET}. */
+    String method();
+
+    /** The decoded path, without the route prefix. */
+    String path();
+
+    /**
+     * The decoded value of a {@code {name}} or {@code {name*}} in the route's path.
+     *
+     * @throws IllegalArgumentException where the route has no such part
+     */
+    String pathParameter(String name);
+
+    /** A header's first value, null where there is none; the name in any case. */
+    @Nullable
+    String header(String name);
+
+    /** All values of a header. */
+    List<String> headers(String name);
+
+    /**
+     * All parameters: those of a form body (POST, PUT, PATCH), then those of the query, in order. Reads the body.
+     *
+     * @throws HttpStatusException 400 where they are malformed, 413 where the form is larger than the server's limit
+     */
+    Map<String, List<String>> parameters();
+
+    /** The parameters of the query alone, in order. */
+    Map<String, List<String>> queryParameters();
+
+    /** The first value of a parameter (form before query), null where it was not given. */
+    default @Nullable String parameter(String name) {
+        List<String> values = parameters().get(name);
+        return values == null || values.isEmpty() ? null : values.getFirst();
+    }
+
+    /** All values of a parameter, form before query; empty where it was not given. */
+    default List<String> parameterValues(String name) {
+        return parameters().getOrDefault(name, List.of());
+    }
+
+    /**
+     * The body as it arrives. Reading more than the server's limit throws {@link HttpStatusException} 413.
+     */
+    InputStream body();
+
+    /** The whole body; at most {@code maxBytes} or status 413. */
+    byte[] readBody(int maxBytes);
+
+    /** The client's address. */
+    String remoteAddress();
+
+    /** The query as sent, undecoded, "" for none. */
+    String rawQuery();
+
+    /** Runs {@code action} when the connection fails while the handler is at work: the client is gone. Must not block. */
+    void onClientGone(Runnable action);
+}
