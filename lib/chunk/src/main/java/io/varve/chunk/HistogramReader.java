@@ -1,0 +1,221 @@
+package io.varve.chunk;
+
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
+import io.varve.model.Histogram;
+import io.varve.model.SampleBuffer;
+import java.util.List;
+
+/**
+ * Forward over a histogram chunk of any of the four encodings. {@link #next} reads one sample, then {@link #floatHistogram} or
+ * {@link #histogram} builds it: the bucket arrays are new for each sample, spans and bounds are the chunk's and shared.
+ */
+final class HistogramReader {
+    /** Payload bits of a variable number by the count of ones before it, where it fits one word. */
+    private static final int[] WIDTH = {0, 3, 6, 9, 12, 18, 25};
+
+    private final BitReader in;
+    private final boolean ints;
+    private final boolean gauge;
+    private final StartTimes.Reader starts;
+    private final int size;
+    private HistogramLayout layout = HistogramLayout.of(0, 0, List.of(), List.of(), FloatHistogram.NO_BUCKETS);
+    private int read;
+
+    /** Milliseconds. */
+    long t;
+    /** Milliseconds, 0 unknown. */
+    long st;
+    private long tDelta;
+    /**
+     * Count, zero count, sum, then all positive and all negative buckets. Integers: numbers, buckets as differences to their
+     * neighbours; floats and every sum: bits.
+     */
+    private long[] values = new long[FlatHistogram.BUCKETS];
+    /** Integers only: how the values changed last. */
+    private long[] deltas = new long[FlatHistogram.BUCKETS];
+    /** Leading and trailing zeros of the floats. */
+    private byte[] windows = new byte[2 * FlatHistogram.BUCKETS];
+
+    HistogramReader(Encoding encoding, byte[] data, int offset, int length) {
+        size = ChunkDecoder.header(encoding, data, offset, length);
+        in = new BitReader(data, offset, length);
+        in.pos = 24;
+        ints = encoding == Encoding.HISTOGRAM || encoding == Encoding.HISTOGRAM_ST;
+        boolean withStarts = encoding == Encoding.HISTOGRAM_ST || encoding == Encoding.FLOAT_HISTOGRAM_ST;
+        starts = new StartTimes.Reader(withStarts ? data[offset + 2] : 0);
+        gauge = ChunkDecoder.counterReset(encoding, data, offset, length) == CounterResetHint.GAUGE;
+        // Four bits are the shortest sample that follows another.
+        if (size > 0 && (size - 1) * 4L > in.remaining()) {
+            throw in.corrupt("chunk of " + length + " bytes cannot hold the " + size + " samples it claims");
+        }
+    }
+
+    /** How many samples there are in all. */
+    int size() {
+        return size;
+    }
+
+    /** Reads the next sample; false at the end. */
+    boolean next() {
+        if (read == size) {
+            return false;
+        }
+        long before = t;
+        if (read == 0) {
+            first();
+        } else {
+            tDelta += in.varbitInt();
+            t += tDelta;
+            if (ints) {
+                nextInts();
+            } else {
+                nextFloats();
+            }
+        }
+        st = starts.read(in, read, t, before);
+        in.check();
+        read++;
+        return true;
+    }
+
+    private void first() {
+        layout = HistogramLayout.read(in, ints ? 1 : 64);
+        int n = FlatHistogram.BUCKETS + layout.positiveCount() + layout.negativeCount();
+        values = new long[n];
+        t = in.varbitInt();
+        if (ints) {
+            deltas = new long[n];
+            values[FlatHistogram.COUNT] = in.varbitUint();
+            values[FlatHistogram.ZERO_COUNT] = in.varbitUint();
+            values[FlatHistogram.SUM] = in.bits(64);
+            for (int i = FlatHistogram.BUCKETS; i < n; i++) {
+                values[i] = in.varbitInt();
+            }
+        } else {
+            windows = new byte[2 * n];
+            for (int i = 0; i < n; i++) {
+                values[i] = in.bits(64);
+            }
+        }
+    }
+
+    private void nextInts() {
+        long[] v = values;
+        long[] d = deltas;
+        v[FlatHistogram.COUNT] += d[FlatHistogram.COUNT] += in.varbitInt();
+        v[FlatHistogram.ZERO_COUNT] += d[FlatHistogram.ZERO_COUNT] += in.varbitInt();
+        v[FlatHistogram.SUM] = in.xor(v[FlatHistogram.SUM], windows, FlatHistogram.SUM);
+        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
+            return;
+        }
+        BitReader r = in;
+        long pos = r.pos;
+        for (int i = FlatHistogram.BUCKETS; i < v.length; i++) {
+            long w = r.word(pos);
+            if (w >= 0) {
+                pos++;
+            } else {
+                int ones = Long.numberOfLeadingZeros(~w);
+                if (ones < WIDTH.length) {
+                    int width = WIDTH[ones];
+                    long x = w << ones + 1 >>> 64 - width;
+                    d[i] += x > 1L << width - 1 ? x - (1L << width) : x;
+                    pos += ones + 1 + width;
+                } else {
+                    r.pos = pos;
+                    d[i] += r.varbitInt();
+                    pos = r.pos;
+                }
+            }
+            v[i] += d[i];
+        }
+        r.pos = pos;
+    }
+
+    private void nextFloats() {
+        long[] v = values;
+        for (int i = 0; i < FlatHistogram.BUCKETS; i++) {
+            v[i] = in.xor(v[i], windows, i);
+        }
+        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
+            return;
+        }
+        for (int i = FlatHistogram.BUCKETS; i < v.length; i++) {
+            v[i] = in.xor(v[i], windows, i);
+        }
+    }
+
+    boolean stale() {
+        return values[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS;
+    }
+
+    private CounterResetHint hint() {
+        // The header speaks of the first sample, but of a previous one that may be anything by now: merges and deletions.
+        return gauge ? CounterResetHint.GAUGE : read > 1 ? CounterResetHint.NOT_RESET : CounterResetHint.UNKNOWN;
+    }
+
+    /** The current sample with float counts. */
+    FloatHistogram floatHistogram() {
+        if (stale()) {
+            return FloatHistogram.STALE;
+        }
+        long[] v = values;
+        HistogramLayout l = layout;
+        double count = ints ? HistogramLayout.unsigned(v[FlatHistogram.COUNT]) : Double.longBitsToDouble(v[FlatHistogram.COUNT]);
+        double zeroCount = ints
+                ? HistogramLayout.unsigned(v[FlatHistogram.ZERO_COUNT])
+                : Double.longBitsToDouble(v[FlatHistogram.ZERO_COUNT]);
+        return new FloatHistogram(hint(), l.schema(), l.zeroThreshold(), zeroCount, count, Double.longBitsToDouble(v[FlatHistogram.SUM]),
+                l.positiveSpans(), absolute(FlatHistogram.BUCKETS, l.positiveCount()), l.negativeSpans(),
+                absolute(FlatHistogram.BUCKETS + l.positiveCount(), l.negativeCount()), l.customValues());
+    }
+
+    private double[] absolute(int from, int n) {
+        if (n == 0) {
+            return FloatHistogram.NO_BUCKETS;
+        }
+        double[] out = new double[n];
+        long[] v = values;
+        if (ints) {
+            long sum = 0;
+            for (int i = 0; i < n; i++) {
+                sum += v[from + i];
+                out[i] = sum;
+            }
+        } else {
+            for (int i = 0; i < n; i++) {
+                out[i] = Double.longBitsToDouble(v[from + i]);
+            }
+        }
+        return out;
+    }
+
+    /** The current sample as the encoders take it; its numbers are valid until the next one. */
+    FlatHistogram flat() {
+        return stale() ? FlatHistogram.stale(ints) : new FlatHistogram(hint(), ints, layout, values);
+    }
+
+    /** The current sample of an integer encoding. */
+    Histogram histogram() {
+        if (stale()) {
+            return Stale.HISTOGRAM;
+        }
+        long[] v = values;
+        HistogramLayout l = layout;
+        int p = FlatHistogram.BUCKETS + l.positiveCount();
+        return new Histogram(hint(), l.schema(), l.zeroThreshold(), v[FlatHistogram.ZERO_COUNT], v[FlatHistogram.COUNT],
+                Double.longBitsToDouble(v[FlatHistogram.SUM]),
+                l.positiveSpans(), java.util.Arrays.copyOfRange(v, FlatHistogram.BUCKETS, p), l.negativeSpans(),
+                java.util.Arrays.copyOfRange(v, p, v.length), l.customValues());
+    }
+
+    /** The stale marker as an integer histogram. */
+    static final class Stale {
+        static final Histogram HISTOGRAM = new Histogram(CounterResetHint.UNKNOWN, 0, 0, 0, 0, SampleBuffer.STALE_NAN, List.of(),
+                new long[0], List.of(), new long[0], FloatHistogram.NO_BUCKETS);
+
+        private Stale() {
+        }
+    }
+}
