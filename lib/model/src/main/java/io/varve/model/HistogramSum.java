@@ -1,0 +1,335 @@
+package io.varve.model;
+
+import java.util.Arrays;
+
+/**
+ * A running sum of native histograms: resolutions, zero buckets and custom bounds are reconciled as Prometheus does, rounding errors
+ * are carried along (Kahan, Neumaier). Reused; one thread.
+ */
+public final class HistogramSum {
+    private final BucketSide positive = new BucketSide();
+    private final BucketSide negative = new BucketSide();
+    private final BucketSide otherPositive = new BucketSide();
+    private final BucketSide otherNegative = new BucketSide();
+    private final BucketSide scratch = new BucketSide();
+    private CounterResetHint hint = CounterResetHint.UNKNOWN;
+    private int schema;
+    private double zeroThreshold;
+    private double[] customValues = FloatHistogram.NO_BUCKETS;
+    private double zeroCount;
+    private double zeroLost;
+    private double count;
+    private double countLost;
+    private double sum;
+    private double sumLost;
+    private boolean hintsCollide;
+    private boolean boundsReconciled;
+
+    /** A sum that is to be {@link #set}. */
+    public HistogramSum() {
+    }
+
+    /** A sum of one. */
+    public HistogramSum(FloatHistogram first) {
+        set(first);
+    }
+
+    /** Starts over with one histogram. */
+    public void set(FloatHistogram first) {
+        hint = first.hint();
+        schema = first.schema();
+        zeroThreshold = first.zeroThreshold();
+        customValues = first.customValues();
+        zeroCount = first.zeroCount();
+        count = first.count();
+        sum = first.sum();
+        zeroLost = 0;
+        countLost = 0;
+        sumLost = 0;
+        positive.set(first.positiveSpans(), first.positiveBuckets());
+        negative.set(first.negativeSpans(), first.negativeBuckets());
+        hintsCollide = false;
+        boundsReconciled = false;
+        if (schema > ExponentialBounds.MAX_SCHEMA) {
+            reduceTo(ExponentialBounds.MAX_SCHEMA);
+        }
+    }
+
+    /** Becomes a copy of another sum. */
+    public void set(HistogramSum other) {
+        hint = other.hint;
+        schema = other.schema;
+        zeroThreshold = other.zeroThreshold;
+        customValues = other.customValues;
+        zeroCount = other.zeroCount;
+        zeroLost = other.zeroLost;
+        count = other.count;
+        countLost = other.countLost;
+        sum = other.sum;
+        sumLost = other.sumLost;
+        positive.set(other.positive);
+        negative.set(other.negative);
+        hintsCollide = other.hintsCollide;
+        boundsReconciled = other.boundsReconciled;
+    }
+
+    /** Adds. False, and nothing changed, where one has custom and the other exponential buckets. */
+    public boolean add(FloatHistogram h) {
+        return combine(h, 1);
+    }
+
+    /** Subtracts; else as {@link #add}. */
+    public boolean subtract(FloatHistogram h) {
+        return combine(h, -1);
+    }
+
+    private boolean combine(FloatHistogram h, double sign) {
+        boolean custom = schema == FloatHistogram.CUSTOM_BUCKETS_SCHEMA;
+        if (custom != h.usesCustomBuckets()) {
+            return false;
+        }
+        combineHints(h.hint());
+        otherPositive.set(h.positiveSpans(), h.positiveBuckets());
+        otherNegative.set(h.negativeSpans(), h.negativeBuckets());
+        int firstPositive = 0;
+        int firstNegative = 0;
+        double otherZero = h.zeroCount();
+        if (custom) {
+            if (!Arrays.equals(customValues, h.customValues())) {
+                double[] common = common(customValues, h.customValues());
+                positive.remap(customValues, common);
+                otherPositive.remap(h.customValues(), common);
+                customValues = common;
+                boundsReconciled = true;
+            }
+        } else {
+            int otherSchema = h.schema();
+            if (h.zeroThreshold() != zeroThreshold) {
+                otherZero = reconcileZero(h);
+            }
+            int target = Math.min(Math.min(schema, otherSchema), ExponentialBounds.MAX_SCHEMA);
+            otherPositive.reduce(otherSchema, target);
+            otherNegative.reduce(otherSchema, target);
+            reduceTo(target);
+            firstPositive = beyondZero(otherPositive);
+            firstNegative = beyondZero(otherNegative);
+        }
+        addZero(sign * otherZero);
+        addCount(sign * h.count());
+        addSum(sign * h.sum());
+        positive.add(otherPositive, firstPositive, sign, scratch);
+        negative.add(otherNegative, firstNegative, sign, scratch);
+        return true;
+    }
+
+    private void combineHints(CounterResetHint other) {
+        if (hint == other || hint == CounterResetHint.GAUGE) {
+            return;
+        }
+        if (other == CounterResetHint.GAUGE) {
+            hint = CounterResetHint.GAUGE;
+            return;
+        }
+        if (hint != CounterResetHint.UNKNOWN && other != CounterResetHint.UNKNOWN) {
+            hintsCollide = true;
+        }
+        hint = CounterResetHint.UNKNOWN;
+    }
+
+    private void reduceTo(int target) {
+        if (target != schema) {
+            positive.reduce(schema, target);
+            negative.reduce(schema, target);
+            schema = target;
+        }
+    }
+
+    /** The first bucket that is not wholly inside the zero bucket. */
+    private int beyondZero(BucketSide side) {
+        if (zeroThreshold == 0) {
+            return 0;
+        }
+        int i = 0;
+        while (i < side.size && ExponentialBounds.upper(side.index[i], schema) <= zeroThreshold) {
+            i++;
+        }
+        return i;
+    }
+
+    /** Widens both zero buckets in turn until they are equally wide; the other's count. */
+    private double reconcileZero(FloatHistogram h) {
+        double otherThreshold = h.zeroThreshold();
+        double otherZero = h.zeroCount();
+        while (otherThreshold != zeroThreshold) {
+            if (zeroThreshold > otherThreshold) {
+                Widening w = Widening.of(otherPositive, otherNegative, h.schema(), h.zeroCount(), zeroThreshold);
+                otherThreshold = w.threshold;
+                otherZero = w.count;
+            }
+            if (otherThreshold > zeroThreshold) {
+                Widening w = Widening.of(positive, negative, schema, zeroCount + zeroLost, otherThreshold);
+                zeroThreshold = w.threshold;
+                zeroCount = w.count;
+                zeroLost = 0;
+                dropInsideZero(positive);
+                dropInsideZero(negative);
+            }
+        }
+        return otherZero;
+    }
+
+    private void dropInsideZero(BucketSide side) {
+        int i = 0;
+        while (i < side.size && ExponentialBounds.upper(side.index[i] - 1, schema) < zeroThreshold) {
+            i++;
+        }
+        side.dropFirst(i);
+    }
+
+    /** What a zero bucket holds once it reaches at least up to a threshold; it never ends inside a bucket that has observations. */
+    record Widening(double threshold, double count) {
+        static Widening of(BucketSide positive, BucketSide negative, int schema, double zeroCount, double threshold) {
+            double t = threshold;
+            while (true) {
+                double c = zeroCount;
+                for (int i = 0; i < positive.size; i++) {
+                    if (ExponentialBounds.upper(positive.index[i] - 1, schema) >= t) {
+                        break;
+                    }
+                    c += positive.total(i);
+                    double upper = ExponentialBounds.upper(positive.index[i], schema);
+                    if (upper > t) {
+                        if (positive.total(i) != 0) {
+                            t = upper;
+                        }
+                        break;
+                    }
+                }
+                boolean again = false;
+                for (int i = 0; i < negative.size; i++) {
+                    if (ExponentialBounds.upper(negative.index[i] - 1, schema) >= t) {
+                        break;
+                    }
+                    c += negative.total(i);
+                    double upper = ExponentialBounds.upper(negative.index[i], schema);
+                    if (upper > t) {
+                        if (negative.total(i) != 0) {
+                            t = upper;
+                            again = true;
+                        }
+                        break;
+                    }
+                }
+                if (!again) {
+                    return new Widening(t, c);
+                }
+            }
+        }
+    }
+
+    /** The values that are in both. */
+    static double[] common(double[] a, double[] b) {
+        double[] out = new double[Math.min(a.length, b.length)];
+        int o = 0;
+        int j = 0;
+        for (double v : a) {
+            while (j < b.length && b[j] < v) {
+                j++;
+            }
+            if (j < b.length && b[j] == v) {
+                out[o++] = v;
+                j++;
+            }
+        }
+        return Arrays.copyOf(out, o);
+    }
+
+    private void addZero(double inc) {
+        double t = zeroCount + inc;
+        zeroLost = Double.isInfinite(t) ? 0 : zeroLost + lost(zeroCount, inc, t);
+        zeroCount = t;
+    }
+
+    private void addCount(double inc) {
+        double t = count + inc;
+        countLost = Double.isInfinite(t) ? 0 : countLost + lost(count, inc, t);
+        count = t;
+    }
+
+    private void addSum(double inc) {
+        double t = sum + inc;
+        sumLost = Double.isInfinite(t) ? 0 : sumLost + lost(sum, inc, t);
+        sum = t;
+    }
+
+    private static double lost(double s, double inc, double t) {
+        return Math.abs(s) >= Math.abs(inc) ? s - t + inc : inc - t + s;
+    }
+
+    /** Multiplies everything, hint untouched. */
+    public void scale(double factor) {
+        zeroCount *= factor;
+        zeroLost *= factor;
+        count *= factor;
+        countLost *= factor;
+        sum *= factor;
+        sumLost *= factor;
+        positive.scale(factor);
+        negative.scale(factor);
+    }
+
+    /** Whether a number became infinite. */
+    public boolean overflows() {
+        return Double.isInfinite(sum) || Double.isInfinite(count) || Double.isInfinite(zeroCount) || overflows(positive)
+                || overflows(negative);
+    }
+
+    private static boolean overflows(BucketSide side) {
+        for (int i = 0; i < side.size; i++) {
+            if (Double.isInfinite(side.count[i])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Lowers the resolution. */
+    public void toSchema(int target) {
+        if (target < schema && schema != FloatHistogram.CUSTOM_BUCKETS_SCHEMA) {
+            reduceTo(target);
+        }
+    }
+
+    /** Whether a reset and a "not reset" were combined since {@link #set}. */
+    public boolean hintsCollide() {
+        return hintsCollide;
+    }
+
+    /** Whether different custom bounds were combined since {@link #set}. */
+    public boolean boundsReconciled() {
+        return boundsReconciled;
+    }
+
+    /** The combined hint. */
+    public CounterResetHint hint() {
+        return hint;
+    }
+
+    /** Sets the hint of the result. */
+    public void hint(CounterResetHint h) {
+        hint = h;
+    }
+
+    /** The sum without empty buckets. */
+    public FloatHistogram result() {
+        return new FloatHistogram(hint, schema, zeroThreshold, Double.isInfinite(zeroCount) ? zeroCount : zeroCount + zeroLost,
+                Double.isInfinite(count) ? count : count + countLost, Double.isInfinite(sum) ? sum : sum + sumLost, positive.spans(),
+                positive.buckets(), negative.spans(), negative.buckets(), customValues);
+    }
+
+    /** Bytes of memory it may hold; an estimate for budgets. */
+    public long bytes() {
+        return 400 + 20L * (positive.index.length + negative.index.length + otherPositive.index.length + otherNegative.index.length
+                + scratch.index.length);
+    }
+}
