@@ -1,0 +1,482 @@
+package io.varve.querier.dedup;
+
+import io.varve.model.FloatHistogram;
+import io.varve.model.SampleBuffer;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Varve's merge of replicas. The replicas are ordered; the first leads, and each further one fills the gaps that are still there.
+ *
+ * <p>
+ * A gap is a distance of more than one and a half scrape intervals between two neighbours. Into a gap go those of the other replica's
+ * samples that keep half an interval from both ends; where that leaves a gap although the other has samples, an eighth of an interval is
+ * enough. So no instant is without a value while any replica has a fresh one, and two scrapes of one moment never stand side by side.
+ * The scrape interval is measured from the samples around the gap. Whether a sample is taken thus depends on samples nearby and on the
+ * order of replicas alone, never on where a query begins, and one replica, or many equal ones, come out as they went in.
+ *
+ * <p>
+ * A change of replica can step back on a counter when one process was read later than its timestamp says. A reset is believed only
+ * where the replica that speaks fell against its own sample before; otherwise the value stands still until it is caught up with. This
+ * is done for counter functions only: other readers get the values as they were scraped.
+ *
+ * <p>
+ * A marker of staleness says that one replica lost sight of the target. It is kept only while no other replica still sees it.
+ */
+public final class ReplicaMerge {
+    /** How many distances on each side of a gap are looked at to measure the interval. */
+    private static final int NEIGHBOURS = 8;
+    private static final int BLOCK = 64;
+    private static final long FAR = 1L << 60;
+
+    private final List<? extends Replica> replicas;
+    private final boolean counter;
+    private final @Nullable Trace trace;
+    private final long min;
+    private final long max;
+    private SampleBuffer merged = new SampleBuffer(0);
+    private SampleBuffer next = new SampleBuffer(0);
+    private final SampleBuffer other = new SampleBuffer(0);
+    /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
+    private int[] gaps = new int[16];
+    private int gapCount;
+    private final long[] distances = new long[2 * NEIGHBOURS];
+
+    private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, @Nullable Trace trace) {
+        this.replicas = replicas;
+        this.counter = counter;
+        this.min = min;
+        this.max = max;
+        this.trace = trace;
+    }
+
+    /**
+     * Appends the merged samples of {@code min} to {@code max}, both included, to {@code out}.
+     *
+     * @param replicas at least one, the leader first; the order decides and must be the same for every query
+     * @param counter whether values may be held so that a change of replica is no reset
+     * @param trace where to write which replica gave what, or null
+     */
+    public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, @Nullable Trace trace) {
+        if (replicas.size() == 1) {
+            int from = out.size;
+            replicas.get(0).read(min, max, out);
+            if (trace != null && out.size > from) {
+                trace.add(out.timestamps[from], out.timestamps[out.size - 1], out.size - from, replicas.get(0).name(), "only replica");
+            }
+            return;
+        }
+        // Far from overflow, so that distances can be taken.
+        ReplicaMerge m = new ReplicaMerge(replicas, counter, Math.max(min, -FAR), Math.min(max, FAR), trace);
+        m.run();
+        Samples.append(m.merged, 0, m.merged.size, out);
+    }
+
+    private void run() {
+        replicas.get(0).read(min, max, merged);
+        if (trace != null && merged.size > 0) {
+            trace.add(merged.timestamps[0], merged.timestamps[merged.size - 1], merged.size, replicas.get(0).name(), "leads");
+        }
+        for (Replica r : replicas.subList(1, replicas.size())) {
+            fill(r);
+        }
+    }
+
+    // --- gaps ---------------------------------------------------------------------------------------------------------------
+
+    private void fill(Replica r) {
+        if (merged.size == 0) {
+            r.read(min, max, merged);
+            if (trace != null && merged.size > 0) {
+                trace.add(merged.timestamps[0], merged.timestamps[merged.size - 1], merged.size, r.name(), "earlier replicas have nothing");
+            }
+            return;
+        }
+        findGaps(r.roughIntervalMillis());
+        if (gapCount == 0) {
+            return;
+        }
+        next.clear();
+        next.ensure(merged.size + 64);
+        int copied = 0;
+        boolean changed = false;
+        int g = 0;
+        while (g < gapCount) {
+            // Gaps that lie close together are read in one go.
+            int last = g;
+            while (last + 1 < gapCount && startOf(last + 1) - endOf(last) < 40 * distanceAround(last)) {
+                last++;
+            }
+            long margin = 4 * NEIGHBOURS * Math.max(distanceAround(g), Math.max(distanceAround(last), r.roughIntervalMillis()));
+            other.clear();
+            r.read(Math.max(min, saturated(startOf(g), -margin)), Math.min(max, saturated(endOf(last), margin)), other);
+            for (; g <= last; g++) {
+                int before = gaps[2 * g];
+                int after = gaps[2 * g + 1];
+                if (fillGap(before, after, copied, r)) {
+                    changed = true;
+                    copied = after;
+                }
+            }
+        }
+        if (changed) {
+            Samples.append(merged, copied, merged.size, next);
+            SampleBuffer swap = merged;
+            merged = next;
+            next = swap;
+        }
+    }
+
+    private static long saturated(long a, long b) {
+        long s = a + b;
+        return ((a ^ s) & (b ^ s)) < 0 ? (b < 0 ? Long.MIN_VALUE : Long.MAX_VALUE) : s;
+    }
+
+    private long startOf(int gap) {
+        int i = gaps[2 * gap];
+        return i < 0 ? min : merged.timestamps[i];
+    }
+
+    private long endOf(int gap) {
+        int i = gaps[2 * gap + 1];
+        return i >= merged.size ? max : merged.timestamps[i];
+    }
+
+    /** A first idea of the interval near a gap. */
+    private long distanceAround(int gap) {
+        int at = Math.max(0, Math.min(merged.size - 1, Math.max(gaps[2 * gap], 0)));
+        long d = median(merged, at, at);
+        return d == 0 ? 60_000 : d;
+    }
+
+    /** Finds every place where the exact look in {@link #fillGap} could find a gap; may find more, never fewer. */
+    private void findGaps(long otherInterval) {
+        gapCount = 0;
+        long[] t = merged.timestamps;
+        int n = merged.size;
+        int blocks = (n + BLOCK - 1) / BLOCK;
+        long[] least = new long[blocks + 2];
+        Arrays.fill(least, Long.MAX_VALUE);
+        long rough = otherInterval > 0 ? otherInterval : Long.MAX_VALUE;
+        for (int b = 0; b < blocks; b++) {
+            long m = rough;
+            int end = Math.min(n, b * BLOCK + BLOCK + 1);
+            for (int i = b * BLOCK + 1; i < end; i++) {
+                m = Math.min(m, t[i] - t[i - 1]);
+            }
+            least[b + 1] = m;
+        }
+        int real = -1;
+        boolean histograms = merged.histograms != null;
+        for (int b = 0; b < blocks; b++) {
+            long m = Math.min(least[b], Math.min(least[b + 1], least[b + 2]));
+            long limit = m == Long.MAX_VALUE ? 0 : m + m / 4;
+            int end = Math.min(n, (b + 1) * BLOCK);
+            for (int i = b * BLOCK; i < end; i++) {
+                if (histograms ? Samples.isStale(merged, i) : SampleBuffer.isStale(merged.values[i])) {
+                    continue;
+                }
+                if (real < 0 ? t[i] - min > limit || i > 0 : t[i] - t[real] > limit || i - real > 1) {
+                    addGap(real, i);
+                }
+                real = i;
+            }
+        }
+        long m = Math.min(least[blocks - 1], least[blocks]);
+        if (real < 0 || real < n - 1 || max - t[real] > (m == Long.MAX_VALUE ? 0 : m + m / 4)) {
+            addGap(real, n);
+        }
+    }
+
+    private void addGap(int before, int after) {
+        if (gapCount * 2 == gaps.length) {
+            gaps = Arrays.copyOf(gaps, gaps.length * 2);
+        }
+        gaps[2 * gapCount] = before;
+        gaps[2 * gapCount + 1] = after;
+        gapCount++;
+    }
+
+    /** The interval of a stream around the samples {@code before} and {@code after}, their own distance left out; 0 where unknown. */
+    private long median(SampleBuffer b, int before, int after) {
+        int n = distances(b, before, after);
+        if (n == 0) {
+            return 0;
+        }
+        return rounded(distances[(n - 1) / 2]);
+    }
+
+    /** Missed scrapes make distances longer, never shorter: the lower quartile is the interval even where many were missed. */
+    private long quartile(SampleBuffer b, int before, int after) {
+        int n = distances(b, before, after);
+        return n < 2 ? 0 : rounded(distances[(n - 1) / 4]);
+    }
+
+    private int distances(SampleBuffer b, int before, int after) {
+        int n = 0;
+        for (int i = Math.min(before, b.size - 1); i > 0 && i > before - NEIGHBOURS; i--) {
+            distances[n++] = b.timestamps[i] - b.timestamps[i - 1];
+        }
+        for (int i = Math.max(after, 0) + 1; i < b.size && i <= after + NEIGHBOURS; i++) {
+            distances[n++] = b.timestamps[i] - b.timestamps[i - 1];
+        }
+        Arrays.sort(distances, 0, n);
+        return n;
+    }
+
+    /** Whole seconds from two on: jitter must not move a decision. */
+    private static long rounded(long millis) {
+        return millis < 2000 ? millis : (millis + 500) / 1000 * 1000;
+    }
+
+    // --- one gap ------------------------------------------------------------------------------------------------------------
+
+    /**
+     * Writes merged samples from {@code copied} up to {@code after} with the gap filled to {@link #next}; writes nothing and answers
+     * false where the gap stays as it is.
+     */
+    private boolean fillGap(int before, int after, int copied, Replica r) {
+        SampleBuffer m = merged;
+        boolean hasBefore = before >= 0;
+        boolean hasAfter = after < m.size;
+        long t0 = hasBefore ? m.timestamps[before] : min;
+        long t1 = hasAfter ? m.timestamps[after] : max;
+        // Where the neighbour lies outside of what was read, the end of what was read stands for it.
+        int from = Samples.lowerBound(other, 0, hasBefore ? t0 + 1 : t0);
+        int to = Samples.lowerBound(other, from, hasAfter ? t1 : t1 == Long.MAX_VALUE ? t1 : t1 + 1);
+        boolean markers = after - before > 1;
+        if (from == to && !(markers && from < other.size)) {
+            return false;
+        }
+        long theirs = quartile(other, from, to - 1);
+        long ours = median(m, before, after);
+        long interval = ours == 0 ? theirs : theirs == 0 ? ours : Math.min(ours, theirs);
+        if (interval == 0) {
+            interval = 60_000;
+        }
+        long gap = interval + interval / 2;
+        boolean wide = t1 - t0 > gap;
+        if (!wide && !markers) {
+            return false;
+        }
+        int taken = 0;
+        int[] take = new int[to - from];
+        if (wide) {
+            long edge = interval / 2;
+            long last = hasBefore ? t0 : Long.MIN_VALUE;
+            for (int i = from; i < to; i++) {
+                long t = other.timestamps[i];
+                if (Samples.isStale(other, i)) {
+                    continue;
+                }
+                if ((last == Long.MIN_VALUE || t - last >= edge) && (!hasAfter || t1 - t >= edge)) {
+                    take[taken++] = i;
+                    last = t;
+                }
+            }
+            taken = relax(take, taken, from, to, hasBefore ? t0 : Long.MIN_VALUE, hasAfter ? t1 : Long.MAX_VALUE, gap, interval / 8);
+        }
+        if (taken == 0 && !markers) {
+            return false;
+        }
+        return write(before, after, copied, take, taken, from, to, gap, r);
+    }
+
+    /** Takes also nearer samples where there would still be a gap although the other replica has some. */
+    private int relax(int[] take, int taken, int from, int to, long t0, long t1, long gap, long nearest) {
+        int k = 0;
+        long last = t0;
+        for (int i = from; i < to; i++) {
+            if (k < taken && take[k] == i) {
+                last = other.timestamps[i];
+                k++;
+                continue;
+            }
+            if (Samples.isStale(other, i)) {
+                continue;
+            }
+            long t = other.timestamps[i];
+            long following = k < taken ? other.timestamps[take[k]] : t1;
+            boolean far = last == Long.MIN_VALUE || following == Long.MAX_VALUE || following - last > gap;
+            if (far && (last == Long.MIN_VALUE || t - last >= nearest) && (following == Long.MAX_VALUE || following - t >= nearest)) {
+                System.arraycopy(take, k, take, k + 1, taken - k);
+                take[k++] = i;
+                taken++;
+                last = t;
+            }
+        }
+        return taken;
+    }
+
+    private boolean write(int before, int after, int copied, int[] take, int taken, int from, int to, long gap, Replica r) {
+        SampleBuffer m = merged;
+        SampleBuffer out = next;
+        boolean hasAfter = after < m.size;
+        long t1 = hasAfter ? m.timestamps[after] : Long.MAX_VALUE;
+        Samples.append(m, copied, before + 1, out);
+        int k = 0;
+        int mark = before + 1; // markers of the streams merged so far
+        int theirs = from; // all of the other's samples, for its markers
+        boolean lastIsTheirs = false;
+        int first = out.size;
+        while (true) {
+            long tTake = k < taken ? other.timestamps[take[k]] : Long.MAX_VALUE;
+            long tMark = mark < after ? m.timestamps[mark] : Long.MAX_VALUE;
+            while (theirs < to && !Samples.isStale(other, theirs)) {
+                theirs++;
+            }
+            long tTheirs = theirs < to ? other.timestamps[theirs] : Long.MAX_VALUE;
+            long t = Math.min(tTake, Math.min(tMark, tTheirs));
+            if (t == Long.MAX_VALUE) {
+                break;
+            }
+            if (t == tTake) {
+                Samples.append(other, take[k], take[k] + 1, out);
+                boolean follows = lastIsTheirs && take[k] > 0 && k > 0 && take[k - 1] == take[k] - 1;
+                if (!follows) {
+                    Samples.forgetHint(out, out.size - 1);
+                    if (counter) {
+                        holdEntering(take[k], out);
+                    }
+                } else if (counter) {
+                    holdFollowing(take[k], out);
+                }
+                lastIsTheirs = true;
+                k++;
+                if (t == tMark) {
+                    mark++;
+                }
+            } else if (t == tMark) {
+                // The others' word that the target is alive counts more than one's that it is gone.
+                int alive = Samples.lowerBound(other, 0, t + 1);
+                while (alive < other.size && Samples.isStale(other, alive)) {
+                    alive++;
+                }
+                if (alive >= other.size || other.timestamps[alive] - t > gap) {
+                    Samples.append(m, mark, mark + 1, out);
+                    lastIsTheirs = false;
+                }
+                mark++;
+            } else {
+                boolean goesOn = tTake - t <= gap || t1 != Long.MAX_VALUE && t1 - t <= gap;
+                if (lastIsTheirs && !goesOn) {
+                    Samples.append(other, theirs, theirs + 1, out);
+                }
+                theirs++;
+            }
+        }
+        if (trace != null && taken > 0) {
+            trace.add(other.timestamps[take[0]], other.timestamps[take[taken - 1]], taken, r.name(),
+                    "fills a gap of " + ((hasAfter ? m.timestamps[after] : max) - (before >= 0 ? m.timestamps[before] : min)) + " ms");
+        }
+        if (hasAfter && taken > 0) {
+            Samples.forgetHint(m, after);
+            if (counter && lastIsTheirs && out.size > first) {
+                holdReturning(before, after, take[taken - 1], out);
+            }
+        }
+        return true;
+    }
+
+    // --- counters -----------------------------------------------------------------------------------------------------------
+
+    /** The size of a counter: the float, or a histogram's number of observations. */
+    private static double level(SampleBuffer b, int i) {
+        FloatHistogram h = b.histogram(i);
+        return h == null ? b.values[i] : h.count();
+    }
+
+    private static boolean sameKind(SampleBuffer a, int i, SampleBuffer b, int j) {
+        return a.histogram(i) == null == (b.histogram(j) == null);
+    }
+
+    private static void hold(SampleBuffer from, int i, SampleBuffer out, int j) {
+        FloatHistogram h = from.histogram(i);
+        if (h == null) {
+            out.values[j] = from.values[i];
+        } else {
+            out.histogramArray()[j] = h;
+            Samples.forgetHint(out, j);
+        }
+    }
+
+    /** The last written sample comes from the other replica, the one before it does not. */
+    private void holdEntering(int i, SampleBuffer out) {
+        int now = out.size - 1;
+        int prev = now - 1;
+        if (prev < 0 || Samples.isStale(out, prev) || !sameKind(out, prev, out, now) || !(level(out, now) < level(out, prev))) {
+            return;
+        }
+        if (!fellSince(i, out.timestamps[prev], out, prev)) {
+            hold(out, prev, out, now);
+        }
+    }
+
+    /** The last two written samples are neighbours in the other replica; the earlier may be held. */
+    private void holdFollowing(int i, SampleBuffer out) {
+        int now = out.size - 1;
+        int prev = now - 1;
+        if (sameKind(out, prev, out, now) && level(out, now) < level(out, prev) && sameKind(other, i - 1, other, i)
+                && level(other, i - 1) <= level(other, i)) {
+            hold(out, prev, out, now);
+        }
+    }
+
+    /** Whether the other replica itself fell on the way to its sample {@code i} since {@code t}. */
+    private boolean fellSince(int i, long t, SampleBuffer out, int prev) {
+        for (int j = i; j > 0; j--) {
+            if (Samples.isStale(other, j - 1) || !sameKind(other, j - 1, other, j)) {
+                break;
+            }
+            if (level(other, j) < level(other, j - 1)) {
+                return true;
+            }
+            if (other.timestamps[j - 1] <= t) {
+                return false;
+            }
+        }
+        return !withinGain(out, prev, level(out, prev) - level(other, i));
+    }
+
+    /** Back from the other replica's sample {@code f} to the merged stream's {@code after}. */
+    private void holdReturning(int before, int after, int f, SampleBuffer out) {
+        int said = out.size - 1;
+        if (!sameKind(out, said, merged, after) || !(level(merged, after) < level(out, said))) {
+            return;
+        }
+        boolean fell;
+        int g = f + 1;
+        if (before >= 0 && sameKind(merged, before, merged, after) && level(merged, after) < level(merged, before)) {
+            // The leader fell within the gap; whether after the last word of the other, only that one knows.
+            fell = !(g < other.size && !Samples.isStale(other, g) && other.timestamps[g] >= merged.timestamps[after]
+                    && sameKind(other, f, other, g) && level(other, g) >= level(other, f));
+        } else if (g < other.size && !Samples.isStale(other, g) && sameKind(other, f, other, g)) {
+            fell = level(other, g) < level(other, f);
+        } else {
+            fell = !withinGain(out, said, level(out, said) - level(merged, after));
+        }
+        if (fell) {
+            return;
+        }
+        double held = level(out, said);
+        double lastOwn = level(merged, after);
+        for (int i = after; i < merged.size && level(merged, i) < held && sameKind(merged, i, out, said) && !Samples.isStale(merged, i); i++) {
+            if (level(merged, i) < lastOwn) {
+                break; // a reset of its own
+            }
+            lastOwn = level(merged, i);
+            hold(out, said, merged, i);
+        }
+    }
+
+    /** Whether a step back is no larger than what the counter gained in a second before. */
+    private static boolean withinGain(SampleBuffer b, int i, double step) {
+        if (i == 0 || Samples.isStale(b, i - 1) || !sameKind(b, i - 1, b, i)) {
+            return false;
+        }
+        double gain = level(b, i) - level(b, i - 1);
+        long millis = b.timestamps[i] - b.timestamps[i - 1];
+        return gain > 0 && step <= gain * 1000 / millis;
+    }
+}

@@ -1,0 +1,289 @@
+package io.varve.querier.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
+import io.varve.model.SampleBuffer;
+import io.varve.model.Span;
+import io.varve.testkit.Seeds;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/** Noisy replicas of known counters, gauges and native histograms: what the merge says against what was true. */
+class ReplicaMergeTruthTest {
+    private static final long T0 = 1_780_000_200_000L;
+    private static final long STEP = 15_000;
+    private static final long SPAN = 4 * 3_600_000L;
+
+    private enum Kind {
+        COUNTER, GAUGE, HISTOGRAM
+    }
+
+    /** What was true: a counter of constant rate that starts again at each restart; everything else is made of it. */
+    private record Truth(double rate, double[] restarts) {
+        static Truth random(RandomGenerator rng) {
+            double[] restarts = new double[new int[] {0, 0, 1, 2, 3}[rng.nextInt(5)]];
+            for (int i = 0; i < restarts.length; i++) {
+                restarts[i] = rng.nextDouble() * SPAN / 1000;
+            }
+            java.util.Arrays.sort(restarts);
+            return new Truth(1 + rng.nextDouble() * 199, restarts);
+        }
+
+        double count(double seconds) {
+            double born = -600;
+            for (double r : restarts) {
+                if (r <= seconds) {
+                    born = r;
+                }
+            }
+            return Math.floor(rate * (seconds - born));
+        }
+    }
+
+    private static void add(SampleBuffer b, Kind kind, Truth truth, long t, double readAt) {
+        double n = truth.count(readAt);
+        switch (kind) {
+            case COUNTER -> b.add(t, n);
+            case GAUGE -> b.add(t, 50 + 10 * Math.sin(readAt / 300));
+            case HISTOGRAM -> {
+                double half = Math.floor(n / 2);
+                b.add(t, new FloatHistogram(CounterResetHint.NOT_RESET, 0, 0, 0, n, n, List.of(new Span(0, 2)),
+                        new double[] {half, n - half}, List.of(), FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS));
+            }
+        }
+    }
+
+    private static SampleBuffer scrapes(RandomGenerator rng, Kind kind, Truth truth) {
+        SampleBuffer b = new SampleBuffer(1000);
+        double offset = rng.nextDouble() * 15;
+        double start = rng.nextInt(4) == 0 ? rng.nextDouble() * 3600 : 0;
+        double[][] down = new double[3 + rng.nextInt(6)][];
+        for (int i = 0; i < down.length; i++) {
+            double a = rng.nextDouble() * SPAN / 1000;
+            down[i] = new double[] {a, a + new double[] {20, 45, 90, 300, 900}[rng.nextInt(5)]};
+        }
+        for (int k = 0;; k++) {
+            double t = offset + k * 15 + rng.nextGaussian() * 0.05;
+            double missed = rng.nextDouble();
+            double delay = Math.min(-Math.log(1 - rng.nextDouble()) / 20, 0.5);
+            if (t > SPAN / 1000.0) {
+                return b;
+            }
+            boolean isDown = t < start || missed < 0.01;
+            for (double[] d : down) {
+                isDown |= t >= d[0] && t < d[1];
+            }
+            if (!isDown) {
+                add(b, kind, truth, T0 + Math.round(t * 1000), t + delay);
+            }
+        }
+    }
+
+    static Replica replica(String name, SampleBuffer all) {
+        return new Replica() {
+            @Override
+            public String name() {
+                return name;
+            }
+
+            @Override
+            public void read(long min, long max, SampleBuffer into) {
+                int from = Samples.lowerBound(all, 0, min);
+                Samples.append(all, from, max == Long.MAX_VALUE ? all.size : Samples.lowerBound(all, from, max + 1), into);
+            }
+
+            @Override
+            public long roughIntervalMillis() {
+                return all.size < 2 ? 0 : (all.timestamps[all.size - 1] - all.timestamps[0]) / (all.size - 1);
+            }
+        };
+    }
+
+    static SampleBuffer merge(List<SampleBuffer> replicas, boolean counter, long min, long max) {
+        List<Replica> list = new ArrayList<>();
+        for (SampleBuffer b : replicas) {
+            list.add(replica("r" + list.size(), b));
+        }
+        SampleBuffer out = new SampleBuffer(0);
+        ReplicaMerge.merge(list, counter, min, max, out, null);
+        return out;
+    }
+
+    private static double level(SampleBuffer b, int i) {
+        FloatHistogram h = b.histogram(i);
+        return h == null ? b.values[i] : h.count();
+    }
+
+    private static int resets(SampleBuffer b) {
+        int n = 0;
+        for (int i = 1; i < b.size; i++) {
+            n += level(b, i) < level(b, i - 1) ? 1 : 0;
+        }
+        return n;
+    }
+
+    /** Prometheus' extrapolated rate over {@code (t − window, t]}; NaN without two samples. */
+    private static double rate(SampleBuffer b, long t, long window) {
+        int from = Samples.lowerBound(b, 0, t - window + 1);
+        int to = Samples.lowerBound(b, from, t + 1) - 1;
+        if (to <= from) {
+            return Double.NaN;
+        }
+        double gain = level(b, to) - level(b, from);
+        for (int i = from + 1; i <= to; i++) {
+            gain += level(b, i) < level(b, i - 1) ? level(b, i - 1) : 0;
+        }
+        double sampled = (b.timestamps[to] - b.timestamps[from]) / 1000.0;
+        double average = sampled / (to - from);
+        double start = (b.timestamps[from] - (t - window)) / 1000.0;
+        double end = (t - b.timestamps[to]) / 1000.0;
+        start = start > average * 1.1 ? average / 2 : start;
+        if (gain > 0 && level(b, from) >= 0) {
+            start = Math.min(start, sampled * (level(b, from) / gain));
+        }
+        end = end > average * 1.1 ? average / 2 : end;
+        return gain * (sampled + start + end) / sampled / (window / 1000.0);
+    }
+
+    private static boolean fresh(SampleBuffer b, long t) {
+        int i = Samples.lowerBound(b, 0, t - 30_000 + 1);
+        return i < b.size && b.timestamps[i] <= t;
+    }
+
+    @Test
+    void noHolesNoFalseResetsNoSpikesAndABetterRateThanTheBestReplica() {
+        for (Kind kind : Kind.values()) {
+            for (int k = 1; k <= 4; k++) {
+                int replicas = k;
+                double[] error = new double[2];
+                int[] holes = new int[1];
+                Seeds.forEach(40, rng -> {
+                    Truth truth = Truth.random(rng.random());
+                    List<SampleBuffer> all = new ArrayList<>();
+                    for (int r = 0; r < replicas; r++) {
+                        all.add(scrapes(rng.random(), kind, truth));
+                    }
+                    SampleBuffer one = merge(all, kind != Kind.GAUGE, T0, T0 + SPAN);
+                    double best = Double.MAX_VALUE;
+                    int seen = 0;
+                    for (SampleBuffer b : all) {
+                        best = Math.min(best, error(b, truth));
+                        seen = Math.max(seen, resets(b));
+                    }
+                    for (long t = T0; t <= T0 + SPAN; t += STEP) {
+                        long at = t;
+                        if (all.stream().anyMatch(b -> fresh(b, at)) && !fresh(one, t)) {
+                            holes[0]++;
+                        }
+                        if (kind != Kind.GAUGE) {
+                            double r = rate(one, t, 120_000);
+                            assertThat(r > 2 * truth.rate).as("spike at %s: %s, true %s", t, r, truth.rate).isFalse();
+                        }
+                    }
+                    for (int i = 1; i < one.size; i++) {
+                        assertThat(one.timestamps[i]).isGreaterThan(one.timestamps[i - 1]);
+                    }
+                    if (kind != Kind.GAUGE) {
+                        assertThat(resets(one)).isBetween(seen, truth.restarts.length);
+                        error[0] += error(one, truth);
+                        error[1] += best;
+                    }
+                });
+                assertThat(holes[0]).as("%s, %s replicas", kind, k).isZero();
+                if (kind != Kind.GAUGE) {
+                    assertThat(error[0]).as("%s, %s replicas", kind, k).isLessThanOrEqualTo(error[1] * (k == 1 ? 1 : 0.5));
+                }
+            }
+        }
+    }
+
+    private static double error(SampleBuffer b, Truth truth) {
+        double sum = 0;
+        int n = 0;
+        for (long t = T0; t <= T0 + SPAN; t += STEP) {
+            double at = (t - T0) / 1000.0;
+            boolean quiet = true;
+            for (double r : truth.restarts) {
+                quiet &= Math.abs(at - r) >= 150;
+            }
+            double rate = rate(b, t, 120_000);
+            if (quiet && !Double.isNaN(rate)) {
+                sum += Math.abs(rate - truth.rate) / truth.rate;
+                n++;
+            }
+        }
+        return n == 0 ? 0 : sum / n;
+    }
+
+    @Test
+    void anInstantHasTheSameValueWhateverIsAsked() {
+        Seeds.forEach(60, rng -> {
+            Truth truth = Truth.random(rng.random());
+            List<SampleBuffer> all = new ArrayList<>();
+            for (int r = 0; r < 3; r++) {
+                all.add(scrapes(rng.random(), Kind.COUNTER, truth));
+            }
+            SampleBuffer whole = merge(all, false, T0, T0 + SPAN);
+            long from = T0 + rng.random().nextLong(SPAN / 2);
+            long to = from + rng.random().nextLong(SPAN / 4);
+            SampleBuffer part = merge(all, false, from - 300_000, to + 120_000);
+            int i = Samples.lowerBound(whole, 0, from);
+            int j = Samples.lowerBound(part, 0, from);
+            while (i < whole.size && whole.timestamps[i] <= to) {
+                assertThat(part.timestamps[j]).as("in %s to %s", from, to).isEqualTo(whole.timestamps[i]);
+                assertThat(part.values[j]).isEqualTo(whole.values[i]);
+                i++;
+                j++;
+            }
+            assertThat(j == part.size || part.timestamps[j] > to).isTrue();
+        });
+    }
+
+    @Test
+    void oneReplicaAndManyEqualOnesComeOutAsTheyWentIn() {
+        for (Kind kind : Kind.values()) {
+            Seeds.forEach(10, rng -> {
+                SampleBuffer one = scrapes(rng.random(), kind, Truth.random(rng.random()));
+                for (int i = rng.random().nextInt(20); i < one.size && kind != Kind.HISTOGRAM; i += 1 + rng.random().nextInt(50)) {
+                    one.values[i] = SampleBuffer.STALE_NAN;
+                }
+                for (int k = 1; k <= 4; k++) {
+                    SampleBuffer got = merge(java.util.Collections.nCopies(k, one), true, T0 - 100_000, T0 + SPAN + 100_000);
+                    assertThat(got.size).isEqualTo(one.size);
+                    for (int i = 0; i < one.size; i++) {
+                        assertThat(got.timestamps[i]).isEqualTo(one.timestamps[i]);
+                        assertThat(Double.doubleToRawLongBits(got.values[i])).isEqualTo(Double.doubleToRawLongBits(one.values[i]));
+                        assertThat(got.histogram(i)).isSameAs(one.histogram(i));
+                    }
+                }
+            });
+        }
+    }
+
+    @Test
+    void aMarkerOfOneReplicaCountsOnlyWhenNoOtherSeesTheTarget() {
+        SampleBuffer a = new SampleBuffer(16);
+        SampleBuffer b = new SampleBuffer(16);
+        for (int i = 0; i < 40; i++) {
+            a.add(T0 + i * STEP, i == 20 || i == 35 ? SampleBuffer.STALE_NAN : i);
+            b.add(T0 + i * STEP + 5000, i == 35 ? SampleBuffer.STALE_NAN : i);
+            if (i == 35) {
+                break;
+            }
+        }
+        SampleBuffer got = merge(List.of(a, b), false, T0, T0 + 60 * STEP);
+        int markers = 0;
+        for (int i = 0; i < got.size; i++) {
+            markers += Samples.isStale(got, i) ? 1 : 0;
+        }
+        assertThat(markers).isEqualTo(1);
+        assertThat(Samples.isStale(got, got.size - 1)).isTrue();
+        assertThat(fresh(got, T0 + 20 * STEP + 14_999)).isTrue();
+        int at20 = Samples.lowerBound(got, 0, T0 + 20 * STEP);
+        assertThat(got.timestamps[at20]).isEqualTo(T0 + 20 * STEP + 5000);
+    }
+}
