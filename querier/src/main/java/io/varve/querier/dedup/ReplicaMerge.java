@@ -353,7 +353,8 @@ public final class ReplicaMerge {
                 while (alive < other.size && Samples.isStale(other, alive)) {
                     alive++;
                 }
-                if (alive >= other.size || other.timestamps[alive] - t > gap) {
+                boolean agrees = alive > 0 && Samples.isStale(other, alive - 1) && t - other.timestamps[alive - 1] < gap;
+                if (agrees || alive >= other.size || other.timestamps[alive] - t > gap) {
                     Samples.append(m, mark, mark + 1, out);
                     lastIsTheirs = false;
                 }

@@ -162,12 +162,12 @@ class ReplicaMergeTruthTest {
                 double[] error = new double[2];
                 int[] holes = new int[1];
                 Seeds.forEach(40, rng -> {
-                    Truth truth = Truth.random(rng.random());
+                    Truth truth = Truth.random(rng);
                     List<SampleBuffer> all = new ArrayList<>();
                     for (int r = 0; r < replicas; r++) {
-                        all.add(scrapes(rng.random(), kind, truth));
+                        all.add(scrapes(rng, kind, truth));
                     }
-                    SampleBuffer one = merge(all, kind != Kind.GAUGE, T0, T0 + SPAN);
+                    SampleBuffer one = merge(all, kind != Kind.GAUGE, T0 - 300_000, T0 + SPAN + 120_000);
                     double best = Double.MAX_VALUE;
                     int seen = 0;
                     for (SampleBuffer b : all) {
@@ -178,6 +178,9 @@ class ReplicaMergeTruthTest {
                         long at = t;
                         if (all.stream().anyMatch(b -> fresh(b, at)) && !fresh(one, t)) {
                             holes[0]++;
+                            if (Boolean.getBoolean("varve.show")) {
+                                show(all, one, t);
+                            }
                         }
                         if (kind != Kind.GAUGE) {
                             double r = rate(one, t, 120_000);
@@ -198,6 +201,18 @@ class ReplicaMergeTruthTest {
                     assertThat(error[0]).as("%s, %s replicas", kind, k).isLessThanOrEqualTo(error[1] * (k == 1 ? 1 : 0.5));
                 }
             }
+        }
+    }
+
+    private static void show(List<SampleBuffer> all, SampleBuffer one, long t) {
+        List<SampleBuffer> both = new ArrayList<>(all);
+        both.add(one);
+        for (SampleBuffer b : both) {
+            StringBuilder line = new StringBuilder("hole at 0:");
+            for (int i = Samples.lowerBound(b, 0, t - 90_000); i < b.size && b.timestamps[i] < t + 60_000; i++) {
+                line.append(' ').append((b.timestamps[i] - t) / 1000.0);
+            }
+            System.out.println(line);
         }
     }
 
@@ -222,14 +237,14 @@ class ReplicaMergeTruthTest {
     @Test
     void anInstantHasTheSameValueWhateverIsAsked() {
         Seeds.forEach(60, rng -> {
-            Truth truth = Truth.random(rng.random());
+            Truth truth = Truth.random(rng);
             List<SampleBuffer> all = new ArrayList<>();
             for (int r = 0; r < 3; r++) {
-                all.add(scrapes(rng.random(), Kind.COUNTER, truth));
+                all.add(scrapes(rng, Kind.COUNTER, truth));
             }
-            SampleBuffer whole = merge(all, false, T0, T0 + SPAN);
-            long from = T0 + rng.random().nextLong(SPAN / 2);
-            long to = from + rng.random().nextLong(SPAN / 4);
+            SampleBuffer whole = merge(all, false, T0 - 300_000, T0 + SPAN + 120_000);
+            long from = T0 + rng.nextLong(SPAN / 2);
+            long to = from + rng.nextLong(SPAN / 4);
             SampleBuffer part = merge(all, false, from - 300_000, to + 120_000);
             int i = Samples.lowerBound(whole, 0, from);
             int j = Samples.lowerBound(part, 0, from);
@@ -247,8 +262,8 @@ class ReplicaMergeTruthTest {
     void oneReplicaAndManyEqualOnesComeOutAsTheyWentIn() {
         for (Kind kind : Kind.values()) {
             Seeds.forEach(10, rng -> {
-                SampleBuffer one = scrapes(rng.random(), kind, Truth.random(rng.random()));
-                for (int i = rng.random().nextInt(20); i < one.size && kind != Kind.HISTOGRAM; i += 1 + rng.random().nextInt(50)) {
+                SampleBuffer one = scrapes(rng, kind, Truth.random(rng));
+                for (int i = rng.nextInt(20); i < one.size && kind != Kind.HISTOGRAM; i += 1 + rng.nextInt(50)) {
                     one.values[i] = SampleBuffer.STALE_NAN;
                 }
                 for (int k = 1; k <= 4; k++) {
