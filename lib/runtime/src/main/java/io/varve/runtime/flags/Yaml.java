@@ -45,7 +45,10 @@ public final class Yaml {
     }
 
     private static FlagException failed(String what, JsonProcessingException e) {
-        String place = e.getLocation() == null ? "" : "line " + e.getLocation().getLineNr() + ": ";
+        // For an unknown key the parser is past it already and its place would mislead.
+        String place = e.getLocation() == null || e instanceof UnrecognizedPropertyException
+                ? ""
+                : "line " + e.getLocation().getLineNr() + ": ";
         String text = e instanceof UnrecognizedPropertyException u
                 ? "field " + u.getPropertyName() + " not known"
                 : e.getOriginalMessage().lines().findFirst().orElse("malformed");

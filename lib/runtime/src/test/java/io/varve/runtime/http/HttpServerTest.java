@@ -1,0 +1,174 @@
+package io.varve.runtime.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.runtime.flags.FlagException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.InflaterInputStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class HttpServerTest {
+    private final PrometheusRegistry registry = new PrometheusRegistry();
+    private final HttpClient client = HttpClient.newHttpClient();
+    private final HttpServer server = HttpServer.start("127.0.0.1:0", Duration.ofSeconds(10), Routes.builder()
+            .get("values", "/api/v1/label/{name}/values", (q, a) -> a.sendText(200, q.pathParameter("name")))
+            .getOrPost("query", "/api/v1/query", (q, a) -> a.sendText(200, q.parameters().toString()))
+            .get(null, "/files/{path*}", (q, a) -> a.sendText(200, q.pathParameter("path")))
+            .get(null, "/files/exact", (q, a) -> a.sendText(200, "exact!"))
+            .post(null, "/body", (q, a) -> a.send(q.readBody(100)))
+            .get("big", "/api/v1/big", (q, a) -> {
+                try (OutputStream out = a.body()) {
+                    byte[] piece = new byte[10_000];
+                    Arrays.fill(piece, (byte) 'x');
+                    for (int i = 0; i < 1000; i++) {
+                        out.write(piece);
+                    }
+                }
+            })
+            .get(null, "/fails", (q, a) -> {
+                throw new IllegalStateException("secret detail");
+            })
+            .get(null, "/refuses", (q, a) -> {
+                throw new HttpStatusException(422, "no");
+            })
+            .get(null, "/half", (q, a) -> {
+                a.body().write(new byte[200_000]);
+                a.body().flush();
+                throw new IllegalStateException("later");
+            })
+            .build().withAdmin((q, a) -> a.sendText(200, "OK"), (q, a) -> a.sendText(503, "NOT OK\n"), (q, a) -> a.sendText(200, "m")),
+            registry);
+
+    @AfterEach
+    void stop() {
+        server.close();
+    }
+
+    private HttpResponse<String> get(String path, String... headers) throws Exception {
+        return send("GET", path, "", headers);
+    }
+
+    private HttpResponse<String> send(String method, String path, String body, String... headers) throws Exception {
+        HttpRequest.Builder b = HttpRequest.newBuilder(URI.create("http://" + server.address() + path)).method(method,
+                body.isEmpty() ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(body));
+        for (int i = 0; i < headers.length; i += 2) {
+            b.header(headers[i], headers[i + 1]);
+        }
+        return client.send(b.build(), BodyHandlers.ofString());
+    }
+
+    @Test
+    void routesByPathAndMethod() throws Exception {
+        assertThat(get("/api/v1/label/a%2Fb+c/values").body()).isEqualTo("a/b+c");
+        assertThat(get("/files/a/b%20c").body()).isEqualTo("a/b c");
+        assertThat(get("/files/exact").body()).isEqualTo("exact!");
+        assertThat(get("/-/healthy").body()).isEqualTo("OK");
+        assertThat(get("/-/ready").statusCode()).isEqualTo(503);
+        HttpResponse<String> missing = get("/nope");
+        assertThat(missing.statusCode()).isEqualTo(404);
+        assertThat(missing.body()).isEqualTo("404 page not found\n");
+        HttpResponse<String> wrong = send("PUT", "/api/v1/query", "");
+        assertThat(wrong.statusCode()).isEqualTo(405);
+        assertThat(wrong.headers().firstValue("Allow")).contains("GET, OPTIONS, POST");
+        assertThat(wrong.body()).isEqualTo("Method Not Allowed\n");
+    }
+
+    @Test
+    void mergesFormAndQuery() throws Exception {
+        assertThat(send("POST", "/api/v1/query?b=3&c=%7B", "a=1+2&b=2", "Content-Type", "application/x-www-form-urlencoded").body())
+                .isEqualTo("{a=[1 2], b=[2, 3], c=[{]}");
+        assertThat(get("/api/v1/query?a=%C3%A4&a=").body()).isEqualTo("{a=[ä, ]}");
+        assertThat(send("POST", "/api/v1/query", "a=%zz", "Content-Type", "application/x-www-form-urlencoded").statusCode()).isEqualTo(400);
+    }
+
+    @Test
+    void answersPreflightAndCors() throws Exception {
+        HttpResponse<String> preflight = send("OPTIONS", "/api/v1/query", "");
+        assertThat(preflight.statusCode()).isEqualTo(204);
+        assertThat(preflight.headers().firstValue("Access-Control-Allow-Origin")).contains("*");
+        assertThat(get("/api/v1/query").headers().firstValue("Access-Control-Allow-Methods")).contains("GET, POST, OPTIONS");
+        assertThat(get("/files/x").headers().firstValue("Access-Control-Allow-Origin")).isEmpty();
+        assertThat(send("HEAD", "/api/v1/query", "").statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void limitsBodies() throws Exception {
+        assertThat(send("POST", "/body", "x".repeat(100)).body()).hasSize(100);
+        assertThat(send("POST", "/body", "x".repeat(101)).statusCode()).isEqualTo(413);
+    }
+
+    @Test
+    void compressesWhatIsLarge() throws Exception {
+        for (String encoding : new String[]{"gzip", "deflate", "br;q=1, gzip;q=0.5", "identity"}) {
+            HttpRequest q = HttpRequest.newBuilder(URI.create("http://" + server.address() + "/api/v1/big"))
+                    .header("Accept-Encoding", encoding).build();
+            HttpResponse<byte[]> a = client.send(q, BodyHandlers.ofByteArray());
+            byte[] plain = switch (a.headers().firstValue("Content-Encoding").orElse("none")) {
+                case "gzip" -> new GZIPInputStream(new ByteArrayInputStream(a.body())).readAllBytes();
+                case "deflate" -> new InflaterInputStream(new ByteArrayInputStream(a.body())).readAllBytes();
+                default -> a.body();
+            };
+            assertThat(plain).hasSize(10_000_000);
+            assertThat(a.body().length < 1_000_000).isEqualTo(!encoding.equals("identity"));
+        }
+        assertThat(get("/api/v1/query?a=b", "Accept-Encoding", "gzip").headers().firstValue("Content-Encoding")).isEmpty();
+    }
+
+    @Test
+    void failuresShowNoDetails() throws Exception {
+        HttpResponse<String> failed = get("/fails");
+        assertThat(failed.statusCode()).isEqualTo(500);
+        assertThat(failed.body()).isEqualTo("Internal Server Error\n");
+        assertThat(get("/refuses").statusCode()).isEqualTo(422);
+        assertThatThrownBy(() -> get("/half")).isInstanceOf(IOException.class);
+    }
+
+    @Test
+    void measuresNamedHandlers() throws Exception {
+        get("/api/v1/query");
+        get("/fails");
+        assertThat(registry.scrape().stream().filter(m -> m.getMetadata().getPrometheusName().equals("http_requests")).findFirst()
+                .orElseThrow().getDataPoints()).hasSize(1);
+    }
+
+    @Test
+    void drainsRequestsInFlight() throws Exception {
+        CountDownLatch entered = new CountDownLatch(1);
+        CountDownLatch release = new CountDownLatch(1);
+        HttpServer slow = HttpServer.start("127.0.0.1:0", Duration.ofSeconds(20), Routes.builder().route(null, Set.of(), "/", (q, a) -> {
+            entered.countDown();
+            release.await(10, TimeUnit.SECONDS);
+            a.sendText(200, "whole");
+        }).build(), new PrometheusRegistry());
+        CompletableFuture<HttpResponse<String>> answer = client.sendAsync(
+                HttpRequest.newBuilder(URI.create("http://" + slow.address() + "/")).build(), BodyHandlers.ofString());
+        assertThat(entered.await(10, TimeUnit.SECONDS)).isTrue();
+        Thread closing = Thread.ofVirtual().start(slow::close);
+        release.countDown();
+        assertThat(answer.get(10, TimeUnit.SECONDS).body()).isEqualTo("whole");
+        closing.join();
+    }
+
+    @Test
+    void refusesAnAddressInUse() {
+        assertThatThrownBy(() -> HttpServer.start(server.address(), Duration.ofSeconds(1), Routes.none(), new PrometheusRegistry()))
+                .isInstanceOf(FlagException.class).hasMessageContaining("listen on " + server.address());
+    }
+}
