@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,7 +122,7 @@ class GoldenChunksTest {
             assertThat(cursor.timestamp()).as(what).isEqualTo(s.get("t").longValue()).isEqualTo(b.timestamps[i]);
             assertThat(cursor.startTimestamp()).as(what).isEqualTo(s.path("st").longValue())
                     .isEqualTo(b.startTimestamps == null ? 0 : b.startTimestamps[i]);
-            FloatHistogram read = b.histogram(i);
+            FloatHistogram read = Objects.requireNonNull(b.histogram(i));
             if (kind == SampleCursor.Kind.HISTOGRAM) {
                 assertThat(h.get("kind").textValue()).isEqualTo("int");
                 Histograms.assertSame(what + " sample " + i, cursor.histogram(), histogram(h));
@@ -209,7 +210,7 @@ class GoldenChunksTest {
                 assertThat(c).as("absent " + part).isNull();
                 continue;
             }
-            assertThat(c).as("present " + part).isNotNull();
+            Objects.requireNonNull(c, "absent");
             assertThat(c.encoding()).isEqualTo(expected.get("enc").textValue().equals("xor") ? Encoding.XOR : Encoding.FLOAT_HISTOGRAM);
             assertThat(HexFormat.of().formatHex(c.copyData())).isEqualTo(expected.get("hex").textValue());
             assertThat(HexFormat.of().formatHex(encodedAgain(c))).as(part + " encoded again").isEqualTo(expected.get("hex").textValue());
