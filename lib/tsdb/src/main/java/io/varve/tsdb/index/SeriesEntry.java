@@ -1,0 +1,225 @@
+package io.varve.tsdb.index;
+
+import io.varve.model.CorruptDataException;
+import io.varve.model.Labels;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.zip.CRC32C;
+
+/**
+ * One decoded entry of the series section: symbol references of its labels, times and references of its chunks. Reused from
+ * entry to entry; fields are public for loops and replaced when they grow. One thread.
+ *
+ * <p>
+ * Entry: {@code uvarint length | body | CRC-32C of the body}; body: {@code uvarint labels, (uvarint name, uvarint value)*,
+ * uvarint chunks}, then for the first chunk {@code varint minTime, uvarint maxTime−minTime, uvarint ref}, for each further one
+ * {@code uvarint minTime−previous maxTime, uvarint maxTime−minTime, varint ref−previous ref}. An entry in a version 2 index begins at a
+ * multiple of 16, and its id in postings is its offset divided by 16; in version 1 the id is the offset.
+ */
+public final class SeriesEntry {
+    private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
+
+    /** How many labels there are. */
+    public int labelCount;
+    /** Symbol references of the names, unsigned 32 bit. */
+    public int[] names = new int[16];
+    /** Symbol references of the values, unsigned 32 bit. */
+    public int[] values = new int[16];
+    /** How many chunks there are. */
+    public int chunkCount;
+    /** First times in milliseconds. */
+    public long[] minTimes = new long[16];
+    /** Last times in milliseconds, included. */
+    public long[] maxTimes = new long[16];
+    /** Chunk references: segment number from 0 in the upper 32 bits, offset in the segment file in the lower. */
+    public long[] refs = new long[16];
+
+    private byte[] data = new byte[0];
+    private int position;
+    private int limit;
+
+    /**
+     * Bytes of the whole entry (length, body, checksum) that starts at {@code offset}; −1 where even its length is cut off by
+     * {@code limit}. The entry may reach beyond {@code limit}.
+     *
+     * @throws CorruptDataException where the length is no number or above 2^31; offset within {@code data}
+     */
+    public static long totalLength(byte[] data, int offset, int limit) {
+        long value = 0;
+        for (int i = 0; i < 5; i++) {
+            if (offset + i >= limit) {
+                return -1;
+            }
+            int b = data[offset + i];
+            value |= (long) (b & 0x7F) << 7 * i;
+            if (b >= 0) {
+                if (value > Integer.MAX_VALUE - 16) {
+                    break;
+                }
+                return i + 1 + value + 4;
+            }
+        }
+        throw new CorruptDataException("", offset, "series entry: length is out of bounds");
+    }
+
+    /**
+     * Decodes the entry at {@code offset}, checking its checksum.
+     *
+     * @return the entry's bytes in all
+     * @throws CorruptDataException with the offset within {@code bytes}
+     */
+    public int decode(byte[] bytes, int offset, int end) {
+        long total = totalLength(bytes, offset, end);
+        if (total < 0 || total > end - offset) {
+            throw new CorruptDataException("", offset, "series entry: " + (total < 0 ? "length" : total + " bytes") + " cut off after "
+                    + (end - offset) + " bytes");
+        }
+        int head = 1;
+        while (bytes[offset + head - 1] < 0) {
+            head++;
+        }
+        int body = offset + head;
+        int bodyEnd = offset + (int) total - 4;
+        CRC32C crc = new CRC32C();
+        crc.update(bytes, body, bodyEnd - body);
+        int stored = (int) INT.get(bytes, bodyEnd);
+        if (stored != (int) crc.getValue()) {
+            throw new CorruptDataException("", offset,
+                    "series entry: checksum is " + Toc.hex((int) crc.getValue()) + ", stored " + Toc.hex(stored));
+        }
+        decodeBody(bytes, body, bodyEnd);
+        return (int) total;
+    }
+
+    /** Decodes a body without length and checksum. */
+    public void decodeBody(byte[] bytes, int offset, int end) {
+        data = bytes;
+        position = offset;
+        limit = end;
+        try {
+            decodeLabels();
+            decodeChunks();
+            if (position != limit) {
+                throw corrupt("series entry: " + (limit - position) + " bytes after the last chunk");
+            }
+        } finally {
+            data = new byte[0];
+        }
+    }
+
+    private void decodeLabels() {
+        long n = uvarint();
+        if (n < 0 || n > (limit - position) / 2) {
+            throw corrupt("series entry: " + Long.toUnsignedString(n) + " labels in " + (limit - position) + " bytes");
+        }
+        labelCount = (int) n;
+        if (labelCount > names.length) {
+            names = new int[labelCount];
+            values = new int[labelCount];
+        }
+        for (int i = 0; i < labelCount; i++) {
+            names[i] = symbol();
+            values[i] = symbol();
+        }
+    }
+
+    private int symbol() {
+        long ref = uvarint();
+        if (ref < 0 || ref > 0xFFFFFFFFL) {
+            throw corrupt("series entry: symbol " + Long.toUnsignedString(ref) + " is above 32 bits");
+        }
+        return (int) ref;
+    }
+
+    private void decodeChunks() {
+        long n = uvarint();
+        if (n < 0 || n > (limit - position) / 3) {
+            throw corrupt("series entry: " + Long.toUnsignedString(n) + " chunks in " + (limit - position) + " bytes");
+        }
+        chunkCount = (int) n;
+        if (chunkCount > minTimes.length) {
+            int capacity = Math.max(chunkCount, minTimes.length * 2);
+            minTimes = new long[capacity];
+            maxTimes = new long[capacity];
+            refs = new long[capacity];
+        }
+        long time = 0;
+        long ref = 0;
+        for (int i = 0; i < chunkCount; i++) {
+            // Differences wrap around as in Prometheus: out-of-order chunks are written as huge unsigned numbers.
+            time = i == 0 ? varint() : time + uvarint();
+            minTimes[i] = time;
+            time += uvarint();
+            maxTimes[i] = time;
+            ref = i == 0 ? uvarint() : ref + varint();
+            refs[i] = ref;
+        }
+    }
+
+    private long uvarint() {
+        int p = position;
+        if (p < limit && data[p] >= 0) {
+            position = p + 1;
+            return data[p];
+        }
+        return longUvarint();
+    }
+
+    private long longUvarint() {
+        long value = 0;
+        for (int shift = 0; shift < 64; shift += 7) {
+            if (position >= limit) {
+                throw corrupt("series entry: number is cut off");
+            }
+            int b = data[position++];
+            value |= (long) (b & 0x7F) << shift;
+            if (b >= 0) {
+                if (shift == 63 && b > 1) {
+                    break;
+                }
+                return value;
+            }
+        }
+        throw corrupt("series entry: number is longer than 64 bits");
+    }
+
+    private long varint() {
+        long u = uvarint();
+        return u >>> 1 ^ -(u & 1);
+    }
+
+    private CorruptDataException corrupt(String rule) {
+        return new CorruptDataException("", position, rule);
+    }
+
+    /**
+     * The labels as texts. Names that are out of order are sorted.
+     *
+     * @throws CorruptDataException where a symbol does not exist
+     */
+    public Labels labels(Symbols symbols) {
+        String[] pairs = new String[labelCount * 2];
+        boolean sorted = true;
+        for (int i = 0; i < labelCount; i++) {
+            pairs[2 * i] = symbols.text(names[i] & 0xFFFFFFFFL);
+            pairs[2 * i + 1] = symbols.text(values[i] & 0xFFFFFFFFL);
+            sorted &= i == 0 || Integer.compareUnsigned(names[i - 1], names[i]) < 0;
+        }
+        return sorted ? Labels.ofSorted(pairs) : Labels.of(pairs);
+    }
+
+    /** A copy that later decoding does not change. */
+    public SeriesEntry copy() {
+        SeriesEntry c = new SeriesEntry();
+        c.labelCount = labelCount;
+        c.names = Arrays.copyOf(names, labelCount);
+        c.values = Arrays.copyOf(values, labelCount);
+        c.chunkCount = chunkCount;
+        c.minTimes = Arrays.copyOf(minTimes, chunkCount);
+        c.maxTimes = Arrays.copyOf(maxTimes, chunkCount);
+        c.refs = Arrays.copyOf(refs, chunkCount);
+        return c;
+    }
+}

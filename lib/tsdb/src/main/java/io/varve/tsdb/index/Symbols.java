@@ -1,0 +1,171 @@
+package io.varve.tsdb.index;
+
+import io.varve.model.CorruptDataException;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The symbol table: every label name and value, once, in byte order. Of the table's places 1 in {@value #SAMPLING} is kept in
+ * memory. Safe for many threads.
+ *
+ * <p>
+ * Section: {@code length BE32 | count BE32 | count × (uvarint length, bytes) | CRC-32C}. In index version 2 a reference is the
+ * ordinal, in version 1 the offset of the entry in the index file.
+ */
+public final class Symbols {
+    /** One place in so many is kept. */
+    static final int SAMPLING = 32;
+
+    private final ByteRegion region;
+    private final boolean byOffset;
+    private final int count;
+    private final long end;
+    /** Positions of every 32nd entry, unsigned. */
+    private final int[] sampled;
+    private final @Nullable Cached[] cache;
+
+    /** Both in one object, so that racing threads never see a reference with another's text. */
+    private record Cached(long ref, String text) {
+    }
+
+    private Symbols(ByteRegion region, boolean byOffset, int count, long end, int[] sampled, int cacheSize) {
+        this.region = region;
+        this.byOffset = byOffset;
+        this.count = count;
+        this.end = end;
+        this.sampled = sampled;
+        this.cache = new Cached[Integer.highestOneBit(Math.max(1, cacheSize))];
+    }
+
+    /**
+     * Opens the table, checking its checksum and every length.
+     *
+     * @param region begins with the section; its {@link ByteRegion#base} must be the section's offset in the index file
+     * @param indexVersion 1 or more
+     * @param cacheSize how many texts to keep, a power of two
+     */
+    public static Symbols open(ByteRegion region, int indexVersion, int cacheSize) {
+        long length = region.u32(0);
+        region.check(4, length + 4, "symbol table");
+        if (length < 4) {
+            throw region.corrupt(0, "symbol table of " + length + " bytes has no count");
+        }
+        int want = region.i32(4 + length);
+        int got = region.crc(4, length);
+        if (want != got) {
+            throw region.corrupt(0, "symbol table: checksum is " + Toc.hex(got) + ", stored " + Toc.hex(want));
+        }
+        long count = region.u32(4);
+        long end = 4 + length;
+        if (count > length - 4) {
+            throw region.corrupt(4, "symbol table: " + count + " symbols in " + length + " bytes");
+        }
+        int[] sampled = new int[(int) ((count + SAMPLING - 1) / SAMPLING)];
+        RegionCursor cursor = new RegionCursor(region, 8, end);
+        for (long i = 0; i < count; i++) {
+            if (i % SAMPLING == 0) {
+                sampled[(int) (i / SAMPLING)] = (int) cursor.position;
+            }
+            int n = cursor.length();
+            cursor.position += n;
+        }
+        return new Symbols(region, indexVersion == 1, (int) count, cursor.position, sampled, cacheSize);
+    }
+
+    /** How many symbols there are. */
+    public int size() {
+        return count;
+    }
+
+    /**
+     * The text of a reference.
+     *
+     * @throws CorruptDataException where there is no such symbol; the offset is that of the table
+     */
+    public String text(long ref) {
+        int slot = (int) (ref & cache.length - 1);
+        Cached hit = cache[slot];
+        if (hit != null && hit.ref == ref) {
+            return hit.text;
+        }
+        String text = read(ref);
+        cache[slot] = new Cached(ref, text);
+        return text;
+    }
+
+    private String read(long ref) {
+        RegionCursor cursor = at(ref);
+        int n = cursor.length();
+        return region.text(cursor.position, n);
+    }
+
+    private RegionCursor at(long ref) {
+        if (byOffset) {
+            long position = ref - region.base();
+            if (position < 8 || position >= end) {
+                throw region.corrupt(0, "unknown symbol offset " + ref);
+            }
+            return new RegionCursor(region, position, end);
+        }
+        if (ref < 0 || ref >= count) {
+            throw region.corrupt(0, "unknown symbol " + ref + " of " + count);
+        }
+        RegionCursor cursor = new RegionCursor(region, sampled[(int) (ref / SAMPLING)] & 0xFFFFFFFFL, end);
+        for (int skip = (int) (ref % SAMPLING); skip > 0; skip--) {
+            int n = cursor.length();
+            cursor.position += n;
+        }
+        return cursor;
+    }
+
+    /** The reference of a text, −1 where the table does not have it. Compares in place. */
+    public long find(String text) {
+        byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+        int lo = 0;
+        int hi = sampled.length - 1;
+        while (lo < hi) {
+            int mid = (lo + hi + 1) >>> 1;
+            RegionCursor c = new RegionCursor(region, sampled[mid] & 0xFFFFFFFFL, end);
+            int n = c.length();
+            if (region.compare(c.position, n, utf8) <= 0) {
+                lo = mid;
+            } else {
+                hi = mid - 1;
+            }
+        }
+        if (sampled.length == 0) {
+            return -1;
+        }
+        RegionCursor c = new RegionCursor(region, sampled[lo] & 0xFFFFFFFFL, end);
+        int last = Math.min(count, (lo + 1) * SAMPLING);
+        for (int i = lo * SAMPLING; i < last; i++) {
+            long at = c.position;
+            int n = c.length();
+            int order = region.compare(c.position, n, utf8);
+            if (order == 0) {
+                return byOffset ? region.base() + at : i;
+            }
+            if (order > 0) {
+                return -1;
+            }
+            c.position += n;
+        }
+        return -1;
+    }
+
+    /** Calls {@code each} with every symbol, in order. */
+    public void forEach(Consumer<String> each) {
+        RegionCursor c = new RegionCursor(region, 8, end);
+        for (int i = 0; i < count; i++) {
+            int n = c.length();
+            each.accept(region.text(c.position, n));
+            c.position += n;
+        }
+    }
+
+    /** Bytes of heap this table holds, without the cached texts; an estimate. */
+    public long heapBytes() {
+        return 64 + 4L * sampled.length + 4L * cache.length;
+    }
+}
