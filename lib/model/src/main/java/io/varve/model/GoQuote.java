@@ -47,6 +47,27 @@ public final class GoQuote {
         sb.append('"');
     }
 
+    /** Go's {@code %q} of one character: in single quotes. What is no character (negative) is shown as U+FFFD. */
+    public static String rune(int c) {
+        if (c == '\'') {
+            return "'\\''";
+        }
+        if (c == '"') {
+            return "'\"'";
+        }
+        if (c < 0 || c > 0x10ffff || c >= 0xd800 && c < 0xe000) {
+            return "'\ufffd'";
+        }
+        String quoted = quote(Character.toString(c));
+        return "'" + quoted.substring(1, quoted.length() - 1) + "'";
+    }
+
+    /** Go's {@code %#U}: {@code U+0071 'q'}, without the character where it cannot be printed. */
+    public static String unicode(int c) {
+        String hex = String.format("U+%04X", c);
+        return isPrint(c) ? hex + " '" + Character.toString(c) + "'" : hex;
+    }
+
     /** Go's unicode.IsPrint: letters, marks, numbers, punctuation, symbols, and the ASCII space. */
     private static boolean isPrint(int c) {
         if (c < 0x7f) {

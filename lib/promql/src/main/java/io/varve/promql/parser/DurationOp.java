@@ -21,9 +21,7 @@ public enum DurationOp {
     /** The lesser of two. */
     MIN_OF("min_of"),
     /** The greater of two. */
-    MAX_OF("max_of"),
-    /** A literal that stands in parentheses or must be kept as an expression. */
-    LITERAL("");
+    MAX_OF("max_of");
 
     private final String symbol;
 

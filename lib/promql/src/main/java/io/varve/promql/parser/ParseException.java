@@ -12,13 +12,30 @@ public final class ParseException extends InvalidRequestException {
     private final int end;
     private final String reason;
 
-    ParseException(int line, int column, Position position, String reason) {
-        super(line + ":" + column + ": parse error: " + reason);
+    private ParseException(String place, int line, int column, Position position, String reason) {
+        super(place + ": parse error: " + reason);
         this.line = line;
         this.column = column;
         this.start = position.start();
         this.end = position.end();
         this.reason = reason;
+    }
+
+    static ParseException at(byte[] query, Position position, String reason) {
+        if (query.length == 0) {
+            return new ParseException("unknown position", 1, 1, position, reason);
+        }
+        int line = 1;
+        int lineStart = 0;
+        int start = Math.min(position.start(), query.length);
+        for (int i = 0; i < start; i++) {
+            if (query[i] == '\n') {
+                line++;
+                lineStart = i + 1;
+            }
+        }
+        int column = start - lineStart + 1;
+        return new ParseException(line + ":" + column, line, column, position, reason);
     }
 
     /** Line of the query, from 1. */
