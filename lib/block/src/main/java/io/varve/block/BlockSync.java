@@ -1,0 +1,382 @@
+package io.varve.block;
+
+import io.varve.block.BlockFilter.Drop;
+import io.varve.model.CorruptDataException;
+import io.varve.model.Labels;
+import io.varve.model.UnavailableException;
+import io.varve.objstore.BucketReader;
+import io.varve.objstore.NoSuchObjectException;
+import io.varve.tsdb.BlockMeta;
+import io.varve.tsdb.Ulid;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.function.LongSupplier;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Makes catalogs of a bucket. A sync is one recursive listing; a meta.json is fetched only when it is new or has changed, from memory or
+ * the local cache otherwise; a marker only where the listing shows one. So a sync of a bucket that did not change costs the listing
+ * alone. Safe for many threads; one sync at a time.
+ *
+ * <p>
+ * The local cache is {@code <cache directory>/<ULID>/meta.json}, as Thanos has it; a file is used while its size is that of the object
+ * and it is not older.
+ */
+public final class BlockSync {
+    private static final Logger LOG = LoggerFactory.getLogger(BlockSync.class);
+    private static final int MAX_META_BYTES = 128 << 20;
+    private static final int MAX_MARK_BYTES = 1 << 20;
+
+    private final BucketReader bucket;
+    private final @Nullable Path cacheDirectory;
+    private final int concurrency;
+    private final List<BlockFilter> filters;
+    private final Set<BlockMark.Kind> wantedMarks;
+    private final BlockMetrics metrics;
+    private final LongSupplier clock;
+    private final Map<Ulid, Known> known = new ConcurrentHashMap<>();
+    private final Map<Ulid, Map<BlockMark.Kind, KnownMark>> knownMarks = new ConcurrentHashMap<>();
+    private volatile BlockCatalog latest = BlockCatalog.EMPTY;
+
+    /** What was read of a meta.json of that size and time: the meta, or why it cannot be used. */
+    private record Known(long size, long modifiedMillis, @Nullable BlockMeta meta, @Nullable Drop fault) {
+    }
+
+    private record KnownMark(long newestMillis, @Nullable BlockMark mark) {
+    }
+
+    /**
+     * @param bucket the bucket; not closed here
+     * @param cacheDirectory where metas are kept, usually {@code <data-dir>/meta-syncer}; null for nowhere
+     * @param concurrency objects read at a time
+     * @param filters applied in order
+     * @param wantedMarks the markers that filters or callers look at
+     * @param metrics where states are counted
+     * @param clock milliseconds since 1970
+     */
+    public BlockSync(BucketReader bucket, @Nullable Path cacheDirectory, int concurrency, List<BlockFilter> filters,
+            Set<BlockMark.Kind> wantedMarks, BlockMetrics metrics, LongSupplier clock) {
+        this.bucket = bucket;
+        this.cacheDirectory = cacheDirectory;
+        this.concurrency = Math.max(1, concurrency);
+        this.filters = List.copyOf(filters);
+        this.wantedMarks = Set.copyOf(wantedMarks);
+        this.metrics = metrics;
+        this.clock = clock;
+    }
+
+    /** The catalog of the last sync that succeeded. */
+    public BlockCatalog latest() {
+        return latest;
+    }
+
+    /**
+     * Lists the bucket and makes a new catalog. Blocks that are damaged or cannot be read are left out and named in
+     * {@link BlockCatalog#dropped}; they do not fail the sync.
+     *
+     * @throws UnavailableException where the bucket cannot be listed
+     */
+    public synchronized BlockCatalog sync() {
+        long start = System.nanoTime();
+        metrics.syncs.inc();
+        metrics.baseSyncs.inc();
+        try {
+            BlockCatalog catalog = make();
+            latest = catalog;
+            metrics.report(catalog);
+            if (catalog.incomplete()) {
+                metrics.failures.inc();
+            }
+            return catalog;
+        } catch (RuntimeException e) {
+            metrics.failures.inc();
+            throw e;
+        } finally {
+            metrics.duration.observe((System.nanoTime() - start) / 1e9);
+        }
+    }
+
+    private BlockCatalog make() {
+        long now = clock.getAsLong();
+        NavigableMap<Ulid, BlockObjects> listed = list();
+        NavigableMap<Ulid, BlockMeta> all = new TreeMap<>();
+        NavigableMap<Ulid, BlockObjects> partial = new TreeMap<>();
+        NavigableMap<Ulid, Drop> dropped = new TreeMap<>();
+        Map<Ulid, Map<BlockMark.Kind, BlockMark>> marks = new HashMap<>();
+        boolean incomplete = false;
+        Map<Ulid, Future<Known>> metas = new TreeMap<>();
+        Map<Ulid, Map<BlockMark.Kind, Future<KnownMark>>> markReads = new TreeMap<>();
+        Semaphore slots = new Semaphore(concurrency);
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            listed.forEach((id, objects) -> {
+                if (objects.hasMeta()) {
+                    Known k = known.get(id);
+                    if (k == null || k.size != objects.metaSize() || k.modifiedMillis != objects.metaModifiedMillis()) {
+                        metas.put(id, threads.submit(() -> limited(slots, () -> readMeta(id, objects))));
+                    }
+                } else {
+                    partial.put(id, objects);
+                    dropped.put(id, new Drop(BlockState.NO_META, "has no meta.json"));
+                }
+                for (BlockMark.Kind kind : wantedMarks) {
+                    if (objects.has(kind)) {
+                        KnownMark m = knownMarks.getOrDefault(id, Map.of()).get(kind);
+                        if (m == null || m.newestMillis != objects.newestMillis()) {
+                            markReads.computeIfAbsent(id, i -> new EnumMap<>(BlockMark.Kind.class)).put(kind,
+                                    threads.submit(() -> limited(slots, () -> readMark(id, kind, objects))));
+                        }
+                    }
+                }
+            });
+            for (Map.Entry<Ulid, Future<Known>> e : metas.entrySet()) {
+                try {
+                    known.put(e.getKey(), e.getValue().get());
+                } catch (java.util.concurrent.ExecutionException failed) {
+                    incomplete |= unreadable(e.getKey(), failed, dropped);
+                    known.remove(e.getKey());
+                }
+            }
+            for (var e : markReads.entrySet()) {
+                for (var kind : e.getValue().entrySet()) {
+                    try {
+                        knownMarks.computeIfAbsent(e.getKey(), i -> new EnumMap<>(BlockMark.Kind.class)).put(kind.getKey(),
+                                kind.getValue().get());
+                    } catch (java.util.concurrent.ExecutionException failed) {
+                        incomplete = true;
+                        LOG.atWarn().addKeyValue("block", e.getKey()).addKeyValue("err", message(failed.getCause()))
+                                .log("marker cannot be read");
+                    }
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new UnavailableException("sync blocks of bucket " + bucket.name() + ": interrupted", e);
+        }
+        if (known.keySet().retainAll(listed.keySet())) {
+            metrics.cacheBusts.inc();
+        }
+        knownMarks.keySet().retainAll(listed.keySet());
+        Map<Labels, Labels> streams = new HashMap<>();
+        known.forEach((id, k) -> {
+            if (k.meta != null) {
+                all.put(id, sharingLabels(k.meta, streams));
+            } else if (k.fault != null) {
+                dropped.put(id, k.fault);
+            }
+        });
+        knownMarks.forEach((id, m) -> m.forEach((kind, k) -> {
+            BlockObjects objects = listed.get(id);
+            if (k.mark != null && objects != null && objects.has(kind)) {
+                marks.computeIfAbsent(id, i -> new EnumMap<>(BlockMark.Kind.class)).put(kind, k.mark);
+            }
+        }));
+        NavigableMap<Ulid, BlockMeta> left = all;
+        for (BlockFilter f : filters) {
+            BlockFilter.Outcome outcome = f.apply(new BlockFilter.Candidates(left, marks, now));
+            left = outcome.kept();
+            dropped.putAll(outcome.dropped());
+        }
+        NavigableMap<Ulid, CatalogBlock> blocks = new TreeMap<>();
+        left.forEach((id, meta) -> {
+            BlockObjects objects = listed.get(id);
+            if (objects != null) {
+                blocks.put(id, new CatalogBlock(meta, objects));
+            }
+        });
+        forget(listed.keySet());
+        return new BlockCatalog(blocks, all, partial, dropped, marks, incomplete, now);
+    }
+
+    private interface Read<T> {
+        T get() throws Exception;
+    }
+
+    private static <T> T limited(Semaphore slots, Read<T> read) throws Exception {
+        slots.acquire();
+        try {
+            return read.get();
+        } finally {
+            slots.release();
+        }
+    }
+
+    private NavigableMap<Ulid, BlockObjects> list() {
+        Map<Ulid, BlockObjects.Collector> blocks = new HashMap<>();
+        bucket.listRecursive("", object -> {
+            String key = object.key();
+            if (key.length() > Ulid.LENGTH + 1 && key.charAt(Ulid.LENGTH) == '/') {
+                Ulid.parse(key.substring(0, Ulid.LENGTH)).filter(id -> key.startsWith(id.toString()))
+                        .ifPresent(id -> blocks.computeIfAbsent(id, i -> new BlockObjects.Collector()).add(key.substring(Ulid.LENGTH + 1),
+                                object));
+            }
+        });
+        NavigableMap<Ulid, BlockObjects> out = new TreeMap<>();
+        blocks.forEach((id, c) -> out.put(id, c.build()));
+        return out;
+    }
+
+    /** Files the failure; whether the block may be there the next time. */
+    private static boolean unreadable(Ulid id, java.util.concurrent.ExecutionException failed, Map<Ulid, Drop> dropped) {
+        Throwable cause = failed.getCause();
+        if (cause instanceof NoSuchObjectException) {
+            // Deleted between the listing and the read.
+            dropped.put(id, new Drop(BlockState.NO_META, "meta.json is gone"));
+            return false;
+        }
+        dropped.put(id, new Drop(BlockState.FAILED, message(cause)));
+        LOG.atWarn().addKeyValue("block", id).addKeyValue("err", message(cause)).log("meta.json cannot be read");
+        return true;
+    }
+
+    private static String message(@Nullable Throwable e) {
+        return e == null ? "" : e.getMessage() == null ? e.toString() : e.getMessage();
+    }
+
+    private Known readMeta(Ulid id, BlockObjects objects) throws NoSuchObjectException, IOException {
+        String key = id + "/" + BlockMeta.FILE;
+        Optional<byte[]> cached = cached(id, objects);
+        if (cached.isPresent()) {
+            try {
+                BlockMeta meta = BlockMeta.parse(cached.get(), key);
+                if (meta.ulid().equals(id)) {
+                    return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
+                }
+            } catch (CorruptDataException e) {
+                // The copy may be damaged where the object is not.
+                LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("cached meta.json is not used");
+            }
+        }
+        byte[] json = readAll(key, MAX_META_BYTES);
+        BlockMeta meta;
+        try {
+            meta = BlockMeta.parse(json, key);
+        } catch (CorruptDataException e) {
+            // A version that is not known is a meta.json as well, only not for us.
+            boolean version = e.rule().contains("version");
+            Drop fault = new Drop(version ? BlockState.FAILED : BlockState.CORRUPTED_META, e.getMessage());
+            LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("block is left out: its meta.json cannot be used");
+            return new Known(objects.metaSize(), objects.metaModifiedMillis(), null, fault);
+        }
+        if (!meta.ulid().equals(id)) {
+            String detail = key + ": names block " + meta.ulid();
+            LOG.atWarn().addKeyValue("block", id).addKeyValue("err", detail).log("block is left out: its meta.json cannot be used");
+            return new Known(objects.metaSize(), objects.metaModifiedMillis(), null, new Drop(BlockState.CORRUPTED_META, detail));
+        }
+        keep(id, json, objects);
+        return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
+    }
+
+    private KnownMark readMark(Ulid id, BlockMark.Kind kind, BlockObjects objects) throws IOException {
+        String key = BlockMark.key(id, kind);
+        try {
+            return new KnownMark(objects.newestMillis(), BlockMark.parse(kind, readAll(key, MAX_MARK_BYTES), key));
+        } catch (NoSuchObjectException gone) {
+            return new KnownMark(objects.newestMillis(), null);
+        } catch (CorruptDataException e) {
+            LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("marker is ignored");
+            return new KnownMark(objects.newestMillis(), null);
+        }
+    }
+
+    private byte[] readAll(String key, int max) throws NoSuchObjectException, IOException {
+        try (InputStream in = bucket.open(key)) {
+            byte[] bytes = in.readNBytes(max + 1);
+            if (bytes.length > max) {
+                throw new CorruptDataException(key, 0, "is larger than " + max + " bytes");
+            }
+            return bytes;
+        }
+    }
+
+    private Optional<byte[]> cached(Ulid id, BlockObjects objects) {
+        if (cacheDirectory == null) {
+            return Optional.empty();
+        }
+        Path file = cacheDirectory.resolve(id.toString()).resolve(BlockMeta.FILE);
+        try {
+            BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
+            return a.size() == objects.metaSize() && a.lastModifiedTime().toMillis() >= objects.metaModifiedMillis()
+                    ? Optional.of(Files.readAllBytes(file))
+                    : Optional.empty();
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        } catch (IOException e) {
+            LOG.atDebug().addKeyValue("file", file).addKeyValue("err", e.toString()).log("cached meta.json cannot be read");
+            return Optional.empty();
+        }
+    }
+
+    /** Keeps a copy; a full disk costs speed at the next start, nothing else. */
+    private void keep(Ulid id, byte[] json, BlockObjects objects) {
+        if (cacheDirectory == null || json.length != objects.metaSize()) {
+            return;
+        }
+        Path directory = cacheDirectory.resolve(id.toString());
+        Path temporary = directory.resolve(BlockMeta.FILE + ".tmp");
+        Path file = directory.resolve(BlockMeta.FILE);
+        try {
+            Files.createDirectories(directory);
+            Files.write(temporary, json);
+            Files.setLastModifiedTime(temporary, FileTime.fromMillis(objects.metaModifiedMillis()));
+            try {
+                Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            } catch (AtomicMoveNotSupportedException e) {
+                Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
+            }
+        } catch (IOException e) {
+            LOG.atWarn().addKeyValue("file", file).addKeyValue("err", e.toString()).log("meta.json cannot be cached");
+        }
+    }
+
+    /** Removes the copies of blocks that the bucket does not have any more. */
+    private void forget(Set<Ulid> listed) {
+        if (cacheDirectory == null || !Files.isDirectory(cacheDirectory)) {
+            return;
+        }
+        try (Stream<Path> entries = Files.list(cacheDirectory)) {
+            for (Path p : (Iterable<Path>) entries::iterator) {
+                Optional<Ulid> id = Ulid.parse(p.getFileName().toString());
+                if (id.isPresent() && !listed.contains(id.get())) {
+                    Files.deleteIfExists(p.resolve(BlockMeta.FILE));
+                    Files.deleteIfExists(p.resolve(BlockMeta.FILE + ".tmp"));
+                    Files.deleteIfExists(p);
+                }
+            }
+        } catch (IOException e) {
+            LOG.atDebug().addKeyValue("directory", cacheDirectory).addKeyValue("err", e.toString()).log("meta cache cannot be cleaned");
+        }
+    }
+
+    /** The meta with the same label object as other blocks of its stream: a bucket has thousands of blocks and a handful of streams. */
+    private static BlockMeta sharingLabels(BlockMeta meta, Map<Labels, Labels> streams) {
+        BlockMeta.Thanos thanos = meta.thanos();
+        if (thanos == null) {
+            return meta;
+        }
+        Labels shared = streams.computeIfAbsent(thanos.labels(), l -> l);
+        return shared == thanos.labels() ? meta : meta.withThanos(thanos.withLabels(shared));
+    }
+}
