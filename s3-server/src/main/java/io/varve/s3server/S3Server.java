@@ -69,7 +69,8 @@ public final class S3Server {
         properties.setProperty("jclouds.filesystem.basedir", directory.toString());
         S3Proxy server = S3Proxy.builder().blobStore(BlobStores.create("filesystem-nio2", properties))
                 .endpoint(URI.create("http://" + flags.getOrDefault("--listen", "")))
-                .awsAuthentication(AuthenticationType.AWS_V4, flags.getOrDefault("--access-key", ""), flags.getOrDefault("--secret-key", ""))
+                .awsAuthentication(AuthenticationType.AWS_V4, flags.getOrDefault("--access-key", ""),
+                        flags.getOrDefault("--secret-key", ""))
                 // A part of 64 MiB, the default, arrives as one signed request.
                 .v4MaxNonChunkedRequestSize(256L << 20).ignoreUnknownHeaders(true).stopTimeout(0).build();
         server.start();

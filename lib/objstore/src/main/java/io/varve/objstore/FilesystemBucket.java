@@ -171,7 +171,7 @@ public final class FilesystemBucket implements Bucket {
         try (InputStream in = body.open(); FileChannel out = createTemporary(temporary)) {
             byte[] chunk = new byte[Math.clamp(body.size(), 1, COPY_BYTES)];
             long written = 0;
-            for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
+            for (int n = in.read(chunk); n >= 0 && written <= body.size(); n = in.read(chunk)) {
                 ByteBuffer buffer = ByteBuffer.wrap(chunk, 0, n);
                 while (buffer.hasRemaining()) {
                     out.write(buffer);
@@ -186,8 +186,8 @@ public final class FilesystemBucket implements Bucket {
     private FileChannel createTemporary(Path temporary) throws IOException {
         Path dir = temporary.getParent();
         for (int attempt = 1;; attempt++) {
-            Files.createDirectories(dir);
             try {
+                Files.createDirectories(dir);
                 return FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             } catch (NoSuchFileException e) {
                 // Another upload that ended removed the directory meanwhile.
@@ -200,8 +200,8 @@ public final class FilesystemBucket implements Bucket {
 
     private static void rename(Path from, Path to) throws IOException {
         for (int attempt = 1;; attempt++) {
-            Files.createDirectories(to.getParent());
             try {
+                Files.createDirectories(to.getParent());
                 Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
                 return;
             } catch (NoSuchFileException e) {

@@ -489,7 +489,8 @@ final class S3Bucket implements Bucket {
             return new UnavailableException(
                     operation + " " + key + " in " + name() + ": " + denied + code + text + " (status " + s3e.statusCode() + ")", e);
         }
-        return e instanceof SdkException || e instanceof UncheckedIOException
+        // The client answers a body that is shorter than announced with an IllegalStateException.
+        return e instanceof SdkException || e instanceof UncheckedIOException || e instanceof IllegalStateException
                 ? new UnavailableException(operation + " " + key + " in " + name() + ": " + e.getMessage(), e)
                 : e;
     }

@@ -65,7 +65,8 @@ final class S3Clients {
                 .responseChecksumValidation(
                         config.isAws() ? ResponseChecksumValidation.WHEN_SUPPORTED : ResponseChecksumValidation.WHEN_REQUIRED)
                 .crossRegionAccessEnabled(config.isAws() && config.knownRegion().isEmpty())
-                .serviceConfiguration(s3 -> s3.chunkedEncodingEnabled(config.isAws())).overrideConfiguration(overrides(config));
+                // Only over plain HTTP, where bodies are signed: then in chunks, as Thanos' client does.
+                .serviceConfiguration(s3 -> s3.chunkedEncodingEnabled(true)).overrideConfiguration(overrides(config));
         if (config.isPublicAws()) {
             builder.dualstackEnabled(config.dualstack());
         } else {

@@ -1,0 +1,102 @@
+package io.varve.objstore;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.varve.model.UnavailableException;
+import io.varve.testkit.S3TestServer;
+import io.varve.testkit.TempTree;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** The contract against a real S3 server, each test below a prefix of its own. */
+class S3BucketTest extends BucketContract {
+    private static TempTree directory;
+    private static S3TestServer server;
+    private static int tests;
+
+    @BeforeAll
+    static void start() {
+        directory = TempTree.create();
+        server = S3TestServer.start(directory.root(), "contract").orElse(null);
+        assumeTrue(server != null);
+    }
+
+    @AfterAll
+    static void stop() {
+        if (server != null) {
+            server.close();
+        }
+        directory.close();
+    }
+
+    @Override
+    Bucket empty() {
+        return PrefixedBucket.of(BucketFactory.open(yaml(), Map.of()), "test-" + tests++);
+    }
+
+    @Override
+    boolean aboveTheBasicPlane() {
+        return false;
+    }
+
+    String yaml() {
+        return server.yaml("part_size: 5242880");
+    }
+
+    /** The first listing version, multi-part off, and hedged reads are other ways to the same answers. */
+    static class OtherOptions extends S3BucketTest {
+        @Override
+        String yaml() {
+            return server.yaml("list_objects_version: v1", "disable_multipart: true", "send_content_md5: false", "put_user_metadata:",
+                    "  X-Amz-Meta-Team: a",
+                    "  owner: b", "  Content-Type: application/x-varve", "max_retries: 2")
+                    + "hedging_config:\n  enabled: true\n  up_to: 2\n  quantile: 0.5\n";
+        }
+    }
+
+    @Test
+    void aWrongSecretIsSaid() {
+        String wrong = server.yaml("max_retries: 1").replace(S3TestServer.SECRET_KEY, "guess");
+        try (Bucket b = BucketFactory.open(wrong, Map.of())) {
+            assertThatThrownBy(() -> b.upload("x", ObjectBody.of("x".getBytes(UTF_8)))).isInstanceOf(UnavailableException.class)
+                    .hasMessageContaining("upload x").hasMessageContaining("access denied");
+        }
+    }
+
+    @Test
+    void aMissingBucketIsNotAMissingObject() {
+        try (Bucket b = BucketFactory.open(server.yaml().replace("bucket: contract", "bucket: nothing-here"), Map.of())) {
+            assertThatThrownBy(() -> b.open("x")).isInstanceOf(UnavailableException.class).hasMessageContaining("NoSuchBucket");
+        }
+    }
+
+    @Test
+    void aServerThatIsGoneIsUnavailable() {
+        String gone = server.yaml("max_retries: 1").replace(server.endpoint(), "127.0.0.1:1");
+        try (Bucket b = BucketFactory.open(gone, Map.of())) {
+            assertThatThrownBy(() -> b.find("x")).isInstanceOf(UnavailableException.class).hasMessageContaining("find x");
+        }
+    }
+
+    @Test
+    void credentialsComeFromTheSharedFileToo() throws Exception {
+        Path file = directory.root().resolve("credentials");
+        Files.writeString(file,
+                "[default]\naws_access_key_id = " + S3TestServer.ACCESS_KEY + "\naws_secret_access_key = " + S3TestServer.SECRET_KEY
+                        + "\n");
+        System.setProperty("aws.sharedCredentialsFile", file.toString());
+        try (Bucket b = BucketFactory.open(server.yaml().replaceAll("  (access|secret)_key: .*\n", "") + "prefix: env\n", Map.of())) {
+            b.upload("x", ObjectBody.of("x".getBytes(UTF_8)));
+            assertThat(b.find("x")).isPresent();
+        } finally {
+            System.clearProperty("aws.sharedCredentialsFile");
+        }
+    }
+}
