@@ -13,11 +13,15 @@ import org.jspecify.annotations.Nullable;
  * never ambient. Safe for many threads. PromQL annotations (with positions) are the engine's own and not kept here.
  */
 public final class QueryContext implements AutoCloseable {
+    /** The tenant of calls that name none. */
+    public static final String DEFAULT_TENANT = "default-tenant";
+
     private final long deadlineNanos;
     private final MemoryBudget budget;
     private final Coverage coverage = new Coverage();
     private final AtomicReference<@Nullable CancelledException> cancelled = new AtomicReference<>();
     private final Set<String> warnings = new LinkedHashSet<>();
+    private volatile String tenant = DEFAULT_TENANT;
     private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
 
     /**
@@ -31,6 +35,17 @@ public final class QueryContext implements AutoCloseable {
     /** Without deadline or limits; for tools and tests. */
     public static QueryContext unlimited() {
         return new QueryContext(0, MemoryBudget.UNLIMITED);
+    }
+
+    /** On whose behalf the query runs; passed on to the stores. */
+    public String tenant() {
+        return tenant;
+    }
+
+    /** Says on whose behalf the query runs; once, before work starts. */
+    public QueryContext tenant(String name) {
+        tenant = name;
+        return this;
     }
 
     /** Where memory is reserved. */

@@ -13,4 +13,13 @@ public record StoreChunk(long minTime, long maxTime, @Nullable Chunk raw, @Nulla
     public static StoreChunk raw(Chunk chunk) {
         return new StoreChunk(chunk.minTime(), chunk.maxTime(), chunk, null, null, null, null, null);
     }
+
+    /** Bytes of all payloads. */
+    public long bytes() {
+        return length(raw) + length(count) + length(sum) + length(min) + length(max) + length(counter);
+    }
+
+    private static long length(@Nullable Chunk chunk) {
+        return chunk == null ? 0 : chunk.length();
+    }
 }

@@ -44,6 +44,11 @@ public interface StoreClient extends AutoCloseable {
         @Nullable
         Frame next(long timeoutMillis);
 
+        /** The blocks that were asked, as far as the store has said so by now. */
+        default java.util.List<String> queriedBlocks() {
+            return java.util.List.of();
+        }
+
         @Override
         void close();
     }

@@ -1,0 +1,107 @@
+package io.varve.store;
+
+import io.grpc.BindableService;
+import io.grpc.ServerServiceDefinition;
+import io.varve.model.MemoryBudget;
+import io.varve.proto.thanos.StoreGrpc;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * Serves a {@link Store} as {@code thanos.Store}. Each call runs on a virtual thread of its own; sending blocks while the client reads slowly.
+ * Series are batched as the request asks; failures become statuses by their kind. Right for servers with a direct executor.
+ */
+public final class GrpcStoreService implements BindableService {
+    /** A batch goes out early once it holds this many bytes of chunks: peers take larger messages, but nobody gains. */
+    private static final long BATCH_BYTES = 1 << 20;
+
+    private final Store store;
+    private final HintsPolicy hints;
+    private final Supplier<MemoryBudget> budgets;
+
+    /**
+     * @param store what is served
+     * @param hints what to do with hints that name blocks
+     * @param budgets gives each call its memory budget
+     */
+    public GrpcStoreService(Store store, HintsPolicy hints, Supplier<MemoryBudget> budgets) {
+        this.store = store;
+        this.hints = hints;
+        this.budgets = budgets;
+    }
+
+    @Override
+    public ServerServiceDefinition bindService() {
+        return new Methods.Builder(StoreGrpc.getServiceDescriptor())
+                .method(StoreGrpc.getSeriesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                    SeriesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.SeriesRequest.parser(), bytes), hints);
+                    Sink sink = new Sink(out, request.batchSize());
+                    store.series(context, request, sink);
+                    sink.flush();
+                }))
+                .method(StoreGrpc.getLabelNamesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                    LabelNamesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.LabelNamesRequest.parser(), bytes), hints);
+                    out.send(Wire.namesResponse(store.labelNames(context, request)).toByteArray());
+                }))
+                .method(StoreGrpc.getLabelValuesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                    LabelValuesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.LabelValuesRequest.parser(), bytes), hints);
+                    out.send(Wire.valuesResponse(store.labelValues(context, request)).toByteArray());
+                })).build();
+    }
+
+    /** Writes frames. One thread. */
+    private static final class Sink implements SeriesSink {
+        private final ServedCall.Out<byte[]> out;
+        private final int batchSize;
+        private final ProtoWriter writer = new ProtoWriter(4096);
+        private final List<StoreSeries> batch = new ArrayList<>();
+        private long batchBytes;
+
+        Sink(ServedCall.Out<byte[]> out, long batchSize) {
+            this.out = out;
+            this.batchSize = Math.clamp(batchSize, 1, 10_000);
+        }
+
+        @Override
+        public void series(StoreSeries series) {
+            if (batchSize == 1) {
+                SeriesFrames.writeSeries(writer, series);
+                out.send(writer.toByteArray());
+                return;
+            }
+            batch.add(series);
+            for (StoreChunk c : series.chunks()) {
+                batchBytes += c.bytes();
+            }
+            if (batch.size() >= batchSize || batchBytes >= BATCH_BYTES) {
+                flush();
+            }
+        }
+
+        @Override
+        public void warning(String text) {
+            flush();
+            SeriesFrames.writeWarning(writer, text);
+            out.send(writer.toByteArray());
+        }
+
+        @Override
+        public void queriedBlocks(List<String> ids) {
+            if (!ids.isEmpty()) {
+                flush();
+                SeriesFrames.writeQueriedBlocks(writer, ids);
+                out.send(writer.toByteArray());
+            }
+        }
+
+        void flush() {
+            if (!batch.isEmpty()) {
+                SeriesFrames.writeBatch(writer, batch);
+                batch.clear();
+                batchBytes = 0;
+                out.send(writer.toByteArray());
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+package io.varve.store;
+
+/** What a server does with the hints of a request, which name blocks. */
+public enum HintsPolicy {
+    /** Reads them; a hint of another kind is an invalid request, as at Thanos' store gateway. */
+    STRICT,
+    /** Reads them; a hint of another kind counts as none, as at a querier, which passes them on. */
+    LENIENT,
+    /** Has no blocks to choose from, as a sidecar. */
+    NONE
+}

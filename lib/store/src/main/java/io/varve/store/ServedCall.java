@@ -1,0 +1,177 @@
+package io.varve.store;
+
+import io.grpc.Context;
+import io.grpc.Deadline;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.Status;
+import io.varve.model.CancelledException;
+import io.varve.model.MemoryBudget;
+import io.varve.model.QueryContext;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs a call on a virtual thread of its own: one request in, any number of answers out. Sending blocks while the client is not ready, so a slow
+ * reader slows the work and nothing piles up. The call's deadline, tenant and end become those of a {@link QueryContext}.
+ */
+final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
+    static final Metadata.Key<String> TENANT = Metadata.Key.of("thanos-tenant", Metadata.ASCII_STRING_MARSHALLER);
+
+    /** What a call does. */
+    interface Body<Q, A> {
+        void run(QueryContext context, Q request, Out<A> out);
+    }
+
+    /** Where answers go. */
+    interface Out<A> {
+        void send(A message);
+    }
+
+    private final Supplier<MemoryBudget> budgets;
+    private final Body<Q, A> body;
+
+    ServedCall(Supplier<MemoryBudget> budgets, Body<Q, A> body) {
+        this.budgets = budgets;
+        this.body = body;
+    }
+
+    @Override
+    public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
+        Run run = new Run(call, headers.get(TENANT), Context.current());
+        // Two: a second request would be a fault of the client, which is to be seen.
+        call.request(2);
+        return run;
+    }
+
+    private final class Run extends ServerCall.Listener<Q> implements Out<A> {
+        private final ServerCall<Q, A> call;
+        private final @Nullable String tenant;
+        private final Context grpcContext;
+        private final ReentrantLock lock = new ReentrantLock();
+        private final Condition changed = lock.newCondition();
+        private @Nullable Q request;
+        private @Nullable QueryContext context;
+        private boolean cancelled;
+        private boolean headersSent;
+
+        Run(ServerCall<Q, A> call, @Nullable String tenant, Context grpcContext) {
+            this.call = call;
+            this.tenant = tenant;
+            this.grpcContext = grpcContext;
+        }
+
+        @Override
+        public void onMessage(Q message) {
+            if (request != null) {
+                call.close(Status.INTERNAL.withDescription("more than one request in a call that takes one"), new Metadata());
+                return;
+            }
+            request = message;
+        }
+
+        @Override
+        public void onHalfClose() {
+            Q q = request;
+            if (q == null) {
+                call.close(Status.INTERNAL.withDescription("no request"), new Metadata());
+                return;
+            }
+            Thread.ofVirtual().name("grpc ", 0).start(() -> work(q));
+        }
+
+        private void work(Q q) {
+            Deadline deadline = grpcContext.getDeadline();
+            long millis = deadline == null ? 0 : Math.max(1, deadline.timeRemaining(TimeUnit.MILLISECONDS));
+            Status status;
+            try (QueryContext c = new QueryContext(millis, budgets.get())) {
+                if (tenant != null && !tenant.isEmpty()) {
+                    c.tenant(tenant);
+                }
+                boolean late;
+                lock.lock();
+                try {
+                    context = c;
+                    late = cancelled;
+                } finally {
+                    lock.unlock();
+                }
+                if (late) {
+                    return;
+                }
+                body.run(c, q, this);
+                sendHeaders();
+                status = Status.OK;
+            } catch (Throwable t) {
+                status = Statuses.of(t);
+            }
+            try {
+                call.close(status, new Metadata());
+            } catch (IllegalStateException e) {
+                // The client has gone meanwhile.
+            }
+        }
+
+        @Override
+        public void send(A message) {
+            lock.lock();
+            try {
+                while (!cancelled && !call.isReady()) {
+                    // Readiness is told by onReady; the timeout guards against one that was missed.
+                    changed.awaitNanos(TimeUnit.SECONDS.toNanos(1));
+                }
+                if (cancelled) {
+                    throw gone();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw gone();
+            } finally {
+                lock.unlock();
+            }
+            sendHeaders();
+            call.sendMessage(message);
+        }
+
+        private void sendHeaders() {
+            if (!headersSent) {
+                headersSent = true;
+                call.sendHeaders(new Metadata());
+            }
+        }
+
+        private static CancelledException gone() {
+            return new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+        }
+
+        @Override
+        public void onReady() {
+            lock.lock();
+            try {
+                changed.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public void onCancel() {
+            QueryContext c;
+            lock.lock();
+            try {
+                cancelled = true;
+                c = context;
+                changed.signalAll();
+            } finally {
+                lock.unlock();
+            }
+            if (c != null) {
+                c.cancel(gone());
+            }
+        }
+    }
+}
