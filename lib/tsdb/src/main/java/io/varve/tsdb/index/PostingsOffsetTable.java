@@ -232,10 +232,10 @@ public abstract sealed class PostingsOffsetTable {
                         throw scan.corrupt("label name \"" + name + "\" after \"" + names.getLast() + "\"");
                     }
                     names.add(name);
-                    if (n + 1 >= firstSample.length) {
-                        firstSample = Arrays.copyOf(firstSample, firstSample.length * 2);
-                        counts = Arrays.copyOf(counts, counts.length * 2);
-                        prefixLengths = Arrays.copyOf(prefixLengths, prefixLengths.length * 2);
+                    if (n == counts.length) {
+                        firstSample = Arrays.copyOf(firstSample, n * 2 + 1);
+                        counts = Arrays.copyOf(counts, n * 2);
+                        prefixLengths = Arrays.copyOf(prefixLengths, n * 2);
                     }
                     firstSample[n] = sampleCount;
                     prefixLengths[n] = (int) (scan.nameAt - scan.entry) + scan.nameLength;

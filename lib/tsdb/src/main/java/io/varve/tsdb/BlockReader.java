@@ -1,0 +1,251 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkSeries;
+import io.varve.chunk.ChunkSeriesSet;
+import io.varve.model.CorruptDataException;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.UnavailableException;
+import io.varve.tsdb.index.ByteRegion;
+import io.varve.tsdb.index.IndexReader;
+import io.varve.tsdb.index.Postings;
+import io.varve.tsdb.index.SeriesEntry;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An open block: its files mapped, nothing of its series in memory. Opening checks what is cheap to check (headers, table of
+ * contents, symbols, offsets, tombstones); everything else is checked when it is read. Safe for many threads.
+ *
+ * <p>
+ * Closing it under a reader makes the reader fail with {@link UnavailableException}. Chunks that were returned stay valid.
+ */
+public final class BlockReader implements AutoCloseable {
+    /** The index's file name. */
+    public static final String INDEX = "index";
+
+    private final Path directory;
+    private final BlockMeta meta;
+    private final Arena arena;
+    private final IndexReader index;
+    private final ChunkSegments segments;
+    private final Tombstones tombstones;
+
+    private BlockReader(Path directory, BlockMeta meta, Arena arena, IndexReader index, ChunkSegments segments, Tombstones tombstones) {
+        this.directory = directory;
+        this.meta = meta;
+        this.arena = arena;
+        this.index = index;
+        this.segments = segments;
+        this.tombstones = tombstones;
+    }
+
+    /**
+     * Opens a block's directory.
+     *
+     * @throws CorruptDataException where a file breaks a rule that opening checks
+     * @throws UnavailableException where a file is missing or cannot be read
+     */
+    public static BlockReader open(Path directory) {
+        BlockMeta meta = BlockMeta.read(directory);
+        Arena arena = Arena.ofShared();
+        try {
+            ChunkSegments segments = ChunkSegments.open(directory, arena);
+            Path file = directory.resolve(INDEX);
+            IndexReader index = IndexReader.open(ByteRegion.map(file, file.toString(), arena));
+            return new BlockReader(directory, meta, arena, index, segments, Tombstones.read(directory));
+        } catch (RuntimeException e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** Where it lies. */
+    public Path directory() {
+        return directory;
+    }
+
+    /** What {@code meta.json} says. */
+    public BlockMeta meta() {
+        return meta;
+    }
+
+    /** Its index. */
+    public IndexReader index() {
+        return index;
+    }
+
+    /** What is deleted of it. */
+    public Tombstones tombstones() {
+        return tombstones;
+    }
+
+    ChunkSegments segments() {
+        return segments;
+    }
+
+    /** How many segment files it has. */
+    public int segmentCount() {
+        return segments.count();
+    }
+
+    /** Bytes of its segment files. */
+    public long chunkBytes() {
+        return segments.bytes();
+    }
+
+    /**
+     * One chunk, its checksum checked.
+     *
+     * @param ref as the index has it
+     * @param minTime as the index has it
+     * @param maxTime as the index has it
+     */
+    public Chunk chunk(long ref, long minTime, long maxTime) {
+        return segments.chunk(ref, minTime, maxTime);
+    }
+
+    /** The chunks of a decoded entry, as they are stored. */
+    public List<Chunk> chunks(SeriesEntry entry) {
+        return segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, entry.chunkCount);
+    }
+
+    /** All series with all chunks as they are stored; nothing deleted is left out. */
+    public ChunkSeriesSet stored() {
+        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false);
+    }
+
+    /**
+     * The series that satisfy all matchers and have samples left in the range, without deleted samples.
+     *
+     * @param matchers none for all series
+     * @param minTime first millisecond wanted
+     * @param maxTime last millisecond wanted
+     * @param trim whether chunks that stick out of the range are cut to it; else they are left whole
+     */
+    public ChunkSeriesSet select(List<Matcher> matchers, long minTime, long maxTime, boolean trim) {
+        Postings p = matchers.isEmpty() ? index.allPostings() : index.postings(matchers);
+        return new Set(p, minTime, maxTime, true, trim);
+    }
+
+    /** Streams series by their postings. */
+    private final class Set implements ChunkSeriesSet {
+        private final Postings postings;
+        private final long minTime;
+        private final long maxTime;
+        private final boolean applyTombstones;
+        private final boolean trim;
+        private final SeriesEntry entry = new SeriesEntry();
+        private @Nullable Labels previous;
+        private volatile boolean closed;
+
+        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim) {
+            this.postings = postings;
+            this.minTime = minTime;
+            this.maxTime = maxTime;
+            this.applyTombstones = applyTombstones;
+            this.trim = trim;
+        }
+
+        @Override
+        public @Nullable ChunkSeries next() {
+            while (!closed) {
+                long id = postings.current() == Postings.NO_MORE ? Postings.NO_MORE : postings.next();
+                if (id == Postings.NO_MORE) {
+                    return null;
+                }
+                index.series(id, entry);
+                int left = selectChunks();
+                if (left == 0 && (applyTombstones || entry.chunkCount > 0)) {
+                    continue;
+                }
+                List<Chunk> chunks = segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, left);
+                if (applyTombstones) {
+                    chunks = cut(chunks, tombstones.of(id));
+                    if (chunks.isEmpty()) {
+                        continue;
+                    }
+                }
+                Labels labels = index.labels(entry);
+                if (previous != null && previous.compareTo(labels) >= 0) {
+                    throw index.region().corrupt(index.seriesOffset(id), "series " + labels + " comes after " + previous);
+                }
+                previous = labels;
+                return new ChunkSeries(labels, chunks);
+            }
+            return null;
+        }
+
+        /** Moves the chunks of the range to the front of the entry, in order of their times. */
+        private int selectChunks() {
+            int n = 0;
+            boolean ordered = true;
+            for (int i = 0; i < entry.chunkCount; i++) {
+                if (entry.maxTimes[i] >= minTime && entry.minTimes[i] <= maxTime) {
+                    entry.minTimes[n] = entry.minTimes[i];
+                    entry.maxTimes[n] = entry.maxTimes[i];
+                    entry.refs[n] = entry.refs[i];
+                    ordered &= n == 0 || entry.minTimes[n - 1] <= entry.minTimes[n];
+                    n++;
+                }
+            }
+            if (!ordered) {
+                // Damaged by old bugs, but readable: the contract of a chunk series is the order of time.
+                int[] order = IntStream.range(0, n).boxed().sorted((a, b) -> {
+                    int c = Long.compare(entry.minTimes[a], entry.minTimes[b]);
+                    return c != 0 ? c : Long.compare(entry.maxTimes[a], entry.maxTimes[b]);
+                }).mapToInt(Integer::intValue).toArray();
+                long[] mins = Arrays.stream(order).mapToLong(i -> entry.minTimes[i]).toArray();
+                long[] maxs = Arrays.stream(order).mapToLong(i -> entry.maxTimes[i]).toArray();
+                long[] refs = Arrays.stream(order).mapToLong(i -> entry.refs[i]).toArray();
+                System.arraycopy(mins, 0, entry.minTimes, 0, n);
+                System.arraycopy(maxs, 0, entry.maxTimes, 0, n);
+                System.arraycopy(refs, 0, entry.refs, 0, n);
+            }
+            return n;
+        }
+
+        private List<Chunk> cut(List<Chunk> chunks, Intervals stones) {
+            Intervals deleted = stones;
+            if (trim) {
+                if (minTime > Long.MIN_VALUE) {
+                    deleted = deleted.with(Long.MIN_VALUE, minTime - 1);
+                }
+                if (maxTime < Long.MAX_VALUE) {
+                    deleted = deleted.with(maxTime + 1, Long.MAX_VALUE);
+                }
+            }
+            boolean touched = false;
+            for (Chunk c : chunks) {
+                touched |= deleted.overlaps(c.minTime(), c.maxTime());
+            }
+            if (!touched) {
+                return chunks;
+            }
+            List<Chunk> out = new ArrayList<>(chunks.size());
+            for (Chunk c : chunks) {
+                out.addAll(ChunkCut.without(c, deleted));
+            }
+            return out;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+
+    /** Unmaps all files. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

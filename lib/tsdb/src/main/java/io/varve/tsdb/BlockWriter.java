@@ -1,0 +1,222 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkAppender;
+import io.varve.chunk.ChunkDecoder;
+import io.varve.chunk.ChunkSeries;
+import io.varve.chunk.ChunkSeriesSet;
+import io.varve.model.Labels;
+import io.varve.model.SampleCursor;
+import io.varve.model.UnavailableException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * Writes a block as a stream: series in label order, then {@link #commit}. Memory is bounded by symbols and by pairs of label name
+ * and value, not by series. The block lies in {@code <ULID>.tmp-for-creation} until it is complete and synced, and is renamed then; a
+ * crash or {@link #close} without commit leaves no block. The same input gives the same bytes. One thread.
+ */
+public final class BlockWriter implements AutoCloseable {
+    /** Segment files are cut at this size. */
+    public static final long SEGMENT_BYTES = 512L << 20;
+    /** What a block's directory is called until it is complete. */
+    public static final String UNFINISHED = ".tmp-for-creation";
+
+    private final Path parent;
+    private final Path directory;
+    private final Ulid ulid;
+    private final SegmentWriter chunks;
+    private final IndexSpool index;
+    private long[] refs = new long[64];
+    private long samples;
+    private long floats;
+    private long histograms;
+    private long chunkCount;
+    private long minTime = Long.MAX_VALUE;
+    private long maxTime = Long.MIN_VALUE;
+    private boolean over;
+
+    private BlockWriter(Path parent, Path directory, Ulid ulid, SegmentWriter chunks, IndexSpool index) {
+        this.parent = parent;
+        this.directory = directory;
+        this.ulid = ulid;
+        this.chunks = chunks;
+        this.index = index;
+    }
+
+    /** Begins a block in {@code parent}, which is made where it is missing; an unfinished one of the same name is removed. */
+    public static BlockWriter create(Path parent, Ulid ulid) {
+        return create(parent, ulid, SEGMENT_BYTES);
+    }
+
+    /** As the other, with segment files of another size, up to 4 GiB. */
+    public static BlockWriter create(Path parent, Ulid ulid, long segmentBytes) {
+        if (segmentBytes < 1 || segmentBytes > 1L << 32) {
+            throw new IllegalArgumentException("segments must have between 1 byte and 4 GiB, not " + segmentBytes);
+        }
+        Path directory = parent.resolve(ulid + UNFINISHED);
+        try {
+            Durable.deleteTree(directory);
+            Files.createDirectories(directory);
+            return new BlockWriter(parent, directory, ulid, SegmentWriter.create(directory, segmentBytes), new IndexSpool(directory));
+        } catch (IOException e) {
+            throw failed("create block " + directory, e);
+        }
+    }
+
+    private static UnavailableException failed(String what, IOException e) {
+        return new UnavailableException(what + ": " + e, e);
+    }
+
+    /** Puts a symbol into the index that series need not use. */
+    public void addSymbol(String text) {
+        index.symbol(text);
+    }
+
+    /**
+     * Adds a series.
+     *
+     * @param labels greater than those before
+     * @param series chunks in order, none overlapping
+     * @throws IllegalArgumentException where the order is broken
+     * @throws UnavailableException where the disk does not take it
+     */
+    public void add(Labels labels, List<Chunk> series) {
+        if (over) {
+            throw new IllegalStateException("block " + ulid + " is complete");
+        }
+        if (refs.length < series.size()) {
+            refs = new long[series.size() * 2];
+        }
+        try {
+            chunks.write(series, refs);
+            index.add(labels, series, refs);
+        } catch (IOException e) {
+            throw failed("write series to " + directory, e);
+        }
+        chunkCount += series.size();
+        for (Chunk c : series) {
+            int n = ChunkDecoder.sampleCount(c);
+            samples += n;
+            switch (c.encoding()) {
+                case XOR, XOR2 -> floats += n;
+                case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> histograms += n;
+                case AGGREGATE -> {
+                }
+            }
+        }
+        if (!series.isEmpty()) {
+            minTime = Math.min(minTime, series.getFirst().minTime());
+            maxTime = Math.max(maxTime, series.getLast().maxTime());
+        }
+    }
+
+    /** Adds a series. */
+    public void add(ChunkSeries series) {
+        add(series.labels(), series.chunks());
+    }
+
+    /** Adds all series of a set, which the caller closes. */
+    public void addAll(ChunkSeriesSet set) {
+        for (ChunkSeries s = set.next(); s != null; s = set.next()) {
+            add(s);
+        }
+    }
+
+    /** Adds a series from its samples, in chunks of 120; nothing where there are none. Start timestamps are not kept. */
+    public void addSamples(Labels labels, SampleCursor cursor) {
+        List<Chunk> out = new ArrayList<>();
+        ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, out::add);
+        for (SampleCursor.Kind kind = cursor.next(); kind != SampleCursor.Kind.END; kind = cursor.next()) {
+            appender.append(cursor, kind);
+        }
+        appender.cut();
+        if (!out.isEmpty()) {
+            add(labels, out);
+        }
+    }
+
+    /** What was added so far. */
+    public BlockMeta.Stats stats() {
+        return new BlockMeta.Stats(samples, floats, histograms, index.series(), chunkCount, 0);
+    }
+
+    /** Series added so far. */
+    public long seriesCount() {
+        return index.series();
+    }
+
+    /** First sample's time, {@link Long#MAX_VALUE} before the first. */
+    public long minTime() {
+        return minTime;
+    }
+
+    /** Last sample's time, {@link Long#MIN_VALUE} before the first. */
+    public long maxTime() {
+        return maxTime;
+    }
+
+    /** Greatest sizes; complete after commit only. */
+    public BlockMeta.IndexStats indexStats() {
+        return new BlockMeta.IndexStats(index.maxEntryBytes(), chunks.maxEntryBytes());
+    }
+
+    /**
+     * Completes the block with its own name and counts, and a range, origin and Thanos section as given.
+     *
+     * @return the meta as written
+     */
+    public BlockMeta commit(BlockMeta template) {
+        return commit(stats -> template.withUlid(ulid).withStats(stats));
+    }
+
+    /**
+     * Completes the block.
+     *
+     * @param describe gives the meta from the counts; called after index and chunks are written, so that {@link #indexStats} is complete
+     * @return the meta as written
+     */
+    public BlockMeta commit(Function<BlockMeta.Stats, BlockMeta> describe) {
+        if (over) {
+            throw new IllegalStateException("block " + ulid + " is complete");
+        }
+        Path target = parent.resolve(ulid.toString());
+        try {
+            chunks.finish();
+            index.write(directory.resolve(BlockReader.INDEX));
+            index.close();
+            BlockMeta meta = describe.apply(stats());
+            Durable.write(directory.resolve(Tombstones.FILE), Tombstones.NONE.encode());
+            Durable.write(directory.resolve(BlockMeta.FILE), meta.toJson());
+            Durable.syncDirectory(directory.resolve(ChunkSegments.DIRECTORY));
+            Durable.syncDirectory(directory);
+            Files.move(directory, target, StandardCopyOption.ATOMIC_MOVE);
+            Durable.syncDirectory(parent);
+            over = true;
+            return meta;
+        } catch (IOException e) {
+            throw failed("complete block " + target, e);
+        }
+    }
+
+    /** Gives up what was not committed and removes its files. */
+    @Override
+    public void close() {
+        if (over) {
+            return;
+        }
+        over = true;
+        try {
+            chunks.close();
+            index.close();
+            Durable.deleteTree(directory);
+        } catch (IOException e) {
+            throw failed("remove unfinished block " + directory, e);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package io.varve.tsdb;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.zip.CRC32C;
+
+/** Writes a file from front to back through a buffer, with a running checksum on demand. One thread. */
+final class FileSink implements AutoCloseable {
+    private static final byte[] ZEROS = new byte[16];
+
+    private final FileChannel channel;
+    private final byte[] buffer = new byte[1 << 18];
+    private final CRC32C crc = new CRC32C();
+    private int buffered;
+    private long position;
+
+    FileSink(Path file) throws IOException {
+        channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE,
+                StandardOpenOption.READ);
+    }
+
+    /** Bytes written so far. */
+    long position() {
+        return position;
+    }
+
+    void write(byte[] from, int offset, int length) throws IOException {
+        crc.update(from, offset, length);
+        position += length;
+        if (length > buffer.length - buffered) {
+            flush();
+            if (length > buffer.length) {
+                put(ByteBuffer.wrap(from, offset, length));
+                return;
+            }
+        }
+        System.arraycopy(from, offset, buffer, buffered, length);
+        buffered += length;
+    }
+
+    void write(ByteWriter from) throws IOException {
+        write(from.array(), 0, from.size());
+    }
+
+    void i32(int v) throws IOException {
+        write(new byte[]{(byte) (v >> 24), (byte) (v >> 16), (byte) (v >> 8), (byte) v}, 0, 4);
+    }
+
+    /** Zeros up to a multiple of a power of two, at most 16. */
+    void align(int to) throws IOException {
+        write(ZEROS, 0, (int) (-position & to - 1));
+    }
+
+    void startCrc() {
+        crc.reset();
+    }
+
+    int crc() {
+        return (int) crc.getValue();
+    }
+
+    void flush() throws IOException {
+        put(ByteBuffer.wrap(buffer, 0, buffered));
+        buffered = 0;
+    }
+
+    private void put(ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Overwrites four bytes that were written before. */
+    void patch(long at, int value) throws IOException {
+        flush();
+        channel.write(ByteBuffer.allocate(4).putInt(value).flip(), at);
+    }
+
+    void sync() throws IOException {
+        flush();
+        channel.force(true);
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+}

@@ -1,0 +1,347 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.Chunk;
+import io.varve.model.Labels;
+import io.varve.model.Utf8Order;
+import java.io.BufferedInputStream;
+import java.io.DataInputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.zip.CRC32C;
+
+/**
+ * Builds an index in two passes, because the symbols come first in the file and are known last. While series arrive, their
+ * entries are spooled to a temporary file with provisional numbers for pairs of name and value; symbols, pairs and the number of
+ * series of each pair are all that stays in memory. Then the size and place of every postings list is known before the first is
+ * written: in the second pass each series puts its id straight into its lists, in a temporary file that is mapped (a small one in
+ * memory). Bytes are those of Prometheus' writer. One thread.
+ */
+final class IndexSpool implements AutoCloseable {
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+    private static final int MAGIC = 0xBAAAD700;
+    private static final int VERSION = 2;
+    private static final int ALIGN_SERIES = 16;
+    private static final int ALIGN_POSTINGS = 4;
+    /** Postings up to this size are put together in memory. */
+    private static final long IN_MEMORY = 16 << 20;
+
+    private final Path spoolFile;
+    private final Path postingsFile;
+    private final FileSink spool;
+    private final ByteWriter record = new ByteWriter(1024);
+    private final ByteWriter chunkPart = new ByteWriter(1024);
+    private final SymbolIds symbols = new SymbolIds();
+    private final PairIds pairs = new PairIds();
+    private Labels previous = Labels.EMPTY;
+    private int[] previousPairs = new int[16];
+    private long series;
+    private long maxEntry;
+
+    IndexSpool(Path directory) throws IOException {
+        spoolFile = directory.resolve("series.spool");
+        postingsFile = directory.resolve("postings.spool");
+        spool = new FileSink(spoolFile);
+    }
+
+    long series() {
+        return series;
+    }
+
+    /** The largest series entry with padding, after {@link #write}. */
+    long maxEntryBytes() {
+        return maxEntry;
+    }
+
+    /** Adds a symbol that series need not use. */
+    void symbol(String text) {
+        symbols.id(text);
+    }
+
+    void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
+        if (series > 0 && previous.compareTo(labels) >= 0) {
+            throw new IllegalArgumentException("series must be added in label order, got " + labels + " after " + previous);
+        }
+        if (series == 0xFFFFFFFFL) {
+            throw new IllegalArgumentException("a block holds at most 2^32 series");
+        }
+        int n = labels.size();
+        int[] ids = previousPairs.length >= n ? previousPairs : Arrays.copyOf(previousPairs, n * 2);
+        record.clear();
+        record.uvarint(n);
+        for (int i = 0; i < n; i++) {
+            String name = labels.name(i);
+            String value = labels.value(i);
+            // Neighbours share most labels, and readers of one block give the same objects for the same texts.
+            @SuppressWarnings("ReferenceEquality")
+            boolean same = i < previous.size() && series > 0 && previous.value(i) == value && previous.name(i) == name;
+            if (!same) {
+                ids[i] = pairs.id(symbols.id(name), symbols.id(value));
+            }
+            pairs.count(ids[i]);
+            record.uvarint(ids[i]);
+        }
+        previousPairs = ids;
+        encodeChunks(labels, chunks, refs);
+        record.uvarint(chunkPart.size());
+        record.bytes(chunkPart.array(), 0, chunkPart.size());
+        spool.write(record);
+        previous = labels;
+        series++;
+    }
+
+    private void encodeChunks(Labels labels, List<Chunk> chunks, long[] refs) {
+        chunkPart.clear();
+        chunkPart.uvarint(chunks.size());
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk c = chunks.get(i);
+            if (c.maxTime() < c.minTime() || i > 0 && c.minTime() <= chunks.get(i - 1).maxTime()) {
+                throw new IllegalArgumentException("chunks of " + labels + " must be in order and apart, got " + c.minTime() + ".."
+                        + c.maxTime() + (i > 0 ? " after " + chunks.get(i - 1).maxTime() : ""));
+            }
+            if (i == 0) {
+                chunkPart.varint(c.minTime());
+            } else {
+                chunkPart.uvarint(c.minTime() - chunks.get(i - 1).maxTime());
+            }
+            chunkPart.uvarint(c.maxTime() - c.minTime());
+            if (i == 0) {
+                chunkPart.uvarint(refs[0]);
+            } else {
+                chunkPart.varint(refs[i] - refs[i - 1]);
+            }
+        }
+    }
+
+    /** Writes the index file, synced. */
+    void write(Path file) throws IOException {
+        spool.flush();
+        String[] texts = symbols.toArray();
+        Arrays.sort(texts, Utf8Order::compare);
+        int[] rank = new int[texts.length];
+        for (int i = 0; i < texts.length; i++) {
+            rank[symbols.id(texts[i])] = i;
+        }
+        int n = pairs.size();
+        long[] keys = new long[n];
+        for (int i = 0; i < n; i++) {
+            keys[i] = (long) rank[pairs.name(i)] << 32 | rank[pairs.value(i)];
+        }
+        long[] sorted = keys.clone();
+        Arrays.sort(sorted);
+        int[] slot = new int[n];
+        int[] counts = new int[n];
+        for (int i = 0; i < n; i++) {
+            slot[i] = Arrays.binarySearch(sorted, keys[i]);
+            counts[slot[i]] = pairs.series(i);
+        }
+        // Places of the lists relative to the first: that of all series, then one for each pair.
+        long[] places = new long[n + 1];
+        long size = listBytes(series);
+        for (int i = 0; i < n; i++) {
+            places[i + 1] = size;
+            size += listBytes(counts[i] & 0xFFFFFFFFL);
+        }
+        try (FileSink out = new FileSink(file); Arena arena = Arena.ofConfined()) {
+            writeHeaderAndSymbols(out, texts);
+            long seriesAt = out.position();
+            MemorySegment lists = postingsMemory(size, arena);
+            writeSeries(out, lists, places, slot, keys);
+            long seriesEnd = out.position();
+            out.align(ALIGN_POSTINGS);
+            long first = out.position();
+            writePostings(out, lists, size, counts);
+            long tableAt = out.position();
+            writeTable(out, texts, sorted, places, first);
+            writeToc(out, seriesAt, seriesEnd, tableAt);
+            out.sync();
+        }
+    }
+
+    private static long listBytes(long ids) {
+        return 4 + 4 + 4 * ids + 4;
+    }
+
+    private MemorySegment postingsMemory(long size, Arena arena) throws IOException {
+        if (size <= IN_MEMORY) {
+            return MemorySegment.ofArray(new byte[(int) size]);
+        }
+        try (FileChannel channel = FileChannel.open(postingsFile, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            return channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
+        }
+    }
+
+    private static void writeHeaderAndSymbols(FileSink out, String[] texts) throws IOException {
+        ByteWriter w = new ByteWriter(1 << 16);
+        w.i32(MAGIC);
+        w.u8(VERSION);
+        out.write(w);
+        long at = out.position();
+        out.i32(0);
+        out.startCrc();
+        out.i32(texts.length);
+        w.clear();
+        for (String t : texts) {
+            w.text(t);
+            if (w.size() > 1 << 16) {
+                out.write(w);
+                w.clear();
+            }
+        }
+        out.write(w);
+        finishSection(out, at, "symbol table");
+    }
+
+    /** Checksum at the end, length at the front. */
+    private static void finishSection(FileSink out, long at, String what) throws IOException {
+        long length = out.position() - at - 4;
+        if (length > 0xFFFFFFFFL) {
+            throw new IOException(what + " of " + length + " bytes is larger than the format's 4 GiB");
+        }
+        out.i32(out.crc());
+        out.patch(at, (int) length);
+    }
+
+    private void writeSeries(FileSink out, MemorySegment lists, long[] places, int[] slot, long[] keys) throws IOException {
+        int n = slot.length;
+        long[] next = new long[n + 1];
+        for (int i = 0; i <= n; i++) {
+            // Behind length and count, which are filled in when a list is complete.
+            next[i] = places[i] + 8;
+        }
+        ByteWriter body = new ByteWriter(1024);
+        ByteWriter head = new ByteWriter(16);
+        CRC32C crc = new CRC32C();
+        byte[] chunks = new byte[1024];
+        try (DataInputStream in = new DataInputStream(new BufferedInputStream(Files.newInputStream(spoolFile), 1 << 18))) {
+            for (long s = 0; s < series; s++) {
+                out.align(ALIGN_SERIES);
+                long id = out.position() / ALIGN_SERIES;
+                if (id > 0xFFFFFFFFL) {
+                    throw new IOException("series section is larger than the format's 64 GiB");
+                }
+                lists.set(INT, next[0], (int) id);
+                next[0] += 4;
+                int labels = (int) uvarint(in);
+                body.clear();
+                body.uvarint(labels);
+                for (int i = 0; i < labels; i++) {
+                    int pair = (int) uvarint(in);
+                    body.uvarint(keys[pair] >>> 32);
+                    body.uvarint(keys[pair] & 0xFFFFFFFFL);
+                    int list = slot[pair] + 1;
+                    lists.set(INT, next[list], (int) id);
+                    next[list] += 4;
+                }
+                int length = (int) uvarint(in);
+                if (chunks.length < length) {
+                    chunks = new byte[length * 2];
+                }
+                in.readFully(chunks, 0, length);
+                body.bytes(chunks, 0, length);
+                head.clear();
+                head.uvarint(body.size());
+                crc.reset();
+                crc.update(body.array(), 0, body.size());
+                long at = out.position();
+                out.write(head);
+                out.write(body);
+                out.i32((int) crc.getValue());
+                maxEntry = Math.max(maxEntry, out.position() - at + ALIGN_SERIES - 1 & -ALIGN_SERIES);
+            }
+        }
+    }
+
+    private static long uvarint(DataInputStream in) throws IOException {
+        long value = 0;
+        for (int shift = 0;; shift += 7) {
+            int b = in.read();
+            if (b < 0) {
+                throw new EOFException("spooled series are cut off");
+            }
+            value |= (long) (b & 0x7F) << shift;
+            if (b < 0x80) {
+                return value;
+            }
+        }
+    }
+
+    private void writePostings(FileSink out, MemorySegment lists, long size, int[] counts) throws IOException {
+        CRC32C crc = new CRC32C();
+        byte[] slab = new byte[1 << 16];
+        long at = 0;
+        for (int list = 0; at < size; list++) {
+            long ids = list == 0 ? series : counts[list - 1] & 0xFFFFFFFFL;
+            long length = 4 + 4 * ids;
+            if (length > 0xFFFFFFFFL) {
+                throw new IOException("postings list of " + length + " bytes is larger than the format's 4 GiB");
+            }
+            lists.set(INT, at, (int) length);
+            lists.set(INT, at + 4, (int) ids);
+            crc.reset();
+            for (long done = 0; done < length + 4;) {
+                int n = (int) Math.min(slab.length, length + 4 - done);
+                MemorySegment.copy(lists, ValueLayout.JAVA_BYTE, at + done, slab, 0, n);
+                int skip = done == 0 ? 4 : 0;
+                crc.update(slab, skip, n - skip);
+                out.write(slab, 0, n);
+                done += n;
+            }
+            out.i32((int) crc.getValue());
+            at += listBytes(ids);
+        }
+    }
+
+    private static void writeTable(FileSink out, String[] texts, long[] sorted, long[] places, long first) throws IOException {
+        long at = out.position();
+        out.i32(0);
+        out.startCrc();
+        out.i32(places.length);
+        ByteWriter w = new ByteWriter(1 << 16);
+        for (int i = 0; i < places.length; i++) {
+            w.uvarint(2);
+            w.text(i == 0 ? "" : texts[(int) (sorted[i - 1] >>> 32)]);
+            w.text(i == 0 ? "" : texts[(int) sorted[i - 1]]);
+            w.uvarint(first + places[i]);
+            if (w.size() > 1 << 16) {
+                out.write(w);
+                w.clear();
+            }
+        }
+        out.write(w);
+        finishSection(out, at, "postings offset table");
+    }
+
+    private static void writeToc(FileSink out, long seriesAt, long seriesEnd, long tableAt) throws IOException {
+        ByteWriter w = new ByteWriter(64);
+        w.i64(5);
+        w.i64(seriesAt);
+        // Label indices are not written any more: their place is the end of the series, their table's that of the postings.
+        w.i64(seriesEnd);
+        w.i64(tableAt);
+        w.i64(seriesEnd);
+        w.i64(tableAt);
+        CRC32C crc = new CRC32C();
+        crc.update(w.array(), 0, w.size());
+        w.i32((int) crc.getValue());
+        out.write(w);
+    }
+
+    /** Removes the temporary files. */
+    @Override
+    public void close() throws IOException {
+        spool.close();
+        Files.deleteIfExists(spoolFile);
+        Files.deleteIfExists(postingsFile);
+    }
+}

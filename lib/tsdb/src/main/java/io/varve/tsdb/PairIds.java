@@ -1,0 +1,69 @@
+package io.varve.tsdb;
+
+import java.util.Arrays;
+
+/** Numbers pairs of a name and a value in the order of their first appearance and counts their series. One thread. */
+final class PairIds {
+    private long[] keys = new long[1024];
+    private int[] counts = new int[1024];
+    private int[] slots = new int[2048];
+    private int size;
+
+    private static int hash(long key) {
+        long h = key * 0x9E3779B97F4A7C15L;
+        return (int) (h >>> 32);
+    }
+
+    int id(int name, int value) {
+        long key = (long) name << 32 | value;
+        int mask = slots.length - 1;
+        int slot = hash(key) & mask;
+        while (slots[slot] != 0) {
+            if (keys[slots[slot] - 1] == key) {
+                return slots[slot] - 1;
+            }
+            slot = slot + 1 & mask;
+        }
+        if (size == keys.length) {
+            grow();
+            return id(name, value);
+        }
+        keys[size] = key;
+        slots[slot] = ++size;
+        return size - 1;
+    }
+
+    private void grow() {
+        keys = Arrays.copyOf(keys, keys.length * 2);
+        counts = Arrays.copyOf(counts, keys.length);
+        slots = new int[keys.length * 2];
+        int mask = slots.length - 1;
+        for (int i = 0; i < size; i++) {
+            int slot = hash(keys[i]) & mask;
+            while (slots[slot] != 0) {
+                slot = slot + 1 & mask;
+            }
+            slots[slot] = i + 1;
+        }
+    }
+
+    void count(int id) {
+        counts[id]++;
+    }
+
+    int size() {
+        return size;
+    }
+
+    int name(int id) {
+        return (int) (keys[id] >>> 32);
+    }
+
+    int value(int id) {
+        return (int) keys[id];
+    }
+
+    int series(int id) {
+        return counts[id];
+    }
+}

@@ -1,0 +1,67 @@
+package io.varve.tsdb;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** Numbers texts in the order of their first appearance. Open addressing: half the memory of a map of boxes. One thread. */
+final class SymbolIds {
+    private @Nullable String[] texts = new String[1024];
+    private int[] slots = new int[2048];
+    private int size;
+
+    /** The number of a text, a new one where it is new. */
+    int id(String text) {
+        int mask = slots.length - 1;
+        int h = text.hashCode();
+        int slot = (h ^ h >>> 15) & mask;
+        while (slots[slot] != 0) {
+            String other = texts[slots[slot] - 1];
+            if (text.equals(other)) {
+                return slots[slot] - 1;
+            }
+            slot = slot + 1 & mask;
+        }
+        if (size == texts.length) {
+            grow();
+            return id(text);
+        }
+        texts[size] = text;
+        slots[slot] = ++size;
+        return size - 1;
+    }
+
+    private void grow() {
+        texts = Arrays.copyOf(texts, texts.length * 2);
+        slots = new int[texts.length * 2];
+        int mask = slots.length - 1;
+        for (int i = 0; i < size; i++) {
+            int h = text(i).hashCode();
+            int slot = (h ^ h >>> 15) & mask;
+            while (slots[slot] != 0) {
+                slot = slot + 1 & mask;
+            }
+            slots[slot] = i + 1;
+        }
+    }
+
+    int size() {
+        return size;
+    }
+
+    String text(int id) {
+        String t = texts[id];
+        if (t == null) {
+            throw new IllegalArgumentException("no symbol " + id);
+        }
+        return t;
+    }
+
+    /** All texts, of the caller. */
+    String[] toArray() {
+        String[] out = new String[size];
+        for (int i = 0; i < size; i++) {
+            out[i] = text(i);
+        }
+        return out;
+    }
+}
