@@ -1,0 +1,14 @@
+package io.varve.promql.test;
+
+import io.varve.model.Labels;
+import java.util.List;
+
+/**
+ * A line that describes a series.
+ *
+ * @param labels of the series
+ * @param startTimes whether the values are offsets of start timestamps in milliseconds and not samples
+ * @param values in order of time
+ */
+record SeriesLine(Labels labels, boolean startTimes, List<Value> values) {
+}

@@ -1,0 +1,129 @@
+package io.varve.promql.test;
+
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.SeriesSource;
+import io.varve.model.TimeRange;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Samples in memory, as a script loads them. Histograms get the counter reset hints that they would have after a way through
+ * chunks: only the first one after a reset says so, those that follow in one chunk say that there was none, all others nothing.
+ */
+final class TestStorage implements SeriesSource {
+    private final TreeMap<Labels, TreeMap<Long, Stored>> series = new TreeMap<>();
+
+    private record Stored(double number, @Nullable FloatHistogram histogram, long startTimestamp) {
+    }
+
+    void clear() {
+        series.clear();
+    }
+
+    void add(Labels labels, long time, Value value, long startTimestamp) {
+        series.computeIfAbsent(labels, l -> new TreeMap<>()).put(time, new Stored(value.number(), value.histogram(), startTimestamp));
+    }
+
+    @Override
+    public SeriesSet select(QueryContext context, SelectHints hints, List<Matcher> matchers) {
+        List<Series> found = new ArrayList<>();
+        for (Map.Entry<Labels, TreeMap<Long, Stored>> e : series.entrySet()) {
+            Labels labels = e.getKey();
+            if (matchers.stream().allMatch(m -> m.matches(labels.get(m.name())))) {
+                SampleBuffer samples = samples(e.getValue(), hints.range());
+                if (samples.size > 0) {
+                    found.add(new Loaded(labels, samples));
+                }
+            }
+        }
+        Iterator<Series> it = found.iterator();
+        return new SeriesSet() {
+            private boolean closed;
+
+            @Override
+            public synchronized @Nullable Series next() {
+                return closed || !it.hasNext() ? null : it.next();
+            }
+
+            @Override
+            public synchronized void close() {
+                closed = true;
+            }
+        };
+    }
+
+    private static SampleBuffer samples(TreeMap<Long, Stored> all, TimeRange range) {
+        SampleBuffer out = new SampleBuffer(Math.max(1, all.size()));
+        FloatHistogram last = null;
+        boolean gauge = false;
+        for (Map.Entry<Long, Stored> e : all.entrySet()) {
+            long t = e.getKey();
+            Stored s = e.getValue();
+            FloatHistogram h = s.histogram;
+            boolean inside = t >= range.min() && t <= range.max();
+            if (h == null && !(last != null && SampleBuffer.isStale(s.number))) {
+                last = null;
+                if (inside) {
+                    out.add(t, s.number);
+                }
+            } else {
+                FloatHistogram stored = h == null ? FloatHistogram.STALE : h;
+                boolean isGauge = stored.hint() == CounterResetHint.GAUGE || h == null && gauge;
+                CounterResetHint hint = CounterResetHint.UNKNOWN;
+                if (isGauge) {
+                    hint = CounterResetHint.GAUGE;
+                } else if (stored.hint() == CounterResetHint.RESET) {
+                    hint = CounterResetHint.RESET;
+                } else if (last != null && !gauge && h != null && !last.isStale()) {
+                    hint = stored.withHint(CounterResetHint.UNKNOWN).isResetAfter(last.withHint(CounterResetHint.UNKNOWN))
+                            ? CounterResetHint.RESET
+                            : CounterResetHint.NOT_RESET;
+                }
+                last = stored;
+                gauge = isGauge;
+                if (inside) {
+                    out.add(t, stored.withHint(hint));
+                }
+            }
+            if (inside && s.startTimestamp != 0) {
+                out.startTimestampArray()[out.size - 1] = s.startTimestamp;
+            }
+        }
+        return out;
+    }
+
+    /** A series with its samples decoded. */
+    private record Loaded(Labels labels, SampleBuffer samples) implements Series {
+        @Override
+        public void read(SampleBuffer into) {
+            for (int i = 0; i < samples.size; i++) {
+                FloatHistogram h = samples.histogram(i);
+                if (h == null) {
+                    into.add(samples.timestamps[i], samples.values[i]);
+                } else {
+                    into.add(samples.timestamps[i], h);
+                }
+                if (samples.startTimestamps != null && samples.startTimestamps[i] != 0) {
+                    into.startTimestampArray()[into.size - 1] = samples.startTimestamps[i];
+                }
+            }
+        }
+
+        @Override
+        public long encodedBytes() {
+            return 16L * samples.size;
+        }
+    }
+}
