@@ -1,0 +1,126 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.ChunkSeries;
+import io.varve.chunk.ChunkSeriesSet;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.LongConsumer;
+
+/**
+ * Makes one block of several as a stream: chunks that overlap no other are copied as they are, others merged by an
+ * {@link OverlapMerger}; what tombstones delete and what lies outside the new block's range is left out.
+ */
+public final class BlockMerger {
+    private static final String OUT_OF_ORDER = "from-out-of-order";
+    private static final Set<String> PARTIAL = Set.of("from-stale-series", "from-selected-series");
+    /** How often progress is told. */
+    private static final int PROGRESS_EVERY = 1024;
+
+    private BlockMerger() {
+    }
+
+    /**
+     * How to merge.
+     *
+     * @param overlaps what to do with chunks that overlap
+     * @param segmentBytes size of segment files
+     * @param progress called from time to time with the number of series written; what it throws ends the merge
+     */
+    public record Options(OverlapMerger overlaps, long segmentBytes, LongConsumer progress) {
+        /** Prometheus' merge, 512 MiB segments, nobody looking. */
+        public static final Options DEFAULT = new Options(OverlapMerger.chain(), BlockWriter.SEGMENT_BYTES, series -> {
+        });
+
+        /** With another merge of overlaps. */
+        public Options withOverlaps(OverlapMerger other) {
+            return new Options(other, segmentBytes, progress);
+        }
+
+        /** With another observer. */
+        public Options withProgress(LongConsumer other) {
+            return new Options(overlaps, segmentBytes, other);
+        }
+    }
+
+    /**
+     * Merges blocks, in the order in which they will be named as parents.
+     *
+     * @param parent where the new block's directory goes
+     * @return the meta of the new block, empty where no sample is left and no block was written
+     */
+    public static Optional<BlockMeta> merge(List<BlockReader> blocks, Path parent, Ulid ulid, Options options) {
+        return write(blocks, parent, resultMeta(ulid, blocks.stream().map(BlockReader::meta).toList()), options);
+    }
+
+    /** Writes a block anew without what is deleted of it: level 1, its own source, the old block its parent. */
+    public static Optional<BlockMeta> clean(BlockReader block, Path parent, Ulid ulid, Options options) {
+        BlockMeta old = block.meta();
+        BlockMeta.Compaction origin = new BlockMeta.Compaction(1, List.of(ulid), false,
+                List.of(new BlockMeta.Parent(old.ulid(), old.minTime(), old.maxTime())), false, old.compaction().hints());
+        return write(List.of(block), parent, old.withUlid(ulid).withCompaction(origin), options);
+    }
+
+    /** Writes a block of the given blocks' series under a meta of which name, range, origin and Thanos section are taken. */
+    public static Optional<BlockMeta> write(List<BlockReader> blocks, Path parent, BlockMeta meta, Options options) {
+        if (blocks.isEmpty()) {
+            throw new IllegalArgumentException("no blocks to merge");
+        }
+        List<ChunkSeriesSet> sets = new ArrayList<>();
+        for (BlockReader b : blocks) {
+            sets.add(b.select(List.of(), meta.minTime(), meta.maxTime() - 1, true));
+        }
+        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps);
+                BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
+            // All symbols of the inputs, used or not, as Prometheus writes them.
+            for (BlockReader b : blocks) {
+                b.index().symbols().forEach(writer::addSymbol);
+            }
+            long n = 0;
+            for (ChunkSeries s = merged.next(); s != null; s = merged.next()) {
+                if (!s.chunks().isEmpty()) {
+                    writer.add(s);
+                }
+                if (++n % PROGRESS_EVERY == 0) {
+                    options.progress.accept(n);
+                }
+            }
+            if (writer.stats().samples() == 0) {
+                return Optional.empty();
+            }
+            return Optional.of(writer.commit(meta));
+        }
+    }
+
+    /**
+     * The meta of what blocks are compacted into: their common range, the next level, all sources, the blocks as parents. Counts
+     * are left empty, and so is Thanos' section.
+     */
+    public static BlockMeta resultMeta(Ulid ulid, List<BlockMeta> blocks) {
+        long min = Long.MAX_VALUE;
+        long max = Long.MIN_VALUE;
+        int level = 0;
+        TreeSet<Ulid> sources = new TreeSet<>();
+        List<BlockMeta.Parent> parents = new ArrayList<>();
+        Set<String> hints = new HashSet<>();
+        boolean allOutOfOrder = true;
+        for (BlockMeta b : blocks) {
+            min = Math.min(min, b.minTime());
+            max = Math.max(max, b.maxTime());
+            level = Math.max(level, b.compaction().level());
+            sources.addAll(b.compaction().sources());
+            parents.add(new BlockMeta.Parent(b.ulid(), b.minTime(), b.maxTime()));
+            allOutOfOrder &= b.compaction().hints().contains(OUT_OF_ORDER);
+            b.compaction().hints().stream().filter(PARTIAL::contains).forEach(hints::add);
+        }
+        if (allOutOfOrder) {
+            hints.add(OUT_OF_ORDER);
+        }
+        return new BlockMeta(ulid, min, max, BlockMeta.Stats.EMPTY,
+                new BlockMeta.Compaction(level + 1, List.copyOf(sources), false, parents, false, hints.stream().sorted().toList()));
+    }
+}
