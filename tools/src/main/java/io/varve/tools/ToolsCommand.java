@@ -1,0 +1,37 @@
+package io.varve.tools;
+
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** {@code varve tools}: commands that start no server. Exit 0 where all is well, 1 where it is not. */
+@Command(name = "tools", description = "Look into blocks, buckets and PromQL.", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", subcommands = {
+        PromqlCommand.class})
+public final class ToolsCommand {
+    /** For picocli. */
+    public ToolsCommand() {
+    }
+
+    /** Runs a command line (without {@code tools}) and gives the exit code. */
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
+        CommandLine line = new CommandLine(new ToolsCommand()).setOut(out).setErr(err);
+        line.setExecutionExceptionHandler((e, command, parsed) -> {
+            command.getErr().println(e.getMessage() == null ? e.toString() : e.getMessage());
+            return 1;
+        });
+        line.setParameterExceptionHandler((e, parsed) -> {
+            CommandLine command = e.getCommandLine();
+            command.getErr().println(e.getMessage());
+            command.usage(command.getErr());
+            return 1;
+        });
+        if (args.length == 0) {
+            line.usage(err);
+            return 1;
+        }
+        int code = line.execute(args);
+        out.flush();
+        err.flush();
+        return code;
+    }
+}
