@@ -1,6 +1,7 @@
 package io.varve.promql.exec;
 
 import io.varve.model.GoFloat;
+import io.varve.model.LabelHash;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Row;
@@ -49,7 +50,7 @@ final class Limit extends Operator {
                 return null;
             }
             if (ratio) {
-                double offset = unsigned(row.labels.stringlabelsHash()) / MAX_HASH;
+                double offset = unsigned(LabelHash.stringLabels(row.labels)) / MAX_HASH;
                 for (int i = 0; i < row.values.length; i++) {
                     double r = p[i];
                     if (!(r >= 0 ? offset < r : offset >= 1.0 + r)) {

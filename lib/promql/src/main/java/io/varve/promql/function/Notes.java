@@ -54,10 +54,11 @@ public final class Notes {
         private long minTime;
         private long maxTime;
 
-        Monotonicity(Position position, String text, long occurrences, long time, double minBucket, double maxBucket, double maxDiff) {
+        Monotonicity(Position position, String text, long occurrences, long minTime, long maxTime, double minBucket,
+                double maxBucket, double maxDiff) {
             super(false, position, text, occurrences);
-            this.minTime = time;
-            this.maxTime = time;
+            this.minTime = minTime;
+            this.maxTime = maxTime;
             this.minBucket = minBucket;
             this.maxBucket = maxBucket;
             this.maxDiff = maxDiff;
@@ -104,11 +105,11 @@ public final class Notes {
      *
      * @param metric the metric's name, "" where it is not known
      */
-    public void forcedMonotonicity(Position position, String metric, long occurrences, long time, double minBucket, double maxBucket,
-            double maxDiff) {
+    public void forcedMonotonicity(Position position, String metric, long occurrences, long minTime, long maxTime, double minBucket,
+            double maxBucket, double maxDiff) {
         add(new Monotonicity(position, INFO + "input to histogram_quantile needed to be fixed for monotonicity (see "
                 + "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)" + forMetric(metric), occurrences,
-                time, minBucket, maxBucket, maxDiff));
+                minTime, maxTime, minBucket, maxBucket, maxDiff));
     }
 
     /** {@code  for metric name "x"}, nothing where the name is not known. */
