@@ -268,7 +268,8 @@ final class HistogramEstimate extends Operator {
             if (h == null || skip != null && skip[i]) {
                 continue;
             }
-            FloatHistogram.Estimate e = kind == Kind.FRACTION ? h.fraction(parameters.get(0)[i], parameters.get(1)[i])
+            FloatHistogram.Estimate e = kind == Kind.FRACTION
+                    ? h.fraction(parameters.get(0)[i], parameters.get(1)[i])
                     : h.quantile(parameters.get(k)[i]);
             out.values[i] = e.value();
             switch (e.nan()) {
@@ -279,7 +280,8 @@ final class HistogramEstimate extends Operator {
                 case SKEW -> run.notes.info(firstPosition,
                         "input to histogram_quantile has NaN observations, result is skewed higher" + Notes.forMetric(metric));
                 case EXCLUDED -> run.notes.info(firstPosition,
-                        "input to histogram_fraction has NaN observations, which are excluded from all fractions" + Notes.forMetric(metric));
+                        "input to histogram_fraction has NaN observations, which are excluded from all fractions"
+                                + Notes.forMetric(metric));
             }
         }
         emit(out);

@@ -230,7 +230,8 @@ final class Join extends Operator {
         for (int i = 0; i < steps; i++) {
             if (m.has(i) && o.has(i)) {
                 if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, 1, oneToOne ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                    refuse(i, 1, oneToOne
+                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                             : "multiple matches for labels: grouping labels must ensure unique matches");
                     continue;
                 }
@@ -388,7 +389,8 @@ final class Join extends Operator {
         for (int i = 0; i < grid.count(); i++) {
             if (m.has(i) && !hasOne(g, i)) {
                 if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, 1, oneToOne ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                    refuse(i, 1, oneToOne
+                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                             : "multiple matches for labels: grouping labels must ensure unique matches");
                     continue;
                 }

@@ -319,7 +319,8 @@ public final class OperatorBuilder {
         if (!m.on()) {
             return m.labels().isEmpty() && uniqueWithoutName(node);
         }
-        return unwrapped(node) instanceof PlanNode.Aggregate a && isGrouping(a.op()) && !a.without() && m.labels().containsAll(a.grouping());
+        return unwrapped(node) instanceof PlanNode.Aggregate a && isGrouping(a.op()) && !a.without()
+                && m.labels().containsAll(a.grouping());
     }
 
     private static boolean isGrouping(AggregateOp op) {

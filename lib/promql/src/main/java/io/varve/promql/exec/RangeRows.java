@@ -147,7 +147,8 @@ public final class RangeRows implements AutoCloseable {
                 return null;
             }
             boolean hasBefore = before >= lo;
-            double left = !hasBefore ? w.values[lo]
+            double left = !hasBefore
+                    ? w.values[lo]
                     : smoothed && w.times[before] < start && before + 1 < hi ? between(w, before, start) : w.values[before];
             t[n] = start;
             v[n++] = left;
@@ -157,7 +158,8 @@ public final class RangeRows implements AutoCloseable {
                     v[n++] = w.values[i];
                 }
             }
-            double right = last < lo ? w.values[lo]
+            double right = last < lo
+                    ? w.values[lo]
                     : smoothed && w.times[last] < end && last + 1 < hi ? between(w, last, end) : w.values[last];
             t[n] = end;
             v[n++] = right;

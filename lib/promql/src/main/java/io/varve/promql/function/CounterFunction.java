@@ -82,7 +82,8 @@ public final class CounterFunction implements RangeFunction {
             }
         } else if (!name.endsWith("_total") && !name.endsWith("_sum") && !name.endsWith("_count") && !name.endsWith("_bucket")
                 && anyFloat(out)) {
-            notes.info(w.position, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + GoQuote.quote(name));
+            notes.info(w.position,
+                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + GoQuote.quote(name));
         }
     }
 
