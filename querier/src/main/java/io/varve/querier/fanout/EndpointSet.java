@@ -9,7 +9,6 @@ import io.varve.model.MemoryBudget;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
-import io.varve.store.StoreClient;
 import io.varve.store.StoreInfo;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -74,7 +73,7 @@ public final class EndpointSet implements AutoCloseable {
 
     private static final class Endpoint {
         final String address;
-        final StoreClient client;
+        final Peer peer;
         boolean strict;
         boolean configured;
         @Nullable
@@ -85,9 +84,9 @@ public final class EndpointSet implements AutoCloseable {
         long lastGoodMillis;
         boolean checked;
 
-        Endpoint(String address, StoreClient client, long now) {
+        Endpoint(String address, Peer peer, long now) {
             this.address = address;
-            this.client = client;
+            this.peer = peer;
             this.lastGoodMillis = now;
         }
     }
@@ -95,7 +94,7 @@ public final class EndpointSet implements AutoCloseable {
     private final List<Spec> specs;
     private final Config config;
     private final Dns dns;
-    private final Function<String, StoreClient> dial;
+    private final Function<String, Peer> dial;
     private final UnaryOperator<List<Labels>> selector;
     private final Map<String, Endpoint> endpoints = new LinkedHashMap<>();
     private final Map<String, List<String>> resolved = new LinkedHashMap<>();
@@ -116,7 +115,7 @@ public final class EndpointSet implements AutoCloseable {
      * @param dial opens a client to host:port
      * @param selector keeps those label sets that are to be served
      */
-    public EndpointSet(List<Spec> specs, Config config, Dns dns, Function<String, StoreClient> dial,
+    public EndpointSet(List<Spec> specs, Config config, Dns dns, Function<String, Peer> dial,
             UnaryOperator<List<Labels>> selector, PrometheusRegistry registry) {
         this.specs = List.copyOf(specs);
         this.config = config;
@@ -248,7 +247,7 @@ public final class EndpointSet implements AutoCloseable {
         StoreInfo info = null;
         String error = null;
         try (QueryContext c = new QueryContext(config.infoTimeoutMillis, MemoryBudget.UNLIMITED)) {
-            info = e.client.info(c);
+            info = e.peer.store().info(c);
         } catch (VarveException x) {
             error = x.getMessage();
         } catch (RuntimeException x) {
@@ -307,7 +306,7 @@ public final class EndpointSet implements AutoCloseable {
                 there.add(new StoreRef(e.address, info == null ? "" : info.component(), kept, narrowing(sets, kept), min, max,
                         info == null || span != null, span != null && span.supportsSharding(),
                         span == null || span.supportsWithoutReplicaLabels(), info == null ? Set.of() : info.services(), e.strict,
-                        e.client));
+                        e.peer));
                 if (good) {
                     counts.merge(metricLabels(e.address, info), 1, Integer::sum);
                 }
@@ -372,7 +371,7 @@ public final class EndpointSet implements AutoCloseable {
             } catch (InterruptedException x) {
                 Thread.currentThread().interrupt();
             }
-            e.client.close();
+            e.peer.store().close();
         });
     }
 
@@ -381,7 +380,7 @@ public final class EndpointSet implements AutoCloseable {
         closed = true;
         thread.interrupt();
         synchronized (endpoints) {
-            endpoints.values().forEach(e -> e.client.close());
+            endpoints.values().forEach(e -> e.peer.store().close());
             endpoints.clear();
         }
         stores = Collections.emptyList();

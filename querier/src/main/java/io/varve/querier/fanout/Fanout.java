@@ -109,6 +109,17 @@ public final class Fanout implements Store {
                 out.add(s);
             }
         }
+        reportMissing(context, filter, partialResponse, minTime, maxTime, matchers);
+        return out;
+    }
+
+    /** Says which endpoints should be there and are not. */
+    void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse) {
+        reportMissing(context, filter, partialResponse, Long.MIN_VALUE, Long.MAX_VALUE, List.of());
+    }
+
+    private void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse, long minTime, long maxTime,
+            List<Matcher> matchers) {
         for (EndpointSet.Missing m : endpoints.missing()) {
             if (!filter.accepts(m.address()) || !m.canMatter(minTime, maxTime, matchers)) {
                 continue;
@@ -120,7 +131,6 @@ public final class Fanout implements Store {
             }
             context.warn(text);
         }
-        return out;
     }
 
     /** Opens the streams of {@code asks} and merges them. */

@@ -21,10 +21,15 @@ import java.util.Set;
  * @param replicaLabels whether it removes replica labels and sorts by itself
  * @param services what else it answers
  * @param strict whether it is asked even while it does not answer
- * @param client how to reach it
+ * @param peer how to reach it
  */
 public record StoreRef(String address, String component, List<Labels> labelSets, List<Matcher> narrowed, long minTime, long maxTime,
-        boolean hasStore, boolean sharding, boolean replicaLabels, Set<StoreInfo.Service> services, boolean strict, StoreClient client) {
+        boolean hasStore, boolean sharding, boolean replicaLabels, Set<StoreInfo.Service> services, boolean strict, Peer peer) {
+
+    /** How to reach its StoreAPI. */
+    public StoreClient client() {
+        return peer.store();
+    }
 
     /**
      * Whether it can have series that satisfy all matchers: one of its label sets must satisfy every matcher on a label that the set has.
