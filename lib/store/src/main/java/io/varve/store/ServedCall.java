@@ -88,7 +88,8 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
             Deadline deadline = grpcContext.getDeadline();
             long millis = deadline == null ? 0 : Math.max(1, deadline.timeRemaining(TimeUnit.MILLISECONDS));
             Status status;
-            try (QueryContext c = new QueryContext(millis, budgets.get())) {
+            MemoryBudget budget = budgets.get();
+            try (QueryContext c = new QueryContext(millis, budget)) {
                 if (tenant != null && !tenant.isEmpty()) {
                     c.tenant(tenant);
                 }
@@ -108,11 +109,24 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
                 status = Status.OK;
             } catch (Throwable t) {
                 status = Statuses.of(t);
+            } finally {
+                giveBack(budget);
             }
             try {
                 call.close(status, new Metadata());
             } catch (IllegalStateException e) {
                 // The client has gone meanwhile.
+            }
+        }
+
+        /** A budget that is closed gives back what a call that failed left reserved. */
+        private static void giveBack(MemoryBudget budget) {
+            if (budget instanceof AutoCloseable closeable) {
+                try {
+                    closeable.close();
+                } catch (Exception e) {
+                    throw new IllegalStateException("a budget cannot be closed", e);
+                }
             }
         }
 

@@ -73,6 +73,9 @@ public final class FlagParser {
             spec.addMixin("help", CommandSpec.forAnnotatedObject(new HelpFlags()));
         }
         spec.versionProvider(new HelpFlags());
+        spec.usageMessage()
+                .customSynopsis(spec.qualifiedName() + (line.getSubcommands().isEmpty() ? " [<flags>]" : " [<flags>] <command> [<args>]"))
+                .showDefaultValues(true);
         List<OptionSpec> booleans = new ArrayList<>();
         for (OptionSpec o : spec.options()) {
             boolean bool = o.type() == boolean.class || o.type() == Boolean.class;

@@ -1,5 +1,6 @@
 package io.varve.runtime.grpc;
 
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -24,9 +25,19 @@ final class Recovery implements ServerInterceptor {
 
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        ServerCall<Q, A> watched = new SimpleForwardingServerCall<>(call) {
+            @Override
+            public void close(Status status, Metadata trailers) {
+                // Handlers on threads of their own cannot throw at us: what nobody foresaw comes as the cause of INTERNAL.
+                if (status.getCode() == Status.Code.INTERNAL && status.getCause() != null) {
+                    count(call, status.getCause());
+                }
+                super.close(status, trailers);
+            }
+        };
         ServerCall.Listener<Q> listener;
         try {
-            listener = next.startCall(call, headers);
+            listener = next.startCall(watched, headers);
         } catch (RuntimeException e) {
             recover(call, e);
             return new ServerCall.Listener<>() {
@@ -58,11 +69,15 @@ final class Recovery implements ServerInterceptor {
         };
     }
 
-    private void recover(ServerCall<?, ?> call, RuntimeException e) {
+    private void count(ServerCall<?, ?> call, Throwable e) {
         panics.inc();
         LOG.atError().addKeyValue("method", call.getMethodDescriptor().getFullMethodName()).addKeyValue("err", String.valueOf(e))
                 .setCause(e)
                 .log("recovered from a failure in a gRPC call");
+    }
+
+    private void recover(ServerCall<?, ?> call, RuntimeException e) {
+        count(call, e);
         try {
             call.close(Status.INTERNAL.withDescription("internal error: " + e), new Metadata());
         } catch (IllegalStateException closed) {
