@@ -1,40 +1,33 @@
 package io.varve.model;
 
-import java.util.ArrayList;
+import com.google.re2j.Pattern;
+import com.google.re2j.PatternSyntaxException;
 import java.util.List;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A label matcher's regular expression: RE2 syntax, anchored at both ends, {@code .} matches newlines; the expression is read
- * before the anchors are added, so that an unclosed {@code \Q} quotes to its own end. Time is linear in the value whatever the
- * expression. Literals, sets of them, and literals with {@code .*} and {@code .+} between them are compared as text; all else runs
- * through an automaton that is built as values need it. Immutable, safe for many threads.
+ * A label matcher's regular expression: RE2 syntax, anchored at both ends, {@code .} matches newlines. Time is bounded on every
+ * pattern and value. Immutable, safe for many threads.
  */
 public final class LabelRegex {
-    /** Most literals that {@link #setMatches} names. */
-    public static final int MAX_SET_MATCHES = 256;
     /** Stands where there is no pattern; matches nothing. */
-    public static final LabelRegex NONE = new LabelRegex("", new RegexShape.Any(new RegexShape[0]), List.of(), "");
+    public static final LabelRegex NONE = new LabelRegex("", null);
 
     private final String pattern;
-    private final RegexShape shape;
-    private final List<String> setMatches;
-    private final String prefix;
+    private final @Nullable Pattern re2;
 
-    private LabelRegex(String pattern, RegexShape shape, List<String> setMatches, String prefix) {
+    private LabelRegex(String pattern, @Nullable Pattern re2) {
         this.pattern = pattern;
-        this.shape = shape;
-        this.setMatches = setMatches;
-        this.prefix = prefix;
+        this.re2 = re2;
     }
 
     /** @throws InvalidRequestException where {@code pattern} is not RE2, in Go's words */
     public static LabelRegex compile(String pattern) {
-        RegexNode node = RegexEnds.withoutAnchors(RegexParser.parse(pattern));
-        Set<String> literals = RegexShape.literals(node, MAX_SET_MATCHES);
-        List<String> set = new ArrayList<>(literals == null ? Set.of() : literals);
-        set.sort(Utf8Order::compare);
-        return new LabelRegex(pattern, RegexShape.of(node), List.copyOf(set), RegexEnds.prefix(node));
+        try {
+            return new LabelRegex(pattern, Pattern.compile("^(?s:" + pattern + ")$"));
+        } catch (PatternSyntaxException e) {
+            throw new InvalidRequestException("error parsing regexp: " + e.getMessage(), e);
+        }
     }
 
     /** The pattern as given, without anchors. */
@@ -44,34 +37,16 @@ public final class LabelRegex {
 
     /** Whether all of {@code value} matches. */
     public boolean matches(String value) {
-        return shape.matches(value);
+        return re2 != null && re2.matcher(value).find();
     }
 
-    /**
-     * The finite list of literals that the pattern stands for, sorted by UTF-8 bytes, without repetition, at most
-     * {@value #MAX_SET_MATCHES}; empty where it is not known to be finite.
-     */
+    /** The finite list of literals that the pattern stands for, sorted; empty where it is not known to be finite. */
     public List<String> setMatches() {
-        return setMatches;
+        return List.of();
     }
 
     /** A literal that every match begins with, "" where none is known. */
     public String prefix() {
-        return prefix;
-    }
-
-    /** Whether it is known to match every value: {@code .*} and its like. */
-    public boolean matchesEverything() {
-        return shape instanceof RegexShape.Everything;
-    }
-
-    /** Whether it is known to match every value but the empty one: {@code .+} and its like. */
-    public boolean matchesEverythingButEmpty() {
-        return shape instanceof RegexShape.NonEmpty;
-    }
-
-    /** Whether values are compared without an automaton. */
-    boolean comparesText() {
-        return !(shape instanceof RegexShape.Automaton);
+        return "";
     }
 }

@@ -16,10 +16,7 @@ public final class QueryResult implements AutoCloseable {
     private final Runnable onClose;
     private boolean closed;
 
-    /** Made by the engine.
-     *
-     * @param onClose gives the memory back */
-    public QueryResult(QueryValue value, List<String> warnings, List<String> infos, QueryStats stats, PlanTree analysis, Runnable onClose) {
+    QueryResult(QueryValue value, List<String> warnings, List<String> infos, QueryStats stats, PlanTree analysis, Runnable onClose) {
         this.value = value;
         this.warnings = List.copyOf(warnings);
         this.infos = List.copyOf(infos);

@@ -1,0 +1,740 @@
+package io.varve.storegateway;
+
+import io.varve.chunk.AggregateChunk;
+import io.varve.chunk.Chunk;
+import io.varve.chunk.Encoding;
+import io.varve.model.CorruptDataException;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.store.Aggregate;
+import io.varve.store.StoreChunk;
+import io.varve.tsdb.index.IndexHeader;
+import io.varve.tsdb.index.SeriesEntry;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One block's part of a request: its series in the order of the answered labels, with their chunks. {@link #prepare} finds the series and plans
+ * all reads; {@link #next} goes forward, holding a batch at a time. One thread at a time.
+ *
+ * <p>
+ * The index is gone over twice: once for what to read (chunk ranges, order, limits), once for the answer. A block that contributes few
+ * series keeps what it decoded the first time. Chunks are read in parts planned from their offsets: a chunk ends where the next one begins,
+ * which the index tells, so little is read that is not sent.
+ */
+final class BlockCursor implements AutoCloseable {
+    /** Blocks with so few series keep them decoded. */
+    private static final int KEPT = 2048;
+    /** Index bytes that are looked at in one go. */
+    private static final int INDEX_WINDOW = 4 << 20;
+    /** How far a chunk may reach where only the next series' chunk says. */
+    private static final long MAX_REACH = 1 << 20;
+    /** Heap that an entry of the kept or sorted series takes, beside labels and chunks. */
+    private static final int ITEM_BYTES = 200;
+    private static final int CHUNK_BYTES = 48;
+    /** uvarint32 length, encoding, CRC-32C. */
+    private static final int CHUNK_OVERHEAD = 5 + 1 + 4;
+    private static final long MIN_BATCH = 64 << 10;
+    private static final long MAX_BATCH = 4 << 20;
+
+    /** A series and where its chunks lie. {@code ends} are where each chunk ends at the latest. */
+    private record Item(Labels labels, long[] minTimes, long[] maxTimes, long[] refs, long[] ends) {
+        long bytes() {
+            long sum = 0;
+            for (int i = 0; i < refs.length; i++) {
+                sum += ends[i] - (refs[i] & 0xFFFFFFFFL);
+            }
+            return sum;
+        }
+
+        long heap() {
+            return ITEM_BYTES + labels.size() * 16L + refs.length * 4L * Long.BYTES;
+        }
+    }
+
+    private final GatewayBlock block;
+    private final SeriesQuery query;
+    private final List<Matcher> matchers;
+    private final ObjectReader reader;
+    private final IndexAccess index;
+    private final StringPool strings;
+
+    private GatewayBlock.@Nullable Lease lease;
+    private Labels external = Labels.EMPTY;
+    /** The selected series, in the order of the answer; offsets in the index. */
+    private long[] offsets = new long[0];
+    private int count;
+    private int position;
+    private long reservedForOrder;
+    private boolean kept;
+    private boolean sortByTexts;
+    private final ArrayDeque<Item> decoded = new ArrayDeque<>();
+    private long reservedForDecoded;
+    private final ArrayDeque<Loaded> batch = new ArrayDeque<>();
+    private long reservedForBatch;
+    private List<Part> parts = List.of();
+    private int launched;
+    private long aheadBytes;
+    private Labels labels = Labels.EMPTY;
+    private List<StoreChunk> chunks = List.of();
+
+    private record Loaded(Labels labels, List<StoreChunk> chunks) {
+    }
+
+    /** A planned request for chunks. */
+    private static final class Part {
+        final int segment;
+        final long start;
+        final long end;
+        @Nullable
+        CompletableFuture<byte[]> fetch;
+        boolean done;
+
+        Part(int segment, long start, long end) {
+            this.segment = segment;
+            this.start = start;
+            this.end = end;
+        }
+    }
+
+    BlockCursor(GatewayBlock block, SeriesQuery query, List<Matcher> matchers, ObjectReader reader, IndexAccess index, StringPool strings) {
+        this.block = block;
+        this.query = query;
+        this.matchers = matchers;
+        this.reader = reader;
+        this.index = index;
+        this.strings = strings;
+        this.external = block.externalLabels();
+    }
+
+    GatewayBlock block() {
+        return block;
+    }
+
+    /** The series it stands on. */
+    Labels labels() {
+        return labels;
+    }
+
+    /** Its chunks, by time. */
+    List<StoreChunk> chunks() {
+        return chunks;
+    }
+
+    /** Finds the series, plans the chunks and starts to read them. */
+    void prepare() {
+        try {
+            plan();
+        } catch (SortKeys.UnsortedNamesException e) {
+            reset();
+            sortByTexts = true;
+            plan();
+        } catch (CorruptDataException damaged) {
+            // The copy on disk may be what is damaged: once more from the bucket.
+            reset();
+            block.distrustIndex();
+            plan();
+        }
+    }
+
+    private void reset() {
+        closeLease();
+        release();
+        offsets = new long[0];
+        count = 0;
+        position = 0;
+        decoded.clear();
+        batch.clear();
+        parts = List.of();
+        launched = 0;
+    }
+
+    private void plan() {
+        GatewayBlock.Lease l = block.acquire(query.stats());
+        lease = l;
+        IndexHeader header = l.header();
+        Selection selection = index.select(block, header, matchers, query);
+        if (selection.size() == 0) {
+            closeLease();
+            return;
+        }
+        query.limits().series(selection.size());
+        Scan scan = new Scan(header, selection);
+        scan.run();
+        if (!query.skipChunks()) {
+            planChunks(scan.ranges);
+        }
+        if (kept) {
+            if (!scan.sorted) {
+                List<Item> all = new ArrayList<>(decoded);
+                all.sort(Comparator.comparing(Item::labels));
+                decoded.clear();
+                decoded.addAll(all);
+            }
+        } else if (!scan.sorted) {
+            scan.sort();
+        }
+        if (kept && decoded.isEmpty() || !kept && count == 0) {
+            closeLease();
+        } else {
+            readAhead();
+        }
+    }
+
+    /** The first pass over the index. */
+    private final class Scan {
+        private final IndexHeader header;
+        private final Selection selection;
+        private final SeriesEntry entry = new SeriesEntry();
+        private final SeriesEntry following = new SeriesEntry();
+        /** Chunk ranges by segment. */
+        final List<@Nullable Ranges> ranges = new ArrayList<>();
+        boolean sorted = true;
+        /** What is compared; filled where the order is wrong. */
+        private final SortKeys keys;
+        private final List<Object> allKeys = new ArrayList<>();
+        private final boolean collect;
+
+        Scan(IndexHeader header, Selection selection) {
+            this.header = header;
+            this.selection = selection;
+            this.keys = new SortKeys(header, external, query.dropLabels(), sortByTexts);
+            kept = selection.size() <= KEPT;
+            this.collect = !kept;
+        }
+
+        void run() {
+            int n = selection.size();
+            Object previous = null;
+            index.readAhead(block, header, selection, query);
+            if (collect) {
+                query.budget().reserve(n * 8L, "selecting series of block " + block.id());
+                reservedForOrder = n * 8L;
+                offsets = new long[n];
+            }
+            for (int from = 0; from < n;) {
+                int to = index.windowEnd(block, header, selection, from, INDEX_WINDOW, query);
+                List<ObjectReader.Slice> slices = index.entries(block, header, selection, from, to, query);
+                for (int i = from; i < to; i++) {
+                    if ((i & 255) == 0) {
+                        query.context().check();
+                    }
+                    long offset = selection.offset(i);
+                    decode(slices, offset, entry);
+                    int wanted = countWanted(entry);
+                    if (wanted == 0) {
+                        continue;
+                    }
+                    Labels texts = null;
+                    if (kept || query.isSharded() || !selection.lazy().isEmpty()) {
+                        Labels inBlock = entryLabels(entry);
+                        if (!selection.accepts(inBlock)) {
+                            continue;
+                        }
+                        texts = query.answered(inBlock, external);
+                        if (!query.inShard(texts)) {
+                            continue;
+                        }
+                    }
+                    if (!query.skipChunks()) {
+                        query.limits().chunks(wanted);
+                    }
+                    if (kept) {
+                        Item item = item(slices, offset, texts == null ? Labels.EMPTY : texts, wanted);
+                        query.budget().reserve(item.heap(), "decoding series of block " + block.id());
+                        reservedForDecoded += item.heap();
+                        Item last = decoded.peekLast();
+                        sorted &= last == null || last.labels.compareTo(item.labels) <= 0;
+                        decoded.add(item);
+                        if (!query.skipChunks()) {
+                            addRanges(item);
+                        }
+                    } else {
+                        Object key = keys.of(entry, () -> query.answered(entryLabels(entry), external));
+                        if (sorted && previous != null && keys.compare(previous, key) > 0) {
+                            disordered(slices);
+                        }
+                        previous = key;
+                        if (!sorted) {
+                            keep(key);
+                        }
+                        offsets[count++] = offset;
+                        if (!query.skipChunks()) {
+                            addRanges(item(slices, offset, Labels.EMPTY, wanted));
+                        }
+                    }
+                }
+                from = to;
+            }
+        }
+
+        private void keep(Object key) {
+            long bytes = keys.heap(key);
+            query.budget().reserve(bytes, "sorting series of block " + block.id());
+            reservedForOrder += bytes;
+            allKeys.add(key);
+        }
+
+        /** From here on all keys are needed; those so far are made again. */
+        private void disordered(List<ObjectReader.Slice> slices) {
+            sorted = false;
+            SeriesEntry again = new SeriesEntry();
+            long[] done = Arrays.copyOf(offsets, count);
+            for (int from = 0; from < done.length;) {
+                int to = Math.min(done.length, from + query.options().seriesBatch());
+                Selection part = Selection.ofOffsets(Arrays.copyOfRange(done, from, to));
+                List<ObjectReader.Slice> s = index.entries(block, header, part, 0, part.size(), query);
+                for (int i = from; i < to; i++) {
+                    decode(s, done[i], again);
+                    keep(keys.of(again, () -> query.answered(entryLabels(again), external)));
+                }
+                from = to;
+            }
+        }
+
+        /** Puts the series into the order of the answer. */
+        void sort() {
+            Integer[] order = new Integer[count];
+            Arrays.setAll(order, i -> i);
+            Arrays.sort(order, (a, b) -> keys.compare(allKeys.get(a), allKeys.get(b)));
+            long[] out = new long[count];
+            for (int i = 0; i < count; i++) {
+                out[i] = offsets[order[i]];
+            }
+            offsets = out;
+            long keysHeap = reservedForOrder - out.length * 8L;
+            query.budget().release(keysHeap);
+            reservedForOrder -= keysHeap;
+            allKeys.clear();
+        }
+
+        private Item item(List<ObjectReader.Slice> slices, long offset, Labels texts, int wanted) {
+            long nextRef = query.skipChunks() ? -1 : index.followingChunk(block, header, slices, offset, following);
+            return BlockCursor.this.item(entry, texts, wanted, nextRef);
+        }
+
+        private void addRanges(Item item) {
+            for (int i = 0; i < item.refs.length; i++) {
+                int segment = (int) (item.refs[i] >>> 32);
+                while (ranges.size() <= segment) {
+                    ranges.add(null);
+                }
+                Ranges r = ranges.get(segment);
+                if (r == null) {
+                    r = new Ranges();
+                    ranges.set(segment, r);
+                }
+                r.add(item.refs[i] & 0xFFFFFFFFL, item.ends[i]);
+            }
+        }
+    }
+
+    private Labels entryLabels(SeriesEntry e) {
+        GatewayBlock.Lease l = lease;
+        if (l == null) {
+            throw new IllegalStateException("block " + block.id() + " is not open");
+        }
+        Labels raw = e.labels(l.header().symbols());
+        return strings.pooled(raw);
+    }
+
+    private void decode(List<ObjectReader.Slice> slices, long offset, SeriesEntry into) {
+        index.decode(block, slices, offset, into, query);
+    }
+
+    private int countWanted(SeriesEntry e) {
+        int n = 0;
+        for (int i = 0; i < e.chunkCount; i++) {
+            if (query.wants(e.minTimes[i], e.maxTimes[i])) {
+                n++;
+                if (query.skipChunks()) {
+                    return 1;
+                }
+            }
+        }
+        return n;
+    }
+
+    private Item item(SeriesEntry e, Labels texts, int wanted, long nextRef) {
+        if (query.skipChunks()) {
+            return new Item(texts, NONE, NONE, NONE, NONE);
+        }
+        long[] mins = new long[wanted];
+        long[] maxs = new long[wanted];
+        long[] refs = new long[wanted];
+        long[] ends = new long[wanted];
+        int n = 0;
+        for (int i = 0; i < e.chunkCount; i++) {
+            if (query.wants(e.minTimes[i], e.maxTimes[i])) {
+                mins[n] = e.minTimes[i];
+                maxs[n] = e.maxTimes[i];
+                refs[n] = e.refs[i];
+                ends[n] = chunkEnd(e.refs[i], i + 1 < e.chunkCount ? e.refs[i + 1] : nextRef);
+                n++;
+            }
+        }
+        return new Item(texts, mins, maxs, refs, ends);
+    }
+
+    private static final long[] NONE = {};
+
+    /** Where a chunk ends at the latest, from what lies behind it. */
+    private long chunkEnd(long ref, long nextRef) {
+        int segment = (int) (ref >>> 32);
+        long at = ref & 0xFFFFFFFFL;
+        long size = block.segmentSize(segment);
+        long most = statedChunkMax();
+        long end = most > 0 ? at + most : -1;
+        if (nextRef > ref && nextRef >>> 32 == segment) {
+            long next = nextRef & 0xFFFFFFFFL;
+            end = end < 0 ? Math.min(next, at + MAX_REACH) : Math.min(next, end);
+        } else if (nextRef == Selection.LAST || nextRef >= 0 && nextRef >>> 32 > segment) {
+            // Nothing follows in this segment.
+            end = end < 0 && size > 0 ? Math.min(size, at + MAX_REACH) : end;
+        }
+        if (end < 0) {
+            end = at + query.options().estimatedChunkBytes();
+        }
+        return size > 0 ? Math.max(at, Math.min(end, size)) : end;
+    }
+
+    private long statedChunkMax() {
+        var thanos = block.meta().thanos();
+        return thanos == null ? 0 : thanos.indexStats().chunkMaxSize();
+    }
+
+    /** Requests for all chunks of the block; nothing is fetched before they passed the limits. */
+    private void planChunks(List<@Nullable Ranges> ranges) {
+        List<Part> out = new ArrayList<>();
+        long bytes = 0;
+        for (int segment = 0; segment < ranges.size(); segment++) {
+            Ranges r = ranges.get(segment);
+            if (r == null) {
+                continue;
+            }
+            if (block.segmentSize(segment) < 0) {
+                throw new CorruptDataException(block.segmentKey(segment), -1, "object does not exist");
+            }
+            Ranges wanted = r.joined(0);
+            bytes += wanted.bytes();
+            if (reader.caches()) {
+                Ranges requests = reader.plan(block.segmentKey(segment), wanted, block.segmentSize(segment));
+                for (int i = 0; i < requests.size(); i++) {
+                    out.add(new Part(segment, requests.start(i), requests.end(i)));
+                }
+            }
+        }
+        query.limits().bytes(bytes, "chunks");
+        parts = out;
+    }
+
+    /** Starts requests for the chunks that come next, as far as the cache has room. */
+    private void readAhead() {
+        long room = Math.max(ObjectReader.MAX_PART, reader.readAheadBytes() / Math.max(1, query.blocks()));
+        while (launched < parts.size() && (aheadBytes == 0 || aheadBytes + parts.get(launched).end - parts.get(launched).start <= room)) {
+            launch(parts.get(launched++));
+        }
+    }
+
+    private void launch(Part p) {
+        if (p.fetch == null) {
+            p.fetch = reader.fetch(block.segmentKey(p.segment), p.start, p.end, query.stats(), ReadStats.Kind.CHUNKS);
+            aheadBytes += p.end - p.start;
+        }
+    }
+
+    /** Waits for the planned requests that cover ranges of a segment. */
+    private void awaitParts(int segment, Ranges wanted) {
+        for (Part p : parts) {
+            if (p.done || p.segment != segment || p.end <= wanted.start(0) || p.start >= wanted.end(wanted.size() - 1)) {
+                continue;
+            }
+            boolean needed = false;
+            for (int i = 0; i < wanted.size() && !needed; i++) {
+                needed = wanted.start(i) < p.end && wanted.end(i) > p.start;
+            }
+            if (needed) {
+                launch(p);
+                CompletableFuture<byte[]> fetch = p.fetch;
+                if (fetch != null) {
+                    ObjectReader.await(fetch, block.segmentKey(segment));
+                }
+                // The bytes lie in the page cache now.
+                p.fetch = null;
+                p.done = true;
+                aheadBytes -= p.end - p.start;
+            }
+        }
+        readAhead();
+    }
+
+    /** Moves to the next series; false at the end. */
+    boolean next() {
+        if (batch.isEmpty()) {
+            load();
+        }
+        Loaded l = batch.poll();
+        if (l == null) {
+            close();
+            return false;
+        }
+        labels = l.labels;
+        chunks = l.chunks;
+        return true;
+    }
+
+    /** The next batch: as many series as its bytes allow, one at least. */
+    private void load() {
+        query.budget().release(reservedForBatch);
+        reservedForBatch = 0;
+        long target = batchBytes();
+        List<Item> items = new ArrayList<>();
+        long bytes = 0;
+        long heap = 0;
+        while (items.size() < query.options().seriesBatch()) {
+            if (decoded.isEmpty() && !kept) {
+                decodeMore();
+            }
+            Item next = decoded.peek();
+            if (next == null || !items.isEmpty() && bytes + next.bytes() > target) {
+                break;
+            }
+            items.add(next);
+            decoded.poll();
+            bytes += next.bytes();
+            heap += ITEM_BYTES + next.refs.length * (long) CHUNK_BYTES;
+        }
+        if (items.isEmpty()) {
+            return;
+        }
+        if (query.skipChunks()) {
+            items.forEach(i -> batch.add(new Loaded(i.labels, List.of())));
+            return;
+        }
+        query.budget().reserve(bytes + heap, "loading chunks of block " + block.id());
+        reservedForBatch = bytes + heap;
+        try {
+            loadChunks(items);
+        } catch (CorruptDataException damaged) {
+            // The copy on disk may be what is damaged: once more from the bucket.
+            items.forEach(i -> {
+                for (long ref : i.refs) {
+                    reader.drop(block.segmentKey((int) (ref >>> 32)));
+                }
+            });
+            batch.clear();
+            loadChunks(items);
+        }
+    }
+
+    private long batchBytes() {
+        long share = query.options().batchShare() / Math.max(1, query.blocks());
+        return reader.caches() ? Math.clamp(share / 4, MIN_BATCH, MAX_BATCH / 4) : Math.clamp(share / 2, MIN_BATCH, MAX_BATCH);
+    }
+
+    /** Decodes some more of the selected series; for blocks with many. */
+    private void decodeMore() {
+        GatewayBlock.Lease l = lease;
+        if (position >= count || l == null) {
+            return;
+        }
+        query.context().check();
+        query.budget().release(reservedForDecoded);
+        reservedForDecoded = 0;
+        IndexHeader header = l.header();
+        int to = Math.min(count, position + DECODE_AHEAD);
+        Selection part = Selection.ofOffsets(Arrays.copyOfRange(offsets, position, to));
+        List<ObjectReader.Slice> slices = index.entries(block, header, part, 0, part.size(), query);
+        SeriesEntry entry = new SeriesEntry();
+        SeriesEntry following = new SeriesEntry();
+        for (int i = 0; i < part.size(); i++) {
+            decode(slices, part.offset(i), entry);
+            long nextRef = query.skipChunks() ? -1 : index.followingChunk(block, header, slices, part.offset(i), following);
+            Item item = item(entry, query.answered(entryLabels(entry), external), countWanted(entry), nextRef);
+            query.budget().reserve(item.heap(), "decoding series of block " + block.id());
+            reservedForDecoded += item.heap();
+            decoded.add(item);
+        }
+        position = to;
+    }
+
+    private static final int DECODE_AHEAD = 256;
+
+    private void loadChunks(List<Item> items) {
+        long start = System.nanoTime();
+        List<@Nullable Ranges> ranges = new ArrayList<>();
+        for (Item item : items) {
+            for (int i = 0; i < item.refs.length; i++) {
+                int segment = (int) (item.refs[i] >>> 32);
+                while (ranges.size() <= segment) {
+                    ranges.add(null);
+                }
+                Ranges r = ranges.get(segment);
+                if (r == null) {
+                    r = new Ranges();
+                    ranges.set(segment, r);
+                }
+                r.add(item.refs[i] & 0xFFFFFFFFL, item.ends[i]);
+            }
+        }
+        List<List<ObjectReader.Slice>> slices = new ArrayList<>();
+        for (int segment = 0; segment < ranges.size(); segment++) {
+            Ranges r = ranges.get(segment);
+            if (r == null) {
+                slices.add(List.of());
+                continue;
+            }
+            Ranges wanted = r.joined(0);
+            if (reader.caches()) {
+                awaitParts(segment, wanted);
+            }
+            slices.add(reader.readAll(block.segmentKey(segment), wanted, block.segmentSize(segment), query.stats(), ReadStats.Kind.CHUNKS));
+        }
+        CRC32C crc = new CRC32C();
+        for (Item item : items) {
+            List<StoreChunk> out = new ArrayList<>(item.refs.length);
+            boolean inOrder = true;
+            for (int i = 0; i < item.refs.length; i++) {
+                inOrder &= i == 0 || item.minTimes[i - 1] <= item.minTimes[i];
+                out.add(chunk(item.refs[i], item.minTimes[i], item.maxTimes[i], slices.get((int) (item.refs[i] >>> 32)), crc));
+            }
+            if (!inOrder) {
+                out.sort(BlockCursor::byTime);
+            }
+            batch.add(new Loaded(item.labels, out));
+        }
+        query.stats().nanos(ReadStats.Kind.CHUNKS, System.nanoTime() - start);
+    }
+
+    /** The order of chunks in a frame. */
+    static int byTime(StoreChunk a, StoreChunk b) {
+        int c = Long.compare(a.minTime(), b.minTime());
+        return c != 0 ? c : Long.compare(a.maxTime(), b.maxTime());
+    }
+
+    private StoreChunk chunk(long ref, long minTime, long maxTime, List<ObjectReader.Slice> slices, CRC32C crc) {
+        int segment = (int) (ref >>> 32);
+        long at = ref & 0xFFFFFFFFL;
+        ObjectReader.Slice s = ObjectReader.find(slices, at);
+        if (s == null) {
+            throw new CorruptDataException(block.segmentKey(segment), at,
+                    "chunk lies outside the segment of " + block.segmentSize(segment) + " bytes");
+        }
+        byte[] data = s.data();
+        int p = s.at(at);
+        long length = 0;
+        int shift = 0;
+        int q = p;
+        while (true) {
+            if (q >= data.length || shift > 28) {
+                if (shift <= 28 && s.end() < block.segmentSize(segment)) {
+                    return refetched(ref, minTime, maxTime, at + CHUNK_OVERHEAD + 64, crc);
+                }
+                throw new CorruptDataException(block.segmentKey(segment), at, "chunk's length is cut off or too long");
+            }
+            byte b = data[q++];
+            length |= (long) (b & 0x7F) << shift;
+            shift += 7;
+            if (b >= 0) {
+                break;
+            }
+        }
+        long end = q + 1 + length + 4;
+        if (end > data.length) {
+            long objectEnd = s.offset() + end;
+            if (objectEnd <= block.segmentSize(segment) && length <= MAX_CHUNK) {
+                return refetched(ref, minTime, maxTime, objectEnd, crc);
+            }
+            throw new CorruptDataException(block.segmentKey(segment), at, "chunk of " + length + " bytes reaches beyond the segment of "
+                    + block.segmentSize(segment) + " bytes");
+        }
+        int n = (int) length;
+        crc.reset();
+        crc.update(data, q, n + 1);
+        int c = q + 1 + n;
+        int stored = (data[c] & 0xFF) << 24 | (data[c + 1] & 0xFF) << 16 | (data[c + 2] & 0xFF) << 8 | data[c + 3] & 0xFF;
+        if (stored != (int) crc.getValue()) {
+            throw new CorruptDataException(block.segmentKey(segment), at,
+                    String.format("chunk's checksum is %08x, stored %08x", (int) crc.getValue(), stored));
+        }
+        query.stats().touched(ReadStats.Kind.CHUNKS, 1, end - p);
+        Encoding encoding;
+        try {
+            encoding = Encoding.ofCode(data[q]);
+        } catch (CorruptDataException e) {
+            throw e.in(block.segmentKey(segment), at);
+        }
+        Chunk raw = new Chunk(minTime, maxTime, encoding, data, q + 1, n);
+        return encoding == Encoding.AGGREGATE ? aggregates(raw, segment, at) : StoreChunk.raw(raw);
+    }
+
+    private static final long MAX_CHUNK = 1 << 28;
+
+    /** A chunk that turned out longer than planned: read again, this time exactly. */
+    private StoreChunk refetched(long ref, long minTime, long maxTime, long end, CRC32C crc) {
+        int segment = (int) (ref >>> 32);
+        long at = ref & 0xFFFFFFFFL;
+        long stop = Math.min(end, block.segmentSize(segment));
+        query.stats().chunkRefetches.increment();
+        query.limits().bytes(stop - at, "chunks");
+        query.budget().reserve(stop - at, "loading chunks of block " + block.id());
+        reservedForBatch += stop - at;
+        byte[] bytes = reader.read(block.segmentKey(segment), at, Math.toIntExact(stop - at), query.stats(), ReadStats.Kind.CHUNKS);
+        return chunk(ref, minTime, maxTime, List.of(new ObjectReader.Slice(at, bytes)), crc);
+    }
+
+    private StoreChunk aggregates(Chunk chunk, int segment, long at) {
+        AggregateChunk a;
+        try {
+            a = AggregateChunk.parse(chunk);
+        } catch (CorruptDataException e) {
+            throw e.in(block.segmentKey(segment), at);
+        }
+        return new StoreChunk(chunk.minTime(), chunk.maxTime(), null, part(a, Aggregate.COUNT, AggregateChunk.Part.COUNT),
+                part(a, Aggregate.SUM, AggregateChunk.Part.SUM), part(a, Aggregate.MIN, AggregateChunk.Part.MIN),
+                part(a, Aggregate.MAX, AggregateChunk.Part.MAX), part(a, Aggregate.COUNTER, AggregateChunk.Part.COUNTER));
+    }
+
+    private @Nullable Chunk part(AggregateChunk a, Aggregate asked, AggregateChunk.Part part) {
+        if (!query.aggregates().contains(asked)) {
+            return null;
+        }
+        Chunk c = a.part(part);
+        if (c == null) {
+            throw new MissingAggregateException(block.id(), part);
+        }
+        return c;
+    }
+
+    private void closeLease() {
+        GatewayBlock.Lease l = lease;
+        if (l != null) {
+            lease = null;
+            l.close();
+        }
+    }
+
+    private void release() {
+        query.budget().release(reservedForBatch + reservedForDecoded + reservedForOrder);
+        reservedForBatch = 0;
+        reservedForDecoded = 0;
+        reservedForOrder = 0;
+    }
+
+    @Override
+    public void close() {
+        closeLease();
+        release();
+        batch.clear();
+        decoded.clear();
+        count = 0;
+        position = 0;
+        parts = List.of();
+    }
+}

@@ -1,0 +1,517 @@
+package io.varve.storegateway;
+
+import io.varve.block.BlockFilters;
+import io.varve.model.CancelledException;
+import io.varve.model.CorruptDataException;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
+import io.varve.model.Matcher;
+import io.varve.model.MemoryBudget;
+import io.varve.model.QueryContext;
+import io.varve.model.UnavailableException;
+import io.varve.model.Utf8Order;
+import io.varve.model.VarveException;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
+import io.varve.store.SeriesRequest;
+import io.varve.store.SeriesSink;
+import io.varve.store.ShardInfo;
+import io.varve.store.Store;
+import io.varve.store.StoreChunk;
+import io.varve.store.StoreInfo;
+import io.varve.store.StoreSeries;
+import io.varve.store.StringsResponse;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The StoreAPI over the blocks of a bucket. Safe for many threads.
+ *
+ * <p>
+ * A block that cannot be read is left out, named in a warning with its reason, and the others are answered; where the caller wants all or
+ * nothing the call ends with that reason instead.
+ */
+final class BucketStore implements Store {
+    private static final Logger LOG = LoggerFactory.getLogger(BucketStore.class);
+    /** A series with more chunk bytes than this goes out in several frames. */
+    private static final long FRAME_BYTES = 4 << 20;
+
+    /** What the store is made of and how it behaves. */
+    record Parts(Supplier<Blocks> blocks, ObjectReader reader, IndexCache cache, SeriesGate gate, RequestLimits.Limits limits,
+            ReadOptions options,
+            StoreMetrics metrics, TimePartition partition, int blockConcurrency, QueryPattern pattern) {
+    }
+
+    /** The span that is served, which may move with the clock. */
+    interface TimePartition {
+        /** Everything. */
+        TimePartition ALL = new TimePartition() {
+            @Override
+            public long min() {
+                return Long.MIN_VALUE;
+            }
+
+            @Override
+            public long max() {
+                return Long.MAX_VALUE;
+            }
+        };
+
+        /** First millisecond. */
+        long min();
+
+        /** Last millisecond. */
+        long max();
+    }
+
+    /** Is told which blocks requests ask for, to have the next ones ready. */
+    interface QueryPattern {
+        /** Not interested. */
+        QueryPattern NONE = (set, blocks, minTime, maxTime) -> {
+        };
+
+        /** A request asked for blocks of a stream. */
+        void queried(BlockSet set, List<GatewayBlock> blocks, long minTime, long maxTime);
+    }
+
+    private final Parts parts;
+    private final IndexAccess index;
+    private final StringPool strings = new StringPool();
+
+    BucketStore(Parts parts) {
+        this.parts = parts;
+        this.index = new IndexAccess(parts.reader, parts.cache, parts.metrics);
+    }
+
+    @Override
+    public StoreInfo info() {
+        return parts.blocks.get().info(parts.partition.min(), parts.partition.max());
+    }
+
+    private record Chosen(GatewayBlock block, List<Matcher> matchers) {
+    }
+
+    /** The blocks for a request, each with the matchers that are left for its series. */
+    private List<Chosen> choose(List<Matcher> matchers, List<Matcher> blockMatchers, long minTime, long maxTime, long maxResolution) {
+        Predicate<GatewayBlock> wanted = b -> {
+            for (Matcher m : blockMatchers) {
+                String value = m.name().equals(BlockFilters.BLOCK_ID) ? b.id() : b.externalLabels().get(m.name());
+                if (!m.matches(value)) {
+                    return false;
+                }
+            }
+            return true;
+        };
+        List<Chosen> out = new ArrayList<>();
+        for (BlockSet set : parts.blocks.get().streams()) {
+            Optional<List<Matcher>> left = set.remaining(matchers);
+            if (left.isPresent()) {
+                List<GatewayBlock> blocks = set.select(minTime, maxTime, maxResolution, wanted);
+                blocks.forEach(b -> out.add(new Chosen(b, left.get())));
+                parts.pattern.queried(set, blocks, minTime, maxTime);
+            }
+        }
+        return out;
+    }
+
+    @Override
+    public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
+        if (request.maxResolutionMillis() < 0) {
+            throw new InvalidRequestException("max_resolution_window " + request.maxResolutionMillis() + " is negative");
+        }
+        parts.metrics.pendingSeries.inc();
+        releaseAtEnd(context);
+        try {
+            parts.gate.enter(context);
+            try {
+                answer(context, request, sink);
+            } finally {
+                parts.gate.leave();
+            }
+        } catch (MissingAggregateException e) {
+            throw new CorruptDataException("", -1, e.getMessage() == null ? "" : e.getMessage(), e);
+        } catch (LimitExceededException e) {
+            parts.metrics.queriesDropped.labelValues(reason(e), context.tenant()).inc();
+            throw e;
+        } finally {
+            parts.metrics.pendingSeries.dec();
+        }
+    }
+
+    /** Whatever went wrong, nothing stays reserved. */
+    private static void releaseAtEnd(QueryContext context) {
+        if (context.budget() instanceof MemoryBroker.Request r) {
+            context.onCancel(r::close);
+        }
+    }
+
+    private static String reason(LimitExceededException e) {
+        return switch (e.limit()) {
+            case "store.limits.request-series" -> "series";
+            case "store.limits.request-samples" -> "chunks";
+            case "store.grpc.downloaded-bytes-limit" -> "bytes";
+            case SeriesGate.LIMIT -> "concurrency";
+            default -> "memory";
+        };
+    }
+
+    private void answer(QueryContext context, SeriesRequest request, SeriesSink sink) {
+        long minTime = Math.max(request.minTime(), parts.partition.min());
+        long maxTime = Math.min(request.maxTime(), parts.partition.max());
+        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis());
+        ReadStats stats = new ReadStats();
+        RequestLimits limits = new RequestLimits(parts.limits);
+        SeriesQuery query = new SeriesQuery(context, context.budget(), minTime, maxTime, request.spans(), request.aggregates(),
+                request.skipChunks(), request.withoutReplicaLabels(), request.shard(), limits, stats, parts.options, chosen.size());
+        long start = System.nanoTime();
+        Faults faults = new Faults(request.partialResponse(), sink::warning);
+        List<BlockCursor> cursors = prepare(query, chosen, faults);
+        String tenant = context.tenant();
+        parts.metrics.getAllSeconds.labelValues(tenant).observe((System.nanoTime() - start) / 1e9);
+        parts.metrics.blocksQueried.labelValues(tenant).observe(chosen.size());
+        long merging = System.nanoTime();
+        long sent = 0;
+        try {
+            sink.queriedBlocks(chosen.stream().map(c -> c.block.id()).toList());
+            sent = merge(context, cursors, request.limit(), sink, faults, tenant);
+        } finally {
+            cursors.forEach(BlockCursor::close);
+            parts.metrics.mergeSeconds.labelValues(tenant).observe((System.nanoTime() - merging) / 1e9);
+            parts.metrics.resultSeries.labelValues(tenant).observe(sent);
+            parts.metrics.requestedSeries.observe(sent);
+            parts.metrics.requestedChunks.observe(limits.chunkCount());
+            parts.metrics.observe(stats, tenant);
+            parts.metrics.postingsSeconds.labelValues(tenant).observe(stats.nanos(ReadStats.Kind.POSTINGS) / 1e9);
+            parts.metrics.seriesSeconds.labelValues(tenant).observe(stats.nanos(ReadStats.Kind.SERIES) / 1e9);
+            parts.metrics.seriesSecondsSum.labelValues(tenant).observe(stats.nanos(ReadStats.Kind.SERIES) / 1e9);
+            parts.metrics.chunksSeconds.labelValues(tenant).observe(stats.nanos(ReadStats.Kind.CHUNKS) / 1e9);
+            parts.metrics.chunksSecondsSum.labelValues(tenant).observe(stats.nanos(ReadStats.Kind.CHUNKS) / 1e9);
+            LOG.atDebug().addKeyValue("blocks", chosen.size()).addKeyValue("series", sent)
+                    .addKeyValue("requests", stats.fetches(ReadStats.Kind.POSTINGS) + stats.fetches(ReadStats.Kind.SERIES)
+                            + stats.fetches(ReadStats.Kind.CHUNKS) + stats.fetches(ReadStats.Kind.HEADER))
+                    .addKeyValue("millis", (System.nanoTime() - start) / 1_000_000).log("series");
+        }
+    }
+
+    /** What goes wrong with single blocks. */
+    private final class Faults {
+        private final boolean partial;
+        private final java.util.function.Consumer<String> warn;
+
+        Faults(boolean partial, java.util.function.Consumer<String> warn) {
+            this.partial = partial;
+            this.warn = warn;
+        }
+
+        /** Leaves the block out with a warning, or ends the call. */
+        void block(GatewayBlock block, VarveException e) {
+            String text = "receive series from " + block.id() + ": " + e.getMessage();
+            switch (e) {
+                case CorruptDataException x -> {
+                    parts.metrics.blockFaults.labelValues("damaged").inc();
+                    LOG.atWarn().addKeyValue("block", block.id()).addKeyValue("err", e.getMessage()).log("block cannot be read");
+                    if (!partial) {
+                        throw new CorruptDataException("", -1, text, x);
+                    }
+                    warn.accept(text);
+                }
+                case UnavailableException x -> {
+                    parts.metrics.blockFaults.labelValues("unavailable").inc();
+                    LOG.atWarn().addKeyValue("block", block.id()).addKeyValue("err", e.getMessage()).log("block cannot be read");
+                    if (!partial) {
+                        throw new UnavailableException(text, x);
+                    }
+                    warn.accept(text);
+                }
+                case LimitExceededException x -> throw x;
+                case InvalidRequestException x -> throw x;
+                case CancelledException x -> throw x;
+            }
+        }
+    }
+
+    private interface BlockWork<T> {
+        T run(Chosen chosen);
+    }
+
+    /** Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. */
+    private <T> List<@Nullable T> forAll(QueryContext context, List<Chosen> chosen, Faults faults, BlockWork<T> work) {
+        Semaphore slots = new Semaphore(parts.blockConcurrency);
+        List<CompletableFuture<T>> all = new ArrayList<>(chosen.size());
+        for (Chosen c : chosen) {
+            CompletableFuture<T> f = new CompletableFuture<>();
+            all.add(f);
+            Thread.ofVirtual().name("block ", 0).start(() -> {
+                try {
+                    slots.acquire();
+                    try {
+                        context.check();
+                        f.complete(work.run(c));
+                    } finally {
+                        slots.release();
+                    }
+                } catch (Throwable t) {
+                    f.completeExceptionally(t);
+                }
+            });
+        }
+        List<@Nullable T> out = new ArrayList<>(chosen.size());
+        RuntimeException failed = null;
+        for (int i = 0; i < all.size(); i++) {
+            try {
+                out.add(all.get(i).get());
+            } catch (ExecutionException e) {
+                out.add(null);
+                try {
+                    switch (e.getCause()) {
+                        case VarveException v -> faults.block(chosen.get(i).block, v);
+                        case RuntimeException r -> throw r;
+                        case null, default -> throw new IllegalStateException(e.getCause());
+                    }
+                } catch (RuntimeException r) {
+                    // All threads are waited for, so that what they hold can be given back.
+                    failed = failed == null ? r : failed;
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                out.add(null);
+                failed = new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+            }
+        }
+        if (failed != null) {
+            out.forEach(t -> {
+                if (t instanceof BlockCursor c) {
+                    c.close();
+                }
+            });
+            throw failed;
+        }
+        return out;
+    }
+
+    private List<BlockCursor> prepare(SeriesQuery query, List<Chosen> chosen, Faults faults) {
+        List<@Nullable BlockCursor> all = forAll(query.context(), chosen, faults, c -> {
+            BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, strings);
+            try {
+                cursor.prepare();
+                return cursor.next() ? cursor : null;
+            } catch (RuntimeException | Error e) {
+                cursor.close();
+                throw e;
+            }
+        });
+        List<BlockCursor> out = new ArrayList<>();
+        for (BlockCursor c : all) {
+            if (c != null) {
+                out.add(c);
+            }
+        }
+        return out;
+    }
+
+    private long merge(QueryContext context, List<BlockCursor> cursors, long limit, SeriesSink sink, Faults faults, String tenant) {
+        PriorityQueue<BlockCursor> heap = new PriorityQueue<>(Math.max(1, cursors.size()),
+                Comparator.comparing(BlockCursor::labels).thenComparing(c -> c.block().meta().minTime()));
+        heap.addAll(cursors);
+        long sent = 0;
+        while (!heap.isEmpty() && (limit <= 0 || sent < limit)) {
+            if ((sent & 63) == 0) {
+                context.check();
+            }
+            BlockCursor first = heap.remove();
+            Labels labels = first.labels();
+            List<StoreChunk> chunks = first.chunks();
+            boolean joined = false;
+            advance(first, heap, faults);
+            while (true) {
+                BlockCursor other = heap.peek();
+                if (other == null || !other.labels().equals(labels)) {
+                    break;
+                }
+                heap.remove();
+                if (!joined) {
+                    chunks = new ArrayList<>(chunks);
+                    joined = true;
+                }
+                chunks.addAll(other.chunks());
+                advance(other, heap, faults);
+            }
+            if (joined) {
+                chunks = unique(chunks);
+            }
+            sent++;
+            send(labels, chunks, sink, tenant);
+        }
+        return sent;
+    }
+
+    private void advance(BlockCursor cursor, PriorityQueue<BlockCursor> heap, Faults faults) {
+        try {
+            if (cursor.next()) {
+                heap.add(cursor);
+            }
+        } catch (VarveException e) {
+            cursor.close();
+            faults.block(cursor.block(), e);
+        }
+    }
+
+    /** In the order of time, without those that are there twice: two blocks may hold the same chunk. */
+    private static List<StoreChunk> unique(List<StoreChunk> chunks) {
+        chunks.sort(BlockCursor::byTime);
+        List<StoreChunk> out = new ArrayList<>(chunks.size());
+        for (StoreChunk c : chunks) {
+            boolean known = false;
+            for (int i = out.size() - 1; i >= 0 && !known; i--) {
+                StoreChunk o = out.get(i);
+                if (o.minTime() != c.minTime() || o.maxTime() != c.maxTime()) {
+                    break;
+                }
+                known = same(o.raw(), c.raw()) && same(o.count(), c.count()) && same(o.sum(), c.sum()) && same(o.min(), c.min())
+                        && same(o.max(), c.max()) && same(o.counter(), c.counter());
+            }
+            if (!known) {
+                out.add(c);
+            }
+        }
+        return out;
+    }
+
+    private static boolean same(io.varve.chunk.@Nullable Chunk a, io.varve.chunk.@Nullable Chunk b) {
+        return a == null ? b == null : b != null && a.sameContent(b);
+    }
+
+    private void send(Labels labels, List<StoreChunk> chunks, SeriesSink sink, String tenant) {
+        long bytes = 0;
+        int from = 0;
+        for (int i = 0; i < chunks.size(); i++) {
+            bytes += chunks.get(i).bytes();
+            if (bytes > FRAME_BYTES && i + 1 < chunks.size()) {
+                sink.series(new StoreSeries(labels, chunks.subList(from, i + 1)));
+                parts.metrics.sentChunkBytes.labelValues(tenant).observe(bytes);
+                from = i + 1;
+                bytes = 0;
+            }
+        }
+        sink.series(new StoreSeries(labels, from == 0 ? chunks : chunks.subList(from, chunks.size())));
+        parts.metrics.sentChunkBytes.labelValues(tenant).observe(bytes);
+    }
+
+    private record Found(Set<String> values) {
+    }
+
+    @Override
+    public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
+        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
+                Math.min(request.maxTime(), parts.partition.max()), 0);
+        return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
+                request.maxTime(), (query, c) -> {
+                    Set<String> names = new TreeSet<>(Utf8Order::compare);
+                    // Matchers on external labels alone select whole blocks: the header has the answer.
+                    if (c.matchers.isEmpty()) {
+                        try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
+                            names.addAll(lease.header().postings().names());
+                        }
+                        c.block.externalLabels().forEach((name, value) -> names.add(name));
+                    } else {
+                        eachSeries(query, c, labels -> labels.forEach((name, value) -> names.add(name)));
+                    }
+                    names.removeAll(request.withoutReplicaLabels());
+                    return new Found(names);
+                });
+    }
+
+    @Override
+    public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
+        String label = request.label();
+        if (request.withoutReplicaLabels().contains(label)) {
+            return new StringsResponse(List.of(), List.of(), List.of());
+        }
+        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
+                Math.min(request.maxTime(), parts.partition.max()), 0);
+        return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
+                request.maxTime(), (query, c) -> {
+                    Set<String> values = new TreeSet<>(Utf8Order::compare);
+                    String own = c.block.externalLabels().get(label);
+                    // Matchers on external labels alone select whole blocks: the header has the answer.
+                    if (c.matchers.isEmpty()) {
+                        if (!own.isEmpty()) {
+                            values.add(own);
+                        } else {
+                            try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
+                                values.addAll(lease.header().postings().values(label));
+                            }
+                        }
+                    } else {
+                        List<Matcher> narrowed = new ArrayList<>(c.matchers);
+                        if (own.isEmpty()) {
+                            narrowed.add(Matcher.of(Matcher.Type.NOT_EQUAL, label, ""));
+                        }
+                        eachSeries(query, new Chosen(c.block, narrowed), labels -> {
+                            String v = labels.get(label);
+                            if (!v.isEmpty()) {
+                                values.add(v);
+                            }
+                        });
+                    }
+                    values.remove("");
+                    return new Found(values);
+                });
+    }
+
+    private void eachSeries(SeriesQuery query, Chosen c, java.util.function.Consumer<Labels> each) {
+        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, strings)) {
+            cursor.prepare();
+            while (cursor.next()) {
+                each.accept(cursor.labels());
+            }
+        }
+    }
+
+    private interface StringsOf {
+        Found of(SeriesQuery query, Chosen chosen);
+    }
+
+    private StringsResponse strings(QueryContext context, List<Chosen> chosen, boolean partial, long limit, List<String> drop, long minTime,
+            long maxTime, StringsOf work) {
+        releaseAtEnd(context);
+        parts.gate.enter(context);
+        try {
+            ReadStats stats = new ReadStats();
+            MemoryBudget budget = context.budget();
+            SeriesQuery query = new SeriesQuery(context, budget, minTime, maxTime, SeriesRequest.Spans.ALL, Set.of(), true, drop,
+                    ShardInfo.NONE,
+                    new RequestLimits(parts.limits), stats, parts.options, chosen.size());
+            Set<String> warnings = new LinkedHashSet<>();
+            Faults faults = new Faults(partial, warnings::add);
+            Set<String> values = new TreeSet<>(Utf8Order::compare);
+            for (Found f : forAll(context, chosen, faults, c -> work.of(query, c))) {
+                if (f != null) {
+                    values.addAll(f.values);
+                }
+            }
+            List<String> out = values.stream().limit(limit <= 0 ? Long.MAX_VALUE : limit).toList();
+            return new StringsResponse(out, List.copyOf(warnings), chosen.stream().map(c -> c.block.id()).toList());
+        } catch (LimitExceededException e) {
+            parts.metrics.queriesDropped.labelValues(reason(e), context.tenant()).inc();
+            throw e;
+        } finally {
+            parts.gate.leave();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package io.varve.storegateway;
+
+import io.varve.model.LimitExceededException;
+import io.varve.model.MemoryBudget;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The memory that all requests of the process share. Half of it is cut into equal shares, one for each request that the gate lets run, so
+ * that an ordinary request never waits for a greedy one; what a request needs beyond its share comes from the other half, is waited
+ * for a while, and then refused. Safe for many threads.
+ */
+final class MemoryBroker {
+    /** The flag that sizes it. */
+    static final String LIMIT = "chunk-pool-size";
+
+    private final long capacity;
+    private final long common;
+    private final long share;
+    private final long waitMillis;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition released = lock.newCondition();
+    private long commonUsed;
+    private long used;
+
+    /**
+     * @param capacity bytes in all
+     * @param requests how many requests run at once at most
+     * @param waitMillis how long a reservation waits for others to finish
+     */
+    MemoryBroker(long capacity, int requests, long waitMillis) {
+        this.capacity = capacity;
+        this.share = capacity / 2 / Math.max(1, requests);
+        this.common = capacity - share * Math.max(1, requests);
+        this.waitMillis = waitMillis;
+    }
+
+    /** Bytes in all. */
+    long capacity() {
+        return capacity;
+    }
+
+    /** Bytes that one request has for certain. */
+    long share() {
+        return share;
+    }
+
+    /** Bytes now reserved by all. */
+    long used() {
+        lock.lock();
+        try {
+            return used;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The budget of one request. What it still holds when the request ends is given back by {@link Request#close}. */
+    Request open() {
+        return new Request();
+    }
+
+    /** One request's part. Safe for many threads. */
+    final class Request implements MemoryBudget, AutoCloseable {
+        private long mine;
+        private long fromCommon;
+        private boolean closed;
+
+        @Override
+        public void reserve(long bytes, String what) {
+            if (bytes <= 0) {
+                return;
+            }
+            lock.lock();
+            try {
+                long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(waitMillis);
+                while (!tryTake(bytes)) {
+                    long left = deadline - System.nanoTime();
+                    // Alone a request may have everything that is not set aside; what is larger than that never fits.
+                    if (left <= 0 || mine + bytes > share + common) {
+                        throw new LimitExceededException(LIMIT,
+                                "exceeded memory limit while " + what + ": limit " + capacity + " (--" + LIMIT
+                                        + ") violated: " + mine + " bytes held by this request, " + used + " by all, " + bytes
+                                        + " more wanted");
+                    }
+                    released.awaitNanos(left);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new io.varve.model.CancelledException(io.varve.model.CancelledException.Reason.CANCELED, "context canceled");
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** Reserves where that is possible at once. */
+        boolean tryReserve(long bytes) {
+            lock.lock();
+            try {
+                return tryTake(bytes);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private boolean tryTake(long bytes) {
+            long own = Math.max(0, Math.min(bytes, share - (mine - fromCommon)));
+            long rest = bytes - own;
+            if (rest > common - commonUsed) {
+                return false;
+            }
+            mine += bytes;
+            used += bytes;
+            fromCommon += rest;
+            commonUsed += rest;
+            return true;
+        }
+
+        @Override
+        public void release(long bytes) {
+            lock.lock();
+            try {
+                long n = Math.min(bytes, mine);
+                mine -= n;
+                used -= n;
+                long back = Math.min(fromCommon, n);
+                fromCommon -= back;
+                commonUsed -= back;
+                released.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public long reserved() {
+            lock.lock();
+            try {
+                return mine;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public void close() {
+            lock.lock();
+            try {
+                if (!closed) {
+                    closed = true;
+                    release(mine);
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+}

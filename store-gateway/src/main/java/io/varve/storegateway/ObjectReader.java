@@ -1,0 +1,332 @@
+package io.varve.storegateway;
+
+import io.varve.model.CancelledException;
+import io.varve.model.CorruptDataException;
+import io.varve.model.UnavailableException;
+import io.varve.model.VarveException;
+import io.varve.objstore.BucketReader;
+import io.varve.objstore.NoSuchObjectException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads ranges of objects: from the page cache where they are in it, from the bucket otherwise, never the same range twice at a time. So
+ * many requests and so many bytes are under way at most, over all queries. Safe for many threads.
+ */
+final class ObjectReader {
+    /** The greatest single request. */
+    static final int MAX_PART = 16 << 20;
+    /** Ranges closer than this are always read as one. */
+    static final long GAP = 64 << 10;
+    /** Ranges are read as one up to this distance where there would be too many otherwise. */
+    static final long MAX_GAP = 1 << 20;
+    /** Above so many requests for one object, bytes are traded for requests. */
+    static final int WANTED_REQUESTS = 16;
+
+    private final BucketReader bucket;
+    private final @Nullable PageCache pages;
+    private final Semaphore requests;
+    private final Semaphore inFlightKib;
+    private final int inFlightKibMax;
+    private final ConcurrentMap<Part, CompletableFuture<byte[]>> underWay = new ConcurrentHashMap<>();
+
+    private record Part(String key, long start, long end) {
+    }
+
+    /** A run of an object's bytes in memory; {@code data[0]} is the byte at {@code offset}. */
+    record Slice(long offset, byte[] data) {
+        long end() {
+            return offset + data.length;
+        }
+
+        int at(long objectOffset) {
+            return (int) (objectOffset - offset);
+        }
+    }
+
+    /**
+     * @param bucket where objects are
+     * @param pages what was read before, null where nothing is kept
+     * @param concurrency requests under way at most
+     * @param inFlightBytes bytes under way at most
+     */
+    ObjectReader(BucketReader bucket, @Nullable PageCache pages, int concurrency, long inFlightBytes) {
+        this.bucket = bucket;
+        this.pages = pages;
+        this.requests = new Semaphore(Math.max(1, concurrency), true);
+        this.inFlightKibMax = Math.clamp(inFlightBytes >> 10, MAX_PART >> 10, Integer.MAX_VALUE);
+        this.inFlightKib = new Semaphore(inFlightKibMax, true);
+    }
+
+    /** Whether fetched bytes stay at hand, so that reading ahead makes sense. */
+    boolean caches() {
+        return pages != null;
+    }
+
+    /** Bytes that reading ahead may fill without pushing itself out. */
+    long readAheadBytes() {
+        return pages == null ? 0 : pages.capacity() / 4;
+    }
+
+    /** Whether all of a range is on the local disk. */
+    boolean isLocal(String key, long start, long end) {
+        return pages != null && pages.has(key, start, end);
+    }
+
+    /** Keeps a whole object over restarts. */
+    void keep(String key, long size) {
+        if (pages != null) {
+            pages.keep(key, size);
+        }
+    }
+
+    /** Forgets what is cached of an object. */
+    void drop(String key) {
+        if (pages != null) {
+            pages.drop(key);
+        }
+    }
+
+    /** What of the ranges has to be fetched. */
+    Ranges missing(String key, Ranges wanted) {
+        if (pages == null) {
+            return wanted;
+        }
+        Ranges out = new Ranges();
+        for (int i = 0; i < wanted.size(); i++) {
+            pages.missing(key, wanted.start(i), wanted.end(i), out);
+        }
+        return out;
+    }
+
+    /**
+     * The requests that ranges cost: what is missing, joined and cut.
+     *
+     * @param limit the object's size; nothing is read beyond
+     */
+    Ranges plan(String key, Ranges wanted, long limit) {
+        Ranges missing = missing(key, wanted);
+        if (missing.isEmpty()) {
+            return missing;
+        }
+        Ranges within = new Ranges();
+        for (int i = 0; i < missing.size(); i++) {
+            within.add(missing.start(i), limit < 0 ? missing.end(i) : Math.min(limit, missing.end(i)));
+        }
+        return within.planned(GAP, MAX_GAP, WANTED_REQUESTS).cut(MAX_PART);
+    }
+
+    /** Starts a request. The future's array is at most {@code length} bytes long, shorter where the object ends. */
+    CompletableFuture<byte[]> fetch(String key, long start, long end, ReadStats stats, ReadStats.Kind kind) {
+        Part part = new Part(key, start, end);
+        CompletableFuture<byte[]> mine = new CompletableFuture<>();
+        CompletableFuture<byte[]> other = underWay.putIfAbsent(part, mine);
+        if (other != null) {
+            return other;
+        }
+        Thread.ofVirtual().name("fetch ", 0).start(() -> {
+            try {
+                byte[] bytes = get(key, start, end);
+                stats.fetched(kind, bytes.length);
+                if (pages != null && bytes.length > 0) {
+                    pages.put(key, start, bytes);
+                }
+                underWay.remove(part, mine);
+                mine.complete(bytes);
+            } catch (Throwable e) {
+                underWay.remove(part, mine);
+                mine.completeExceptionally(e);
+            }
+        });
+        return mine;
+    }
+
+    private byte[] get(String key, long start, long end) throws NoSuchObjectException, InterruptedException {
+        int length = Math.toIntExact(end - start);
+        int kib = Math.min(inFlightKibMax, (length >> 10) + 1);
+        inFlightKib.acquire(kib);
+        try {
+            requests.acquire();
+            try {
+                return bucket.readRange(key, start, length);
+            } finally {
+                requests.release();
+            }
+        } finally {
+            inFlightKib.release(kib);
+        }
+    }
+
+    /**
+     * Waits for a fetch.
+     *
+     * @throws CorruptDataException where the object is not there
+     * @throws VarveException where it cannot be read
+     */
+    static byte[] await(CompletableFuture<byte[]> fetch, String key) {
+        try {
+            return fetch.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+        } catch (ExecutionException e) {
+            throw failure(e.getCause(), key);
+        }
+    }
+
+    private static RuntimeException failure(@Nullable Throwable cause, String key) {
+        return switch (cause) {
+            case NoSuchObjectException gone -> new CorruptDataException(key, -1, "object does not exist", gone);
+            // The same fault may reach several waiters: each gets the kind, with the first as its cause.
+            case VarveException e -> e;
+            case InterruptedException e -> new UnavailableException("read " + key + ": interrupted", e);
+            case null -> new UnavailableException("read " + key + " failed");
+            default -> new UnavailableException("read " + key + ": " + cause, cause);
+        };
+    }
+
+    /**
+     * The bytes of a range, from the cache or the bucket.
+     *
+     * @throws CorruptDataException where the object is not there or ends before
+     */
+    byte[] read(String key, long start, int length, ReadStats stats, ReadStats.Kind kind) {
+        byte[] out = new byte[length];
+        if (pages != null && pages.read(key, start, out, 0, length)) {
+            return out;
+        }
+        if (pages == null || length > MAX_PART) {
+            return readParts(key, start, length, stats, kind);
+        }
+        // Only what is not there is fetched.
+        Ranges missing = new Ranges();
+        pages.missing(key, start, start + length, missing);
+        if (!missing.isEmpty()) {
+            fetchAll(key, missing.joined(GAP).cut(MAX_PART), stats, kind);
+            if (pages.read(key, start, out, 0, length)) {
+                return out;
+            }
+        }
+        // The cache is too small or its disk is full.
+        return readParts(key, start, length, stats, kind);
+    }
+
+    private byte[] readParts(String key, long start, int length, ReadStats stats, ReadStats.Kind kind) {
+        if (length <= MAX_PART) {
+            return whole(await(fetch(key, start, start + length, stats, kind), key), key, start, length);
+        }
+        byte[] out = new byte[length];
+        for (int at = 0; at < length;) {
+            int n = Math.min(MAX_PART, length - at);
+            byte[] part = whole(await(fetch(key, start + at, start + at + n, stats, kind), key), key, start + at, n);
+            System.arraycopy(part, 0, out, at, n);
+            at += n;
+        }
+        return out;
+    }
+
+    static byte[] whole(byte[] bytes, String key, long start, int length) {
+        if (bytes.length < length) {
+            throw new CorruptDataException(key, start,
+                    "object ends " + bytes.length + " bytes after this place, " + length + " were expected");
+        }
+        return bytes;
+    }
+
+    /** Fetches ranges side by side and waits for all. */
+    void fetchAll(String key, Ranges parts, ReadStats stats, ReadStats.Kind kind) {
+        List<CompletableFuture<byte[]>> all = new ArrayList<>(parts.size());
+        for (int i = 0; i < parts.size(); i++) {
+            all.add(fetch(key, parts.start(i), parts.end(i), stats, kind));
+        }
+        for (int i = 0; i < all.size(); i++) {
+            whole(await(all.get(i), key), key, parts.start(i), parts.length(i));
+        }
+    }
+
+    /**
+     * The bytes of many ranges, as slices that cover them, sorted. Missing ones are fetched side by side.
+     *
+     * @param limit the object's size, −1 where it is not known
+     */
+    List<Slice> readAll(String key, Ranges wanted, long limit, ReadStats stats, ReadStats.Kind kind) {
+        Ranges within = wanted.joined(0);
+        if (pages != null) {
+            Ranges parts = plan(key, within, limit);
+            if (!parts.isEmpty()) {
+                fetchAll(key, parts, stats, kind);
+            }
+            // From a local disk a small gap costs more as a second read than as bytes.
+            Ranges local = within.joined(DISK_GAP);
+            List<Slice> out = new ArrayList<>(local.size());
+            for (int i = 0; i < local.size(); i++) {
+                long end = limit < 0 ? local.end(i) : Math.min(limit, local.end(i));
+                int n = Math.toIntExact(end - local.start(i));
+                byte[] bytes = new byte[n];
+                if (!pages.read(key, local.start(i), bytes, 0, n)) {
+                    bytes = readExactly(key, within, local.start(i), end, bytes, stats, kind);
+                }
+                out.add(new Slice(local.start(i), bytes));
+            }
+            return out;
+        }
+        Ranges parts = plan(key, within, limit);
+        List<CompletableFuture<byte[]>> all = new ArrayList<>(parts.size());
+        for (int i = 0; i < parts.size(); i++) {
+            all.add(fetch(key, parts.start(i), parts.end(i), stats, kind));
+        }
+        List<Slice> out = new ArrayList<>(parts.size());
+        for (int i = 0; i < all.size(); i++) {
+            byte[] bytes = whole(await(all.get(i), key), key, parts.start(i), parts.length(i));
+            // Pieces that were one range before they were cut become one again, so that nothing lies across two.
+            int last = out.size() - 1;
+            if (last >= 0 && out.get(last).end() == parts.start(i)) {
+                byte[] joined = java.util.Arrays.copyOf(out.get(last).data, Math.addExact(out.get(last).data.length, bytes.length));
+                System.arraycopy(bytes, 0, joined, out.get(last).data.length, bytes.length);
+                out.set(last, new Slice(out.get(last).offset, joined));
+            } else {
+                out.add(new Slice(parts.start(i), bytes));
+            }
+        }
+        return out;
+    }
+
+    private static final long DISK_GAP = 4 << 10;
+
+    /** A run whose gaps are not all cached: reads the wanted parts of it and leaves the gaps empty. */
+    private byte[] readExactly(String key, Ranges wanted, long start, long end, byte[] into, ReadStats stats, ReadStats.Kind kind) {
+        for (int i = 0; i < wanted.size(); i++) {
+            long from = Math.max(start, wanted.start(i));
+            long to = Math.min(end, wanted.end(i));
+            if (from < to) {
+                byte[] part = read(key, from, (int) (to - from), stats, kind);
+                System.arraycopy(part, 0, into, (int) (from - start), part.length);
+            }
+        }
+        return into;
+    }
+
+    /** The slice that holds {@code offset}; null where none does. */
+    static @Nullable Slice find(List<Slice> slices, long offset) {
+        int lo = 0;
+        int hi = slices.size() - 1;
+        while (lo <= hi) {
+            int mid = (lo + hi) >>> 1;
+            Slice s = slices.get(mid);
+            if (offset < s.offset) {
+                hi = mid - 1;
+            } else if (offset >= s.end()) {
+                lo = mid + 1;
+            } else {
+                return s;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,393 @@
+package io.varve.storegateway;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Bytes of objects on local disk, up to a hard cap: whatever ranges were fetched, exactly. An object is kept in extents of 16 MiB, each a
+ * sparse file; the extent that was not used for longest goes first. What is in the cache is known in memory only: a new process
+ * begins with the extents that were whole. Objects never change, so nothing is ever stale; readers check checksums and drop what does
+ * not fit. Safe for many threads.
+ */
+final class PageCache {
+    static final int EXTENT = 16 << 20;
+    private static final int DISK_BLOCK = 4096;
+    private static final Logger LOG = LoggerFactory.getLogger(PageCache.class);
+
+    private record Key(String object, int extent) {
+    }
+
+    /** One file. Its lock guards the intervals; the cache's lock guards the order and the sum. */
+    private static final class Extent {
+        final Path file;
+        int[] starts = new int[4];
+        int[] ends = new int[4];
+        int size;
+        long bytes;
+        boolean gone;
+
+        Extent(Path file) {
+            this.file = file;
+        }
+
+        /** Index of the interval that holds {@code at} or ends there, else of the first after. */
+        int find(int at) {
+            int i = Arrays.binarySearch(starts, 0, size, at);
+            if (i >= 0) {
+                return i;
+            }
+            int before = -i - 2;
+            return before >= 0 && ends[before] >= at ? before : before + 1;
+        }
+
+        boolean has(int from, int to) {
+            int i = find(from);
+            return i < size && starts[i] <= from && ends[i] >= to;
+        }
+
+        void insert(int from, int to) {
+            int first = find(from);
+            int last = first;
+            int newFrom = from;
+            int newTo = to;
+            while (last < size && starts[last] <= to) {
+                newFrom = Math.min(newFrom, starts[last]);
+                newTo = Math.max(newTo, ends[last]);
+                last++;
+            }
+            int removed = last - first;
+            if (size - removed + 1 > starts.length) {
+                starts = Arrays.copyOf(starts, starts.length * 2);
+                ends = Arrays.copyOf(ends, ends.length * 2);
+            }
+            System.arraycopy(starts, last, starts, first + 1, size - last);
+            System.arraycopy(ends, last, ends, first + 1, size - last);
+            size += 1 - removed;
+            starts[first] = newFrom;
+            ends[first] = newTo;
+            long sum = 0;
+            for (int i = 0; i < size; i++) {
+                sum += (ends[i] + DISK_BLOCK - 1L) / DISK_BLOCK * DISK_BLOCK - starts[i] / DISK_BLOCK * (long) DISK_BLOCK;
+            }
+            bytes = sum;
+        }
+    }
+
+    private final Path directory;
+    private final long capacity;
+    private final LinkedHashMap<Key, Extent> extents = new LinkedHashMap<>(64, 0.75f, true);
+    private long used;
+    private long evictions;
+
+    /**
+     * @param directory made if it is not there; files in it that are not whole extents are deleted
+     * @param capacity bytes on disk at most
+     */
+    PageCache(Path directory, long capacity) {
+        this.directory = directory;
+        this.capacity = capacity;
+        try {
+            Files.createDirectories(directory);
+            adopt();
+        } catch (IOException e) {
+            throw new io.varve.model.UnavailableException("open page cache " + directory + ": " + e, e);
+        }
+    }
+
+    /** Bytes on disk. */
+    long used() {
+        synchronized (extents) {
+            return used;
+        }
+    }
+
+    /** Bytes on disk at most. */
+    long capacity() {
+        return capacity;
+    }
+
+    /** Extents that had to go. */
+    long evictions() {
+        synchronized (extents) {
+            return evictions;
+        }
+    }
+
+    /** File names: {@code <object with / as +>.<extent>.<length of a whole extent, or part>}. */
+    private Path path(String object, int extent, String suffix) {
+        return directory.resolve(object.substring(0, Math.min(26, object.length())))
+                .resolve(object.replace('/', '+') + '.' + extent + '.' + suffix);
+    }
+
+    private void adopt() throws IOException {
+        List<Path> found = new ArrayList<>();
+        Files.walkFileTree(directory, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                String name = file.getFileName().toString();
+                if (name.endsWith(".whole")) {
+                    found.add(file);
+                } else {
+                    Files.delete(file);
+                }
+                return FileVisitResult.CONTINUE;
+            }
+        });
+        for (Path file : found) {
+            String name = file.getFileName().toString();
+            String[] parts = name.substring(0, name.length() - ".whole".length()).split("\\.", -1);
+            long length = Files.size(file);
+            int extent;
+            try {
+                extent = parts.length == 2 ? Integer.parseInt(parts[1]) : -1;
+            } catch (NumberFormatException e) {
+                extent = -1;
+            }
+            if (extent < 0 || length == 0 || length > EXTENT) {
+                Files.delete(file);
+                continue;
+            }
+            Extent e = new Extent(file);
+            e.insert(0, (int) length);
+            extents.put(new Key(parts[0].replace('+', '/'), extent), e);
+            used += e.bytes;
+        }
+        evict();
+    }
+
+    private @Nullable Extent get(String object, int extent) {
+        synchronized (extents) {
+            return extents.get(new Key(object, extent));
+        }
+    }
+
+    /** Adds to {@code missing} what of {@code [start, end)} is not here. */
+    void missing(String object, long start, long end, Ranges missing) {
+        for (long at = start; at < end;) {
+            int extent = (int) (at / EXTENT);
+            long base = (long) extent * EXTENT;
+            long stop = Math.min(end, base + EXTENT);
+            Extent e = get(object, extent);
+            if (e == null) {
+                missing.add(at, stop);
+            } else {
+                synchronized (e) {
+                    long p = at;
+                    int i = e.find((int) (at - base));
+                    while (p < stop) {
+                        if (i >= e.size || base + e.starts[i] >= stop) {
+                            missing.add(p, stop);
+                            break;
+                        }
+                        missing.add(p, base + e.starts[i]);
+                        p = Math.max(p, base + e.ends[i]);
+                        i++;
+                    }
+                }
+            }
+            at = stop;
+        }
+    }
+
+    /** Whether all of {@code [start, end)} is here. */
+    boolean has(String object, long start, long end) {
+        Ranges r = new Ranges();
+        missing(object, start, end, r);
+        return r.isEmpty();
+    }
+
+    /** Reads where all of it is here; false where it is not, or not any more. */
+    boolean read(String object, long offset, byte[] into, int at, int length) {
+        int done = 0;
+        while (done < length) {
+            int extent = (int) ((offset + done) / EXTENT);
+            int from = (int) (offset + done - (long) extent * EXTENT);
+            int n = Math.min(length - done, EXTENT - from);
+            Extent e = get(object, extent);
+            if (e == null) {
+                return false;
+            }
+            Path file;
+            synchronized (e) {
+                if (e.gone || !e.has(from, from + n)) {
+                    return false;
+                }
+                file = e.file;
+            }
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+                ByteBuffer buffer = ByteBuffer.wrap(into, at + done, n);
+                while (buffer.hasRemaining()) {
+                    int k = channel.read(buffer, from + (n - buffer.remaining()));
+                    if (k < 0) {
+                        return false;
+                    }
+                }
+            } catch (IOException gone) {
+                return false;
+            }
+            done += n;
+        }
+        return true;
+    }
+
+    /** Keeps bytes. A disk that fails costs the cache, not the reader. */
+    void put(String object, long offset, byte[] data) {
+        if (data.length > capacity) {
+            return;
+        }
+        int done = 0;
+        while (done < data.length) {
+            int extent = (int) ((offset + done) / EXTENT);
+            int from = (int) (offset + done - (long) extent * EXTENT);
+            int n = Math.min(data.length - done, EXTENT - from);
+            try {
+                write(object, extent, from, data, done, n);
+            } catch (IOException e) {
+                LOG.atWarn().addKeyValue("object", object).addKeyValue("err", e.toString()).log("page cache cannot be written");
+                drop(object);
+                return;
+            }
+            done += n;
+        }
+        synchronized (extents) {
+            evict();
+        }
+    }
+
+    private void write(String object, int extent, int from, byte[] data, int at, int n) throws IOException {
+        Extent e;
+        synchronized (extents) {
+            e = extents.computeIfAbsent(new Key(object, extent), k -> new Extent(path(object, extent, "part")));
+        }
+        long before;
+        long after;
+        synchronized (e) {
+            if (e.gone || e.has(from, from + n)) {
+                return;
+            }
+            Files.createDirectories(e.file.getParent());
+            try (FileChannel channel = FileChannel.open(e.file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+                ByteBuffer buffer = ByteBuffer.wrap(data, at, n);
+                while (buffer.hasRemaining()) {
+                    channel.write(buffer, from + (n - buffer.remaining()));
+                }
+            }
+            before = e.bytes;
+            e.insert(from, from + n);
+            after = e.bytes;
+        }
+        synchronized (extents) {
+            if (e.gone) {
+                // It went while it was written.
+                Files.deleteIfExists(e.file);
+            } else {
+                used += after - before;
+            }
+        }
+    }
+
+    /** Says that an object has {@code size} bytes and should outlive the process where all of it is here. */
+    void keep(String object, long size) {
+        for (int extent = 0; (long) extent * EXTENT < size; extent++) {
+            int length = (int) Math.min(EXTENT, size - (long) extent * EXTENT);
+            Extent e = get(object, extent);
+            if (e == null) {
+                return;
+            }
+            synchronized (extents) {
+                synchronized (e) {
+                    if (e.gone || !e.has(0, length) || e.file.toString().endsWith(".whole")) {
+                        continue;
+                    }
+                    Path whole = path(object, extent, "whole");
+                    try {
+                        Files.move(e.file, whole);
+                    } catch (IOException x) {
+                        continue;
+                    }
+                    Extent renamed = new Extent(whole);
+                    renamed.insert(0, length);
+                    e.gone = true;
+                    used += renamed.bytes - e.bytes;
+                    extents.put(new Key(object, extent), renamed);
+                }
+            }
+        }
+    }
+
+    /** Forgets an object: its bytes proved to be damaged, or its block is gone. */
+    void drop(String object) {
+        synchronized (extents) {
+            for (Iterator<Map.Entry<Key, Extent>> i = extents.entrySet().iterator(); i.hasNext();) {
+                Map.Entry<Key, Extent> e = i.next();
+                if (e.getKey().object.equals(object)) {
+                    i.remove();
+                    remove(e.getValue());
+                }
+            }
+        }
+    }
+
+    /** Forgets all objects of a block. */
+    void dropBlock(String block) {
+        synchronized (extents) {
+            for (Iterator<Map.Entry<Key, Extent>> i = extents.entrySet().iterator(); i.hasNext();) {
+                Map.Entry<Key, Extent> e = i.next();
+                if (e.getKey().object.startsWith(block)) {
+                    i.remove();
+                    remove(e.getValue());
+                }
+            }
+            try {
+                Files.deleteIfExists(directory.resolve(block));
+            } catch (IOException e) {
+                LOG.atDebug().addKeyValue("block", block).addKeyValue("err", e.toString()).log("directory stays");
+            }
+        }
+    }
+
+    /** The blocks that something is kept of. */
+    List<String> blocks() {
+        synchronized (extents) {
+            return extents.keySet().stream().map(k -> k.object.substring(0, Math.min(26, k.object.length()))).distinct().toList();
+        }
+    }
+
+    private void remove(Extent e) {
+        synchronized (e) {
+            e.gone = true;
+            used -= e.bytes;
+            try {
+                Files.deleteIfExists(e.file);
+            } catch (IOException x) {
+                LOG.atWarn().addKeyValue("file", e.file).addKeyValue("err", x.toString()).log("page cache file cannot be deleted");
+            }
+        }
+    }
+
+    private void evict() {
+        Iterator<Extent> oldest = extents.values().iterator();
+        while (used > capacity && oldest.hasNext()) {
+            Extent e = oldest.next();
+            oldest.remove();
+            remove(e);
+            evictions++;
+        }
+    }
+}

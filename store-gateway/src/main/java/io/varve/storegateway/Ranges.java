@@ -1,0 +1,137 @@
+package io.varve.storegateway;
+
+import java.util.Arrays;
+
+/**
+ * Byte ranges {@code [start, end)} of one object, collected in any order and joined where little lies between them. One thread.
+ */
+final class Ranges {
+    private long[] starts = new long[16];
+    private long[] ends = new long[16];
+    private int size;
+    private boolean sorted = true;
+
+    /** Adds a range; one that goes on where the last ended is joined to it at once. */
+    void add(long start, long end) {
+        if (end <= start) {
+            return;
+        }
+        if (size > 0) {
+            if (start >= starts[size - 1] && start <= ends[size - 1]) {
+                ends[size - 1] = Math.max(ends[size - 1], end);
+                return;
+            }
+            sorted &= start > ends[size - 1];
+        }
+        if (size == starts.length) {
+            starts = Arrays.copyOf(starts, size * 2);
+            ends = Arrays.copyOf(ends, size * 2);
+        }
+        starts[size] = start;
+        ends[size++] = end;
+    }
+
+    void addAll(Ranges other) {
+        for (int i = 0; i < other.size; i++) {
+            add(other.starts[i], other.ends[i]);
+        }
+    }
+
+    int size() {
+        return size;
+    }
+
+    boolean isEmpty() {
+        return size == 0;
+    }
+
+    long start(int i) {
+        return starts[i];
+    }
+
+    long end(int i) {
+        return ends[i];
+    }
+
+    int length(int i) {
+        return Math.toIntExact(ends[i] - starts[i]);
+    }
+
+    /** Bytes of all. */
+    long bytes() {
+        long sum = 0;
+        for (int i = 0; i < size; i++) {
+            sum += ends[i] - starts[i];
+        }
+        return sum;
+    }
+
+    /** Sorted, with what overlaps or is at most {@code gap} apart made one. */
+    Ranges joined(long gap) {
+        Ranges in = sorted ? this : sortedCopy();
+        Ranges out = new Ranges();
+        for (int i = 0; i < in.size; i++) {
+            int last = out.size - 1;
+            if (last >= 0 && in.starts[i] <= out.ends[last] + gap) {
+                out.ends[last] = Math.max(out.ends[last], in.ends[i]);
+            } else {
+                out.add(in.starts[i], in.ends[i]);
+            }
+        }
+        return out;
+    }
+
+    /**
+     * Trades bytes for requests: ranges up to {@code gap} apart are joined, and as long as there are more than {@code wanted}, up to twice as
+     * far, until {@code maxGap}.
+     */
+    Ranges planned(long gap, long maxGap, int wanted) {
+        Ranges out = joined(gap);
+        for (long g = gap; out.size > wanted && g < maxGap;) {
+            g = Math.min(maxGap, g * 2);
+            out = out.joined(g);
+        }
+        return out;
+    }
+
+    /** Cut into pieces of at most {@code max} bytes. */
+    Ranges cut(int max) {
+        Ranges out = new Ranges();
+        for (int i = 0; i < size; i++) {
+            for (long at = starts[i]; at < ends[i];) {
+                long end = Math.min(ends[i], at + max);
+                out.append(at, end);
+                at = end;
+            }
+        }
+        return out;
+    }
+
+    /** Adds without joining. */
+    private void append(long start, long end) {
+        if (size == starts.length) {
+            starts = Arrays.copyOf(starts, size * 2);
+            ends = Arrays.copyOf(ends, size * 2);
+        }
+        starts[size] = start;
+        ends[size++] = end;
+    }
+
+    /** The range that holds {@code offset}, −1 where none does. The ranges must be sorted. */
+    int find(long offset) {
+        int i = Arrays.binarySearch(starts, 0, size, offset);
+        int at = i >= 0 ? i : -i - 2;
+        return at >= 0 && offset < ends[at] ? at : -1;
+    }
+
+    private Ranges sortedCopy() {
+        Integer[] order = new Integer[size];
+        Arrays.setAll(order, i -> i);
+        Arrays.sort(order, (a, b) -> Long.compare(starts[a], starts[b]));
+        Ranges out = new Ranges();
+        for (int i : order) {
+            out.add(starts[i], ends[i]);
+        }
+        return out;
+    }
+}
