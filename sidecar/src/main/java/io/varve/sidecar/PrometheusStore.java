@@ -77,12 +77,17 @@ final class PrometheusStore implements Store {
     }
 
     /** The matchers that are left for Prometheus, null where an external label does not match. */
-    private static @Nullable List<Matcher> strip(List<Matcher> matchers, Labels external) {
+    private static @Nullable List<Matcher> strip(List<Matcher> matchers, Heartbeat h) {
         List<Matcher> left = new ArrayList<>(matchers.size());
         for (Matcher m : matchers) {
-            String value = external.get(m.name());
+            String value = h.external().get(m.name());
             if (value.isEmpty()) {
-                left.add(m);
+                if (h.utf8Names() || io.varve.model.LabelNames.isLegacy(m.name())) {
+                    left.add(m);
+                } else if (!m.matchesEmpty()) {
+                    // No series of an older Prometheus has such a label, and it could not read the selector.
+                    return null;
+                }
             } else if (!m.matches(value)) {
                 return null;
             }
@@ -108,7 +113,7 @@ final class PrometheusStore implements Store {
     @Override
     public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
         Heartbeat h = heartbeat.get();
-        List<Matcher> matchers = strip(request.matchers(), h.external());
+        List<Matcher> matchers = strip(request.matchers(), h);
         if (matchers == null) {
             return;
         }
@@ -249,10 +254,13 @@ final class PrometheusStore implements Store {
         MemoryBudget budget = context.budget();
         long reserved = 0;
         List<Labels> found = new ArrayList<>();
+        Labels external = h.external().without(request.withoutReplicaLabels());
         try {
             Prometheus.Parameters p = new Prometheus.Parameters().add("match[]", selector(notEmpty(matchers))).time("start", minTime)
                     .time("end", request.maxTime());
-            // What Prometheus cuts off need not be what comes last with external labels; a shard takes only some of them.
+            if (request.limit() > 0) {
+                p.add("limit", Long.toString(request.limit()));
+            }
             try (InputStream in = prometheus.postStream(context, "/api/v1/series", p); JsonParser json = Prometheus.JSON.createParser(in)) {
                 for (JsonToken t = json.nextToken(); t != null; t = json.nextToken()) {
                     if (t == JsonToken.FIELD_NAME && json.currentName().equals("data") && json.getParsingContext().getParent().inRoot()) {
@@ -268,18 +276,17 @@ final class PrometheusStore implements Store {
                             }
                             budget.reserve(bytes, "labels of series");
                             reserved += bytes;
-                            Labels full = b.build().without(request.withoutReplicaLabels())
-                                    .overriddenBy(h.external().without(request.withoutReplicaLabels()));
-                            if (keep(request.shard(), full)) {
-                                found.add(full);
-                            }
+                            // As Thanos: labels of the series themselves stay, and a shard is not looked at.
+                            found.add(b.build().overriddenBy(external));
                             context.check();
                         }
                     } else if (t == JsonToken.FIELD_NAME && json.currentName().equals("warnings")
                             && json.getParsingContext().getParent().inRoot()) {
                         json.nextToken();
                         while (json.nextToken() == JsonToken.VALUE_STRING) {
-                            sink.warning(json.getText());
+                            if (!ofLimit(json.getText())) {
+                                sink.warning(json.getText());
+                            }
                         }
                     }
                 }
@@ -297,6 +304,15 @@ final class PrometheusStore implements Store {
         } finally {
             budget.release(reserved);
         }
+    }
+
+    /** Prometheus' word that a limit which was asked for did its work. */
+    private static boolean ofLimit(String warning) {
+        return warning.contains("results truncated due to limit");
+    }
+
+    private static List<String> warnings(Prometheus.Answer answer) {
+        return answer.warnings().stream().filter(w -> !ofLimit(w)).toList();
     }
 
     /** Whether the series belongs to the shard that is asked for. */
@@ -320,7 +336,7 @@ final class PrometheusStore implements Store {
     @Override
     public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
         Heartbeat h = heartbeat.get();
-        List<Matcher> matchers = strip(request.matchers(), h.external());
+        List<Matcher> matchers = strip(request.matchers(), h);
         if (matchers == null) {
             return new StringsResponse(List.of(), List.of(), List.of());
         }
@@ -331,13 +347,17 @@ final class PrometheusStore implements Store {
             p.add("limit", Long.toString(request.limit()));
         }
         Prometheus.Answer answer = prometheus.post(context, "/api/v1/labels", p);
+        Set<String> all = new TreeSet<>(io.varve.model.Utf8Order::compare);
+        answer.data().forEach(n -> all.add(n.asText()));
+        // A Prometheus before 3.0 knows no limit.
         Set<String> names = new TreeSet<>(io.varve.model.Utf8Order::compare);
-        answer.data().forEach(n -> names.add(n.asText()));
+        names.addAll(cut(all, request.limit()));
         if (!names.isEmpty()) {
             h.external().forEach((name, value) -> names.add(name));
         }
         request.withoutReplicaLabels().forEach(names::remove);
-        return new StringsResponse(cut(names, request.limit()), answer.warnings(), List.of());
+        // The limit is Prometheus': external names come on top, and the querier cuts what it has merged.
+        return new StringsResponse(List.copyOf(names), warnings(answer), List.of());
     }
 
     @Override
@@ -350,7 +370,7 @@ final class PrometheusStore implements Store {
             return none;
         }
         Heartbeat h = heartbeat.get();
-        List<Matcher> matchers = strip(request.matchers(), h.external());
+        List<Matcher> matchers = strip(request.matchers(), h);
         if (matchers == null) {
             return none;
         }
@@ -376,7 +396,7 @@ final class PrometheusStore implements Store {
         for (JsonNode v : answer.data()) {
             values.add(v.asText());
         }
-        return new StringsResponse(cut(values, request.limit()), answer.warnings(), List.of());
+        return new StringsResponse(cut(values, request.limit()), warnings(answer), List.of());
     }
 
     /** Adds the selector; one that external labels alone made empty is helped, one that came empty is Prometheus' to judge. */

@@ -343,6 +343,7 @@ public final class SidecarCommand implements ProcessCommand {
             JsonNode external = Yaml.readTree(yaml, "Prometheus' configuration").path("global").path("external_labels");
             external.properties().forEach(e -> labels.set(e.getKey(), e.getValue().asText()));
             return new Heartbeat(labels.build(), Math.max(minTime.millis(System.currentTimeMillis()), earliest(prometheus, c)),
+                    utf8Names(prometheus, c),
                     labelNames(prometheus, c));
         } catch (FlagException e) {
             throw new UnavailableException(e.getMessage(), e);
@@ -365,6 +366,18 @@ public final class SidecarCommand implements ProcessCommand {
             throw new UnavailableException("metrics of " + prometheus.address() + ": " + e.getMessage(), e);
         }
         return Long.MIN_VALUE;
+    }
+
+    /** Whether it is Prometheus 3 or newer, or something that does not say. */
+    private static boolean utf8Names(Prometheus prometheus, QueryContext context) {
+        try {
+            String version = prometheus.get(context, "/api/v1/status/buildinfo", new Prometheus.Parameters()).data().path("version")
+                    .asText("");
+            return !version.startsWith("2.") && !version.startsWith("1.");
+        } catch (VarveException e) {
+            // What has no build information is no Prometheus of old.
+            return true;
+        }
     }
 
     private static @Nullable Set<String> labelNames(Prometheus prometheus, QueryContext context) {
