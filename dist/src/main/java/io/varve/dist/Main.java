@@ -1,12 +1,58 @@
 package io.varve.dist;
 
+import io.varve.demo.DemoCommand;
+import io.varve.runtime.BuildInfo;
+import io.varve.tools.ToolsCommand;
+import java.io.PrintStream;
+import java.util.Arrays;
+import picocli.CommandLine;
+
 /** The one entry point: the first argument names the process, the rest is its command line. */
 public final class Main {
+    private static final String USAGE = """
+            usage: varve <command> [<flags>]
+
+            Long-term storage and a global query layer for Prometheus; speaks Thanos' wire, bucket, flags and metric names.
+
+              sidecar   serves the data of the Prometheus beside it and uploads its blocks
+              store     store gateway: serves the blocks of a bucket
+              query     querier: PromQL over sidecars, store gateways and other queriers
+              compact   merges, downsamples and retains the blocks of a bucket
+              tools     works on blocks, buckets and PromQL from the command line
+              demo      runs the whole system on this machine
+
+            "varve <command> --help" shows a command's flags, "varve --version" the version.
+            """;
+
     private Main() {
     }
 
-    /** Runs a process and exits with its code: 0 after a graceful stop, 1 after an error. */
+    /** Runs a process and exits with its code: 0 after a graceful stop or work done, 1 after an error. */
     public static void main(String[] args) {
-        System.exit(1);
+        // Only the running process' classes are loaded: a start is measured in class files.
+        int code = args.length == 0 ? usage(System.err, 1) : run(args[0], Arrays.copyOfRange(args, 1, args.length));
+        System.out.flush();
+        System.exit(code);
+    }
+
+    private static int run(String command, String[] args) {
+        return switch (command) {
+        case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
+        case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
+        case "--version", "version" -> {
+            System.out.println(BuildInfo.current().describe());
+            yield 0;
+        }
+        case "--help", "-h", "help" -> usage(System.out, 0);
+        default -> {
+            System.err.println("varve: error: unknown command \"" + command + "\", try \"varve --help\"");
+            yield 1;
+        }
+        };
+    }
+
+    private static int usage(PrintStream out, int code) {
+        out.print(USAGE);
+        return code;
     }
 }

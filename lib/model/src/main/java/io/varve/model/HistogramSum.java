@@ -293,6 +293,11 @@ public final class HistogramSum {
         return false;
     }
 
+    /** Whether adding {@code h} might make a number infinite; cheap, and true too often. */
+    public boolean mayOverflow(FloatHistogram h) {
+        return !(Math.abs(sum) < 1e307 && Math.abs(count) < 1e307 && Math.abs(h.sum()) < 1e307 && Math.abs(h.count()) < 1e307);
+    }
+
     /** Lowers the resolution. */
     public void toSchema(int target) {
         if (target < schema && schema != FloatHistogram.CUSTOM_BUCKETS_SCHEMA) {
@@ -308,6 +313,11 @@ public final class HistogramSum {
     /** Whether different custom bounds were combined since {@link #set}. */
     public boolean boundsReconciled() {
         return boundsReconciled;
+    }
+
+    /** All observations so far. */
+    public double count() {
+        return Double.isInfinite(count) ? count : count + countLost;
     }
 
     /** The combined hint. */

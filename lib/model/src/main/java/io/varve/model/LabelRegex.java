@@ -1,33 +1,40 @@
 package io.varve.model;
 
-import com.google.re2j.Pattern;
-import com.google.re2j.PatternSyntaxException;
+import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Set;
 
 /**
- * A label matcher's regular expression: RE2 syntax, anchored at both ends, {@code .} matches newlines. Time is bounded on every
- * pattern and value. Immutable, safe for many threads.
+ * A label matcher's regular expression: RE2 syntax, anchored at both ends, {@code .} matches newlines; the expression is read
+ * before the anchors are added, so that an unclosed {@code \Q} quotes to its own end. Time is linear in the value whatever the
+ * expression. Literals, sets of them, and literals with {@code .*} and {@code .+} between them are compared as text; all else runs
+ * through an automaton that is built as values need it. Immutable, safe for many threads.
  */
 public final class LabelRegex {
+    /** Most literals that {@link #setMatches} names. */
+    public static final int MAX_SET_MATCHES = 256;
     /** Stands where there is no pattern; matches nothing. */
-    public static final LabelRegex NONE = new LabelRegex("", null);
+    public static final LabelRegex NONE = new LabelRegex("", new RegexShape.Any(new RegexShape[0]), List.of(), "");
 
     private final String pattern;
-    private final @Nullable Pattern re2;
+    private final RegexShape shape;
+    private final List<String> setMatches;
+    private final String prefix;
 
-    private LabelRegex(String pattern, @Nullable Pattern re2) {
+    private LabelRegex(String pattern, RegexShape shape, List<String> setMatches, String prefix) {
         this.pattern = pattern;
-        this.re2 = re2;
+        this.shape = shape;
+        this.setMatches = setMatches;
+        this.prefix = prefix;
     }
 
     /** @throws InvalidRequestException where {@code pattern} is not RE2, in Go's words */
     public static LabelRegex compile(String pattern) {
-        try {
-            return new LabelRegex(pattern, Pattern.compile("^(?s:" + pattern + ")$"));
-        } catch (PatternSyntaxException e) {
-            throw new InvalidRequestException("error parsing regexp: " + e.getMessage(), e);
-        }
+        RegexNode node = RegexEnds.withoutAnchors(RegexParser.parse(pattern));
+        Set<String> literals = RegexShape.literals(node, MAX_SET_MATCHES);
+        List<String> set = new ArrayList<>(literals == null ? Set.of() : literals);
+        set.sort(Utf8Order::compare);
+        return new LabelRegex(pattern, RegexShape.of(node), List.copyOf(set), RegexEnds.prefix(node));
     }
 
     /** The pattern as given, without anchors. */
@@ -37,16 +44,34 @@ public final class LabelRegex {
 
     /** Whether all of {@code value} matches. */
     public boolean matches(String value) {
-        return re2 != null && re2.matcher(value).find();
+        return shape.matches(value);
     }
 
-    /** The finite list of literals that the pattern stands for, sorted; empty where it is not known to be finite. */
+    /**
+     * The finite list of literals that the pattern stands for, sorted by UTF-8 bytes, without repetition, at most
+     * {@value #MAX_SET_MATCHES}; empty where it is not known to be finite.
+     */
     public List<String> setMatches() {
-        return List.of();
+        return setMatches;
     }
 
     /** A literal that every match begins with, "" where none is known. */
     public String prefix() {
-        return "";
+        return prefix;
+    }
+
+    /** Whether it is known to match every value: {@code .*} and its like. */
+    public boolean matchesEverything() {
+        return shape instanceof RegexShape.Everything;
+    }
+
+    /** Whether it is known to match every value but the empty one: {@code .+} and its like. */
+    public boolean matchesEverythingButEmpty() {
+        return shape instanceof RegexShape.NonEmpty;
+    }
+
+    /** Whether values are compared without an automaton. */
+    boolean comparesText() {
+        return !(shape instanceof RegexShape.Automaton);
     }
 }

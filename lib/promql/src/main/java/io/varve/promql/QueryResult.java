@@ -16,7 +16,10 @@ public final class QueryResult implements AutoCloseable {
     private final Runnable onClose;
     private boolean closed;
 
-    QueryResult(QueryValue value, List<String> warnings, List<String> infos, QueryStats stats, PlanTree analysis, Runnable onClose) {
+    /** Made by the engine.
+     *
+     * @param onClose gives the memory back */
+    public QueryResult(QueryValue value, List<String> warnings, List<String> infos, QueryStats stats, PlanTree analysis, Runnable onClose) {
         this.value = value;
         this.warnings = List.copyOf(warnings);
         this.infos = List.copyOf(infos);

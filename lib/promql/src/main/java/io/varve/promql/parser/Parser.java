@@ -18,8 +18,13 @@ import org.jspecify.annotations.Nullable;
  * says was expected depends on the innermost construct that Prometheus' grammar can recover in, kept here as {@link #where}.
  */
 public final class Parser {
-    /** How deep expressions may be nested, so that no walk over a tree can exhaust a thread's stack. */
+    /**
+     * How deep expressions may be nested, so that no walk over a tree can exhaust a thread's stack: this many operators in a chain, half
+     * as many parentheses, calls or aggregations in each other.
+     */
     public static final int MAX_DEPTH = 1000;
+    /** What a level costs that is more than a link in a chain of operators. */
+    private static final int NESTED = 2;
 
     private static final double MAX_DURATION_SECONDS = (double) Long.MAX_VALUE / 1e9;
 
@@ -143,14 +148,15 @@ public final class Parser {
     }
 
     private void enter() {
-        if (++depth > MAX_DEPTH) {
+        depth += NESTED;
+        if (depth > MAX_DEPTH) {
             throw tooDeep();
         }
     }
 
     private ParseException tooDeep() {
         peek();
-        return error(new Position(lexer.start, lexer.end), "expression is nested too deeply, the limit is " + MAX_DEPTH + " levels");
+        return error(new Position(lexer.start, lexer.end), "expression is nested too deeply");
     }
 
     // ---- operators
@@ -163,7 +169,7 @@ public final class Parser {
         while (true) {
             BinaryOp op = peek().binary;
             if (op == null || op.precedence() <= floor) {
-                depth = outer - 1;
+                depth = outer - NESTED;
                 return lhs;
             }
             take();
@@ -835,7 +841,7 @@ public final class Parser {
                 default -> null;
             };
             if (op == null || durationOp == null || op.precedence() <= floor) {
-                depth = outer - 1;
+                depth = outer - NESTED;
                 return lhs;
             }
             Position at = take();

@@ -54,7 +54,11 @@ public final class Prettifier {
                 close(sb, level);
             }
             case BinaryExpr b when !fits -> {
-                append(sb, b.lhs(), level + 1);
+                if (Printer.isPowerOfInfinity(b)) {
+                    single(sb, level + 1, "Inf");
+                } else {
+                    append(sb, b.lhs(), level + 1);
+                }
                 sb.append('\n');
                 indent(sb, level);
                 Printer.appendOperator(sb, b);

@@ -38,7 +38,11 @@ public final class Printer {
                 sb.append(')');
             }
             case BinaryExpr b -> {
-                append(sb, b.lhs());
+                if (isPowerOfInfinity(b)) {
+                    sb.append("Inf");
+                } else {
+                    append(sb, b.lhs());
+                }
                 sb.append(' ');
                 appendOperator(sb, b);
                 sb.append(' ');
@@ -86,6 +90,11 @@ public final class Printer {
             case DurationExpr d -> appendDurationExpr(sb, d);
             case StepInvariantExpr s -> append(sb, s.expr());
         }
+    }
+
+    /** Whether the left side must be written without its usual sign, which would read back as the sign of the whole power. */
+    static boolean isPowerOfInfinity(BinaryExpr b) {
+        return b.op() == BinaryOp.POW && b.lhs() instanceof NumberLiteral n && n.value() == Double.POSITIVE_INFINITY;
     }
 
     private static void appendNumber(StringBuilder sb, NumberLiteral n) {

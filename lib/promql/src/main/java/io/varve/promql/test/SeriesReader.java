@@ -250,12 +250,12 @@ final class SeriesReader {
     }
 
     private double signedNumber() {
-        int sign = 1;
-        if (peek() == '+' || peek() == '-') {
-            sign = peek() == '-' ? -1 : 1;
+        boolean negative = peek() == '-';
+        if (negative || peek() == '+') {
             pos++;
         }
-        return sign * number();
+        // Only negated where it must be: arithmetic could change the bits of a stale marker.
+        return negative ? -number() : number();
     }
 
     /** A number, a duration in seconds, {@code Inf}, {@code NaN} or {@code stale}. */

@@ -1,0 +1,287 @@
+package io.varve.promql.exec;
+
+import com.google.re2j.Pattern;
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.SampleBuffer;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.TimeRange;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Row;
+import io.varve.promql.plan.PlanNode;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code info}: adds to each series the data labels of the info metrics of its target, which is what {@code instance} and {@code job}
+ * name. Holds its input, because the targets are looked up all at once.
+ */
+final class Info extends Operator {
+    private static final List<String> IDENTIFYING = List.of("instance", "job");
+    private static final Set<String> NOT_DATA = Set.of("instance", "job", Labels.METRIC_NAME);
+
+    private final List<Matcher> nameMatchers = new ArrayList<>();
+    /** Conditions on data labels, by label. */
+    private final Map<String, List<Matcher>> dataMatchers = new LinkedHashMap<>();
+    private final long offset;
+    private final @Nullable Long at;
+    private final ArrayDeque<Row> ready = new ArrayDeque<>();
+    private final DuplicateCheck duplicates;
+    private long held;
+    private boolean started;
+
+    Info(QueryRun run, Grid grid, PlanNode.Call call, Operator input) {
+        super(run, grid, "info", "", List.of(input));
+        this.duplicates = new DuplicateCheck(memory, false);
+        PlanNode.Select first = firstSelect(call.inputs().getFirst());
+        this.offset = first == null ? 0 : first.offsetMillis();
+        this.at = first == null ? null : first.atMillis();
+        if (call.inputs().size() > 1) {
+            PlanNode.Select s = firstSelect(call.inputs().get(1));
+            if (s != null) {
+                for (Matcher m : s.matchers()) {
+                    if (m.name().equals(Labels.METRIC_NAME)) {
+                        nameMatchers.add(m);
+                    } else {
+                        dataMatchers.computeIfAbsent(m.name(), k -> new ArrayList<>()).add(m);
+                    }
+                }
+            }
+        }
+        if (nameMatchers.isEmpty()) {
+            nameMatchers.add(Matcher.equal(Labels.METRIC_NAME, "target_info"));
+        }
+    }
+
+    private static PlanNode.@Nullable Select firstSelect(PlanNode node) {
+        if (node instanceof PlanNode.Select s) {
+            return s;
+        }
+        for (PlanNode in : node.inputs()) {
+            PlanNode.Select s = firstSelect(in);
+            if (s != null) {
+                return s;
+            }
+        }
+        return null;
+    }
+
+    @Override
+    @Nullable
+    Row produce() {
+        if (!started) {
+            started = true;
+            join();
+        }
+        return ready.poll();
+    }
+
+    /** One info series: its data labels and, by step, when its sample was taken. */
+    private record InfoSeries(Labels labels, String metric, Map<String, String> data, long[] times) {
+    }
+
+    private void join() {
+        List<Row> base = new ArrayList<>();
+        Set<Labels> targets = new LinkedHashSet<>();
+        for (Row r = inputs.getFirst().next(); r != null; r = inputs.getFirst().next()) {
+            memory.reserve(r.bytes());
+            run.hold(r.values.length);
+            held += r.values.length;
+            base.add(r);
+            if (!isInfo(r.labels)) {
+                Labels id = r.labels.only(IDENTIFYING);
+                if (!id.isEmpty()) {
+                    targets.add(id);
+                }
+            }
+        }
+        Map<Labels, List<InfoSeries>> infos = targets.isEmpty() ? Map.of() : fetch(targets);
+        for (Row r : base) {
+            if (isInfo(r.labels)) {
+                emit(r);
+            } else {
+                enrich(r, infos.getOrDefault(r.labels.only(IDENTIFYING), List.of()));
+            }
+        }
+    }
+
+    private boolean isInfo(Labels labels) {
+        String name = labels.metricName();
+        for (Matcher m : nameMatchers) {
+            if (!m.matches(name)) {
+                return false;
+            }
+        }
+        boolean positive = nameMatchers.stream().anyMatch(m -> m.type() == Matcher.Type.EQUAL || m.type() == Matcher.Type.REGEX);
+        return positive || name.endsWith("_info") && name.length() > "_info".length();
+    }
+
+    private Map<Labels, List<InfoSeries>> fetch(Set<Labels> targets) {
+        List<Matcher> matchers = new ArrayList<>(nameMatchers);
+        if (nameMatchers.stream().noneMatch(m -> m.type() == Matcher.Type.EQUAL || m.type() == Matcher.Type.REGEX)) {
+            matchers.add(Matcher.of(Matcher.Type.REGEX, Labels.METRIC_NAME, ".+_info"));
+        }
+        for (String name : IDENTIFYING) {
+            Set<String> values = new TreeSet<>();
+            boolean any = false;
+            for (Labels t : targets) {
+                any |= t.has(name);
+                values.add(t.get(name));
+            }
+            if (!any) {
+                continue;
+            }
+            StringBuilder pattern = new StringBuilder();
+            for (String v : values) {
+                pattern.append(pattern.isEmpty() && values.iterator().next().equals(v) ? "" : "|").append(Pattern.quote(v));
+            }
+            matchers.add(Matcher.of(Matcher.Type.REGEX, name, pattern.toString()));
+        }
+        dataMatchers.forEach((name, list) -> {
+            for (Matcher m : list) {
+                if (!m.matchesEmpty()) {
+                    matchers.add(m);
+                }
+            }
+        });
+        long first = (at == null ? grid.start() : at) - offset;
+        long last = (at == null ? grid.end() : at) - offset;
+        SelectHints hints = new SelectHints(new TimeRange(first - run.lookback + 1, last), grid.count() > 1 && at == null ? grid.step() : 0,
+                0, 0, "info", false, List.of(), 0, false, List.of());
+        Map<Labels, List<InfoSeries>> out = new HashMap<>();
+        SampleBuffer samples = new SampleBuffer(64);
+        try (SeriesSet set = run.source.select(run.context, hints, matchers)) {
+            for (Series s = set.next(); s != null; s = set.next()) {
+                run.context.check();
+                Labels id = s.labels().only(IDENTIFYING);
+                if (!targets.contains(id)) {
+                    continue;
+                }
+                samples.clear();
+                s.read(samples);
+                memory.reserve(8L * grid.count() + 300);
+                long[] times = times(samples);
+                Map<String, String> data = new LinkedHashMap<>();
+                s.labels().forEach((n, v) -> {
+                    if (!NOT_DATA.contains(n) && (dataMatchers.isEmpty() || dataMatchers.containsKey(n))) {
+                        data.put(n, v);
+                    }
+                });
+                out.computeIfAbsent(id, k -> new ArrayList<>()).add(new InfoSeries(s.labels(), s.labels().metricName(), data, times));
+            }
+        }
+        return out;
+    }
+
+    private long[] times(SampleBuffer samples) {
+        long[] out = new long[grid.count()];
+        int next = 0;
+        for (int i = 0; i < out.length; i++) {
+            long ref = (at == null ? grid.at(i) : at) - offset;
+            while (next < samples.size && samples.timestamps[next] <= ref) {
+                next++;
+            }
+            int s = next - 1;
+            out[i] = Long.MIN_VALUE;
+            if (s >= 0 && samples.timestamps[s] > ref - run.lookback) {
+                FloatHistogram h = samples.histogram(s);
+                if (h != null) {
+                    throw QueryRun.failure("this should be an info metric, with float samples: histogram");
+                }
+                if (!SampleBuffer.isStale(samples.values[s])) {
+                    out[i] = samples.timestamps[s];
+                }
+            }
+        }
+        return out;
+    }
+
+    /** Splits a row by which info series hold at which step, and adds their labels. */
+    private void enrich(Row row, List<InfoSeries> infos) {
+        Map<Labels, Row> out = new LinkedHashMap<>();
+        for (int i = 0; i < row.values.length; i++) {
+            if (!row.has(i)) {
+                continue;
+            }
+            Map<String, InfoSeries> byMetric = new LinkedHashMap<>();
+            for (InfoSeries info : infos) {
+                if (info.times[i] == Long.MIN_VALUE) {
+                    continue;
+                }
+                InfoSeries other = byMetric.get(info.metric);
+                if (other == null || other.times[i] < info.times[i]) {
+                    byMetric.put(info.metric, info);
+                } else if (other.times[i] == info.times[i]) {
+                    throw QueryRun.failure("found duplicate series for info metric: existing " + other.labels + " @ " + other.times[i]
+                            + ", new " + info.labels + " @ " + info.times[i]);
+                }
+            }
+            Labels.Builder b = row.labels.toBuilder();
+            Map<String, String> added = new HashMap<>();
+            for (InfoSeries info : byMetric.values()) {
+                for (Map.Entry<String, String> e : info.data.entrySet()) {
+                    if (row.labels.has(e.getKey())) {
+                        continue;
+                    }
+                    String before = added.put(e.getKey(), e.getValue());
+                    if (before != null && !before.equals(e.getValue())) {
+                        throw QueryRun.failure("conflicting label: " + e.getKey());
+                    }
+                    b.set(e.getKey(), e.getValue());
+                }
+            }
+            if (added.isEmpty() && !allMatchEmpty()) {
+                boolean required = false;
+                for (Map.Entry<String, List<Matcher>> e : dataMatchers.entrySet()) {
+                    for (Matcher m : e.getValue()) {
+                        required |= !m.matchesEmpty();
+                    }
+                }
+                if (required && byMetric.isEmpty()) {
+                    continue;
+                }
+            }
+            Labels labels = b.build();
+            Row target = out.get(labels);
+            if (target == null) {
+                target = Row.empty(labels, row.dropName, row.values.length);
+                memory.reserve(target.bytes());
+                out.put(labels, target);
+            }
+            FloatHistogram h = row.histogram(i);
+            if (h != null) {
+                target.setHistogram(i, h);
+            } else {
+                target.values[i] = row.values[i];
+            }
+        }
+        out.values().forEach(this::emit);
+    }
+
+    private boolean allMatchEmpty() {
+        return dataMatchers.values().stream().flatMap(List::stream).allMatch(Matcher::matchesEmpty);
+    }
+
+    private void emit(Row row) {
+        duplicates.add(row);
+        ready.add(row);
+    }
+
+    @Override
+    void release() {
+        run.drop(held);
+        held = 0;
+        ready.clear();
+    }
+}

@@ -1,0 +1,434 @@
+package io.varve.promql.exec;
+
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Row;
+import io.varve.promql.parser.BinaryOp;
+import io.varve.promql.parser.Position;
+import io.varve.promql.parser.VectorMatching;
+import io.varve.promql.parser.VectorMatching.Cardinality;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An arithmetic operator or comparison between two vectors.
+ *
+ * <p>
+ * Both sides are pulled in turn until one ends; what was pulled of that one is held, what was pulled of the other meets it, and the
+ * rest of the other streams. So no more than the smaller side is held twice over. Where every series of either side has a match key
+ * of its own, a pair is done as soon as both are there and neither is held any longer: sides in the same order merge without being
+ * held. What remains of a row that is gone is its labels and the steps at which it had a value, to find what must be refused.
+ */
+final class Join extends Operator {
+    private final BinaryOp op;
+    private final VectorMatching matching;
+    private final boolean returnBool;
+    private final Position position;
+    private final MatchKey key;
+    private final boolean swapped;
+    private final boolean oneToOne;
+    private final boolean uniqueKeys;
+    private final int many;
+    private final int one;
+    private final Map<Labels, Group> groups = new LinkedHashMap<>();
+    private final ArrayDeque<Row> ready = new ArrayDeque<>();
+    private final BitSet manyPresent;
+    private final BitSet onePresent;
+    private final Set<String> drop;
+    private boolean manyDone;
+    private boolean oneDone;
+    private boolean turn;
+    private boolean finished;
+    private int order;
+    private long held;
+    private @Nullable Failure failure;
+    private final @Nullable DuplicateCheck duplicates;
+
+    /** The refusal at the earliest step, which is the one that Prometheus runs into. */
+    private record Failure(int step, int rank, String text) {
+    }
+
+    /** What is known of one match key. */
+    private static final class Group {
+        final List<Row> manyRows = new ArrayList<>(1);
+        final List<Row> oneRows = new ArrayList<>(1);
+        /** All rows of the "one" side: labels and steps, where there could be more than one. */
+        final List<Seen> oneSeen = new ArrayList<>(1);
+        /** One to one: steps that have a result. */
+        @Nullable
+        BitSet matched;
+        /** Many to one: labels of results and their steps. */
+        @Nullable
+        Map<Labels, BitSet> results;
+        /** Filling in: steps at which either side has a member. */
+        @Nullable
+        BitSet manySteps;
+    }
+
+    private record Seen(Labels labels, BitSet steps, int order) {
+    }
+
+    Join(QueryRun run, Grid grid, Operator left, Operator right, BinaryOp op, VectorMatching matching, boolean returnBool,
+            boolean uniqueKeys, Position position) {
+        super(run, grid, "Join", op.symbol() + (returnBool ? " bool" : "") + MatchKey.describe(matching) + (uniqueKeys ? " (merging)" : ""),
+                List.of(left, right));
+        this.op = op;
+        this.matching = matching;
+        this.returnBool = returnBool;
+        this.position = position;
+        this.key = new MatchKey(matching);
+        this.swapped = matching.cardinality() == Cardinality.ONE_TO_MANY;
+        this.oneToOne = matching.cardinality() == Cardinality.ONE_TO_ONE;
+        this.uniqueKeys = uniqueKeys && oneToOne;
+        this.many = swapped ? 1 : 0;
+        this.one = 1 - many;
+        this.manyPresent = new BitSet(grid.count());
+        this.onePresent = new BitSet(grid.count());
+        this.drop = new HashSet<>(matching.labels());
+        this.duplicates = oneToOne ? null : new DuplicateCheck(memory, false);
+    }
+
+    private @Nullable Double fillMany() {
+        return swapped ? matching.fillRight() : matching.fillLeft();
+    }
+
+    private @Nullable Double fillOne() {
+        return swapped ? matching.fillLeft() : matching.fillRight();
+    }
+
+    @Override
+    @Nullable
+    Row produce() {
+        while (true) {
+            Row r = ready.poll();
+            if (r != null) {
+                if (duplicates != null) {
+                    duplicates.add(r);
+                }
+                return r;
+            }
+            if (finished) {
+                return null;
+            }
+            if (manyDone && oneDone) {
+                finish();
+                finished = true;
+                continue;
+            }
+            pull();
+        }
+    }
+
+    private void pull() {
+        boolean pullOne = manyDone || !oneDone && turn;
+        turn = !turn;
+        Row row = inputs.get(pullOne ? one : many).next();
+        if (row == null) {
+            if (pullOne) {
+                oneDone = true;
+            } else {
+                manyDone = true;
+            }
+            return;
+        }
+        Labels k = key.of(row.labels);
+        Group g = groups.get(k);
+        if (g == null) {
+            memory.reserve(200);
+            g = new Group();
+            groups.put(k, g);
+        }
+        if (pullOne) {
+            meetOne(k, g, row);
+        } else {
+            meetMany(k, g, row);
+        }
+    }
+
+    private void meetOne(Labels k, Group g, Row row) {
+        mark(row, onePresent);
+        boolean unique = uniqueKeys && g.oneSeen.isEmpty();
+        memory.reserve(100 + grid.count() / 8);
+        g.oneSeen.add(new Seen(row.labels, DuplicateCheck.bits(row), order++));
+        for (Row m : g.manyRows) {
+            pair(k, g, m, row);
+        }
+        if (unique && !g.manyRows.isEmpty() && !matching.fills()) {
+            letGo(g.manyRows);
+            return;
+        }
+        if (!manyDone || fillOne() != null || fillMany() != null) {
+            hold(g.oneRows, row);
+        }
+    }
+
+    private void meetMany(Labels k, Group g, Row row) {
+        mark(row, manyPresent);
+        if (matching.fills()) {
+            BitSet steps = g.manySteps;
+            if (steps == null) {
+                steps = new BitSet(grid.count());
+                g.manySteps = steps;
+            }
+            mark(row, steps);
+        }
+        for (Row o : g.oneRows) {
+            pair(k, g, row, o);
+        }
+        if (uniqueKeys && !g.oneRows.isEmpty() && !matching.fills()) {
+            letGo(g.oneRows);
+            return;
+        }
+        if (!oneDone) {
+            hold(g.manyRows, row);
+        } else if (fillOne() != null) {
+            fillOneSide(k, g, row);
+        }
+    }
+
+    private void hold(List<Row> list, Row row) {
+        memory.reserve(row.bytes());
+        run.hold(row.values.length);
+        held += row.values.length;
+        list.add(row);
+    }
+
+    private void letGo(List<Row> list) {
+        for (Row r : list) {
+            memory.release(r.bytes());
+            run.drop(r.values.length);
+            held -= r.values.length;
+        }
+        list.clear();
+    }
+
+    private static void mark(Row row, BitSet steps) {
+        for (int i = 0; i < row.values.length; i++) {
+            if (row.has(i)) {
+                steps.set(i);
+            }
+        }
+    }
+
+    /** Computes the steps at which both have a value. */
+    private void pair(Labels k, Group g, Row m, Row o) {
+        int steps = grid.count();
+        Row out = Row.empty(result(m.labels, o.labels), m.dropName || returnBool, steps);
+        if (!returnBool && !op.isComparison() && !op.isTrim()) {
+            out.dropName = false;
+        }
+        boolean any = false;
+        for (int i = 0; i < steps; i++) {
+            if (m.has(i) && o.has(i)) {
+                if (matchedBefore(g, out.labels, i)) {
+                    refuse(i, 1, oneToOne
+                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                            : "multiple matches for labels: grouping labels must ensure unique matches");
+                    continue;
+                }
+                compute(m.values[i], m.histogram(i), o.values[i], o.histogram(i), out, i);
+                any = true;
+            }
+        }
+        if (any && !out.isEmpty()) {
+            ready.add(out);
+        }
+    }
+
+    private boolean matchedBefore(Group g, Labels labels, int step) {
+        BitSet bits;
+        if (oneToOne) {
+            bits = g.matched;
+            if (bits == null) {
+                memory.reserve(grid.count() / 8 + 40);
+                bits = new BitSet(grid.count());
+                g.matched = bits;
+            }
+        } else {
+            Map<Labels, BitSet> results = g.results;
+            if (results == null) {
+                results = new HashMap<>();
+                g.results = results;
+            }
+            bits = results.get(labels);
+            if (bits == null) {
+                memory.reserve(grid.count() / 8 + 120);
+                bits = new BitSet(grid.count());
+                results.put(labels, bits);
+            }
+        }
+        if (bits.get(step)) {
+            return true;
+        }
+        bits.set(step);
+        return false;
+    }
+
+    private void compute(double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho, Row out, int step) {
+        double a = swapped ? o : m;
+        double b = swapped ? m : o;
+        if (hm != null || ho != null) {
+            FloatHistogram ha = swapped ? ho : hm;
+            FloatHistogram hb = swapped ? hm : ho;
+            BinaryMath.histograms(op, a, ha, b, hb, returnBool, out, step, run.notes, position);
+            return;
+        }
+        if (op.isTrim()) {
+            BinaryMath.noteTypes(op, false, false, run.notes, position);
+        } else if (op.isComparison()) {
+            boolean holds = BinaryMath.compare(op, a, b);
+            if (returnBool) {
+                out.values[step] = holds ? 1 : 0;
+            } else if (holds) {
+                out.values[step] = a;
+            }
+        } else {
+            out.values[step] = BinaryMath.arithmetic(op, a, b);
+        }
+    }
+
+    private Labels result(Labels manyLabels, Labels oneLabels) {
+        Labels labels = manyLabels;
+        if (!op.isComparison() && !op.isTrim()) {
+            labels = Names.drop(labels);
+        } else if (returnBool && !run.delayedNames) {
+            labels = Names.drop(labels);
+        }
+        if (oneToOne) {
+            labels = matching.on() ? labels.only(drop) : labels.without(drop);
+        }
+        if (!matching.include().isEmpty()) {
+            Labels.Builder b = labels.toBuilder();
+            for (String name : matching.include()) {
+                b.set(name, oneLabels.get(name));
+            }
+            labels = b.build();
+        }
+        return labels;
+    }
+
+    private void refuse(int step, int rank, String text) {
+        Failure f = failure;
+        if (f == null || step < f.step || step == f.step && rank < f.rank) {
+            failure = new Failure(step, rank, text);
+        }
+    }
+
+    /** Refuses what must be refused, and fills in what is missing. */
+    private void finish() {
+        for (Map.Entry<Labels, Group> e : groups.entrySet()) {
+            refuseDuplicates(e.getKey(), e.getValue());
+        }
+        Failure f = failure;
+        if (f != null) {
+            throw QueryRun.failure(f.text);
+        }
+        if (matching.fills()) {
+            for (Map.Entry<Labels, Group> e : groups.entrySet()) {
+                Group g = e.getValue();
+                if (fillOne() != null) {
+                    for (Row m : g.manyRows) {
+                        fillOneSide(e.getKey(), g, m);
+                    }
+                }
+                Double missing = fillMany();
+                if (missing != null) {
+                    for (Row o : g.oneRows) {
+                        fillManySide(e.getKey(), g, o, missing);
+                    }
+                }
+            }
+            Failure late = failure;
+            if (late != null) {
+                throw QueryRun.failure(late.text);
+            }
+        }
+    }
+
+    private void refuseDuplicates(Labels k, Group g) {
+        if (g.oneSeen.size() < 2) {
+            return;
+        }
+        g.oneSeen.sort((a, b) -> Integer.compare(a.order, b.order));
+        for (int j = 1; j < g.oneSeen.size(); j++) {
+            for (int i = 0; i < j; i++) {
+                Seen a = g.oneSeen.get(i);
+                Seen b = g.oneSeen.get(j);
+                BitSet both = (BitSet) a.steps.clone();
+                both.and(b.steps);
+                if (!matching.fills()) {
+                    both.and(manyPresent);
+                }
+                int step = both.nextSetBit(0);
+                if (step >= 0) {
+                    boolean inOrder = a.labels.compareTo(b.labels) <= 0;
+                    refuse(step, 0, "found duplicate series for the match group " + k + " on the " + (swapped ? "left" : "right")
+                            + " hand-side of the operation: [" + (inOrder ? a.labels : b.labels) + ", " + (inOrder ? b.labels : a.labels)
+                            + "];many-to-many matching not allowed: matching labels must be unique on one side");
+                }
+            }
+        }
+    }
+
+    /** Gives a row of the "many" side the filled-in value where it has no partner. */
+    private void fillOneSide(Labels k, Group g, Row m) {
+        Double fill = fillOne();
+        if (fill == null) {
+            return;
+        }
+        Row out = Row.empty(result(m.labels, k), m.dropName || returnBool, grid.count());
+        for (int i = 0; i < grid.count(); i++) {
+            if (m.has(i) && !hasOne(g, i)) {
+                if (matchedBefore(g, out.labels, i)) {
+                    refuse(i, 1, oneToOne
+                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                            : "multiple matches for labels: grouping labels must ensure unique matches");
+                    continue;
+                }
+                compute(m.values[i], m.histogram(i), fill, null, out, i);
+            }
+        }
+        if (!out.isEmpty()) {
+            ready.add(out);
+        }
+    }
+
+    private static boolean hasOne(Group g, int step) {
+        for (Seen s : g.oneSeen) {
+            if (s.steps.get(step)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void fillManySide(Labels k, Group g, Row o, double fill) {
+        Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
+        BitSet steps = g.manySteps;
+        for (int i = 0; i < grid.count(); i++) {
+            if (o.has(i) && (steps == null || !steps.get(i))) {
+                compute(fill, null, o.values[i], o.histogram(i), out, i);
+            }
+        }
+        if (!out.isEmpty()) {
+            ready.add(out);
+        }
+    }
+
+    @Override
+    void release() {
+        run.drop(held);
+        held = 0;
+        groups.clear();
+        ready.clear();
+    }
+}

@@ -1,0 +1,21 @@
+package io.varve.promql.exec;
+
+import io.varve.model.Labels;
+import io.varve.model.SampleBuffer;
+import io.varve.promql.function.Notes;
+import io.varve.promql.function.Row;
+import org.jspecify.annotations.Nullable;
+
+/** Makes a row of the samples of one series. Holds scratch arrays: one thread at a time. */
+interface Kernel {
+    /**
+     * The row, null where it would be empty.
+     *
+     * @param dropName whether the series' name is to be dropped at the end
+     */
+    @Nullable
+    Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count);
+
+    /** Bytes of memory that the scratch arrays hold. */
+    long bytes();
+}

@@ -1,0 +1,325 @@
+package io.varve.promql.exec;
+
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.SampleBuffer;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Notes;
+import io.varve.promql.function.Row;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Series from the source, decoded and turned into rows in batches. Batches run on all cores; rows come out in the order of the
+ * series, and what a batch holds does not depend on how many cores there are, so that answers do not either.
+ */
+final class Leaf extends Operator {
+    /** Bytes of result rows in a batch, about. */
+    private static final long BATCH_BYTES = 1 << 20;
+
+    private final List<Matcher> matchers;
+    private final List<Matcher> filters;
+    private final SelectHints hints;
+    private final Supplier<Kernel> kernels;
+    private final int batchSize;
+    private final int maxBatches;
+    private final ConcurrentLinkedQueue<Scratch> scratch = new ConcurrentLinkedQueue<>();
+    private final ArrayDeque<Batch> batches = new ArrayDeque<>();
+    private @Nullable SeriesSet set;
+    private boolean exhausted;
+    private volatile boolean ended;
+    private @Nullable Batch current;
+    private int position;
+
+    Leaf(QueryRun run, Grid grid, String name, String detail, List<Matcher> matchers, List<Matcher> filters, SelectHints hints,
+            Supplier<Kernel> kernels) {
+        super(run, grid, name, detail, List.of());
+        this.matchers = matchers;
+        this.filters = filters;
+        this.hints = hints;
+        this.kernels = kernels;
+        this.batchSize = (int) Math.max(4, Math.min(64, BATCH_BYTES / (8L * Math.max(1, grid.count()))));
+        this.maxBatches = run.workers == null ? 1 : run.options.threads() * 2;
+    }
+
+    /** Asks the source, so that it can begin while others are read. */
+    void open() {
+        if (set == null) {
+            set = run.source.select(run.context, hints, matchers);
+        }
+    }
+
+    private final class Scratch {
+        final SampleBuffer samples = new SampleBuffer(256);
+        final Kernel kernel = kernels.get();
+        long reserved;
+
+        void account() {
+            long now = 16L * samples.timestamps.length + kernel.bytes();
+            if (now > reserved) {
+                memory.reserve(now - reserved);
+                reserved = now;
+            }
+        }
+    }
+
+    private final class Batch implements Runnable {
+        static final int WAITING = 0;
+        static final int RUNNING = 1;
+        static final int DONE = 2;
+
+        final List<Series> series = new ArrayList<>(batchSize);
+        final List<Row> rows = new ArrayList<>(batchSize);
+        final Notes notes = new Notes();
+        final SampleCount count = new SampleCount(run.totalPerStep == null ? 0 : grid.count());
+        final AtomicInteger state = new AtomicInteger(WAITING);
+        long encoded;
+        long bytes;
+        long held;
+        @Nullable
+        Throwable failure;
+
+        @Override
+        public void run() {
+            if (state.compareAndSet(WAITING, RUNNING)) {
+                work();
+            }
+        }
+
+        boolean claim() {
+            return state.compareAndSet(WAITING, RUNNING);
+        }
+
+        void work() {
+            Scratch s = null;
+            try {
+                s = scratch.poll();
+                if (s == null) {
+                    s = new Scratch();
+                    s.account();
+                }
+                for (int i = 0; i < series.size() && !ended; i++) {
+                    run.context.check();
+                    one(series.get(i), s);
+                }
+                series.clear();
+            } catch (Throwable t) {
+                failure = t;
+            } finally {
+                if (s != null) {
+                    scratch.add(s);
+                }
+                synchronized (this) {
+                    state.set(DONE);
+                    notifyAll();
+                }
+            }
+        }
+
+        private void one(Series from, Scratch s) {
+            s.samples.clear();
+            from.read(s.samples);
+            s.account();
+            Leaf.this.run.hold(s.samples.size);
+            long histogramBytes = 0;
+            try {
+                if (s.samples.histograms != null) {
+                    for (int i = 0; i < s.samples.size; i++) {
+                        var h = s.samples.histogram(i);
+                        histogramBytes += h == null ? 0 : h.bytes();
+                    }
+                    memory.reserve(histogramBytes);
+                }
+                Row row = s.kernel.row(from.labels(), false, s.samples, notes, count);
+                if (row != null) {
+                    long b = row.bytes();
+                    memory.reserve(b);
+                    bytes += b;
+                    long points = row.values.length;
+                    Leaf.this.run.hold(points);
+                    held += points;
+                    rows.add(row);
+                }
+            } finally {
+                memory.release(histogramBytes);
+                Leaf.this.run.drop(s.samples.size);
+            }
+        }
+
+        synchronized void await() {
+            boolean interrupted = false;
+            while (state.get() != DONE) {
+                try {
+                    wait();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    @Override
+    @Nullable
+    Row produce() {
+        while (true) {
+            Batch b = current;
+            if (b != null) {
+                if (position < b.rows.size()) {
+                    return b.rows.set(position++, SPENT);
+                }
+                finish(b);
+                current = null;
+            }
+            fill();
+            b = batches.poll();
+            if (b == null) {
+                return null;
+            }
+            complete(b);
+            if (b.failure != null) {
+                finish(b);
+                throw rethrow(b.failure);
+            }
+            run.notes.addAll(b.notes);
+            run.totalSamples += b.count.total;
+            run.samplesRead += b.count.read;
+            addPerStep(b.count);
+            current = b;
+            position = 0;
+        }
+    }
+
+    private static final Row SPENT = new Row(Labels.EMPTY, false, new double[0]);
+
+    private void addPerStep(SampleCount count) {
+        long[] total = run.totalPerStep;
+        if (total == null || count.perStep == null) {
+            return;
+        }
+        // Steps of a subquery or of something evaluated once count where the query's own step sees them: at its last.
+        boolean same = grid.equals(run.grid);
+        for (int i = 0; i < count.perStep.length; i++) {
+            total[same ? i : total.length - 1] += count.perStep[i];
+        }
+        if (run.readPerStep != null && total.length > 0) {
+            run.readPerStep[total.length - 1] += count.read;
+        }
+    }
+
+    static RuntimeException rethrow(Throwable t) {
+        if (t instanceof RuntimeException e) {
+            return e;
+        }
+        if (t instanceof Error e) {
+            throw e;
+        }
+        return new IllegalStateException(t);
+    }
+
+    /** Keeps enough batches under way. */
+    private void fill() {
+        open();
+        SeriesSet from = set;
+        while (!exhausted && from != null && batches.size() < maxBatches) {
+            Batch b = new Batch();
+            while (b.series.size() < batchSize) {
+                run.context.check();
+                Series s = from.next();
+                if (s == null) {
+                    exhausted = true;
+                    break;
+                }
+                if (passes(s.labels())) {
+                    long e = s.encodedBytes();
+                    memory.reserve(e);
+                    b.encoded += e;
+                    b.series.add(s);
+                }
+            }
+            if (b.series.isEmpty()) {
+                break;
+            }
+            batches.add(b);
+            Executor workers = run.workers;
+            if (workers != null) {
+                try {
+                    workers.execute(b);
+                } catch (RejectedExecutionException e) {
+                    // The pool is full or closing: this thread runs it when its turn comes.
+                    continue;
+                }
+            }
+        }
+    }
+
+    private boolean passes(Labels labels) {
+        for (Matcher m : filters) {
+            if (!m.matches(labels.get(m.name()))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Sees to it that the batch is done, working on it or on later ones meanwhile. */
+    private void complete(Batch b) {
+        if (b.claim()) {
+            b.work();
+            return;
+        }
+        for (Batch later : batches) {
+            if (b.state.get() == Batch.DONE) {
+                return;
+            }
+            if (later.claim()) {
+                later.work();
+            }
+        }
+        b.await();
+    }
+
+    private void finish(Batch b) {
+        memory.release(b.bytes + b.encoded);
+        run.drop(b.held);
+        b.bytes = 0;
+        b.encoded = 0;
+        b.held = 0;
+        b.rows.clear();
+    }
+
+    @Override
+    void release() {
+        ended = true;
+        try {
+            SeriesSet s = set;
+            if (s != null) {
+                s.close();
+            }
+        } finally {
+            for (Batch b : batches) {
+                if (!b.claim()) {
+                    b.await();
+                }
+                finish(b);
+            }
+            batches.clear();
+            Batch b = current;
+            if (b != null) {
+                finish(b);
+            }
+        }
+    }
+}

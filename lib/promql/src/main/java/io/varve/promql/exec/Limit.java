@@ -1,0 +1,98 @@
+package io.varve.promql.exec;
+
+import io.varve.model.GoFloat;
+import io.varve.model.LabelHash;
+import io.varve.model.Labels;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Row;
+import io.varve.promql.parser.Position;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** {@code limitk} and {@code limit_ratio}: rows pass or do not, step by step. */
+final class Limit extends Operator {
+    private static final double MAX_HASH = 0x1p64;
+
+    private final boolean ratio;
+    private final Grouping grouping;
+    private final Position parameterPosition;
+    private final Map<Labels, int[]> taken = new HashMap<>();
+    private double @Nullable [] parameter;
+    private int[] k = new int[0];
+
+    Limit(QueryRun run, Grid grid, String detail, Operator input, Operator parameter, boolean ratio, Grouping grouping,
+            Position parameterPosition) {
+        super(run, grid, "Aggregate", (ratio ? "limit_ratio" : "limitk") + (detail.isEmpty() ? "" : " " + detail),
+                List.of(input, parameter));
+        this.ratio = ratio;
+        this.grouping = grouping;
+        this.parameterPosition = parameterPosition;
+    }
+
+    @Override
+    @Nullable
+    Row produce() {
+        double[] p = parameter;
+        if (p == null) {
+            p = inputs.get(1).scalar();
+            parameter = p;
+            if (ratio) {
+                cap(p);
+            } else {
+                k = TopK.wholeNumbers(p);
+            }
+        }
+        while (true) {
+            Row row = inputs.getFirst().next();
+            if (row == null) {
+                return null;
+            }
+            if (ratio) {
+                double offset = unsigned(LabelHash.stringLabels(row.labels)) / MAX_HASH;
+                for (int i = 0; i < row.values.length; i++) {
+                    double r = p[i];
+                    if (!(r >= 0 ? offset < r : offset >= 1.0 + r)) {
+                        row.clear(i);
+                    }
+                }
+            } else {
+                Labels key = grouping.key(row.labels);
+                int[] counts = taken.get(key);
+                if (counts == null) {
+                    memory.reserve(4L * grid.count() + 100);
+                    counts = new int[grid.count()];
+                    taken.put(key, counts);
+                }
+                for (int i = 0; i < row.values.length; i++) {
+                    if (row.has(i) && counts[i]++ >= k[i]) {
+                        row.clear(i);
+                    }
+                }
+            }
+            if (!row.isEmpty()) {
+                return row;
+            }
+        }
+    }
+
+    private void cap(double[] p) {
+        for (int i = 0; i < p.length; i++) {
+            double r = p[i];
+            if (Double.isNaN(r)) {
+                throw QueryRun.failure("Ratio value is NaN");
+            }
+            double capped = Math.max(-1, Math.min(1, r));
+            if (capped != r) {
+                run.notes.warn(parameterPosition, "ratio value should be between -1 and 1, got " + GoFloat.general(r) + ", capping to "
+                        + GoFloat.general(capped));
+                p[i] = capped;
+            }
+        }
+    }
+
+    private static double unsigned(long v) {
+        return v >= 0 ? v : (v >>> 1 | v & 1) * 2.0;
+    }
+}

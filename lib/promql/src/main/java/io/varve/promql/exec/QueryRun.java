@@ -1,0 +1,115 @@
+package io.varve.promql.exec;
+
+import io.varve.model.InvalidRequestException;
+import io.varve.model.LimitExceededException;
+import io.varve.model.QueryContext;
+import io.varve.model.SeriesSource;
+import io.varve.promql.EngineOptions;
+import io.varve.promql.Feature;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Notes;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/** What the operators of one query share. */
+public final class QueryRun {
+    /** Deadline, cancellation, memory. */
+    final QueryContext context;
+    /** Where series come from. */
+    final SeriesSource source;
+    /** How the engine behaves. */
+    final EngineOptions options;
+    /** How far instant selectors look back. */
+    final long lookback;
+    /** The steps of the whole query. */
+    final Grid grid;
+    /** Whether the query asks for one instant. */
+    final boolean instant;
+    /** Whether time is taken. */
+    final boolean timed;
+    /** Warnings and infos; only the thread that pulls writes to it. */
+    final Notes notes = new Notes();
+    /** Where batches run beside the pulling thread, null where it does all. */
+    final @Nullable Executor workers;
+    /** Whether names are dropped at the end. */
+    final boolean delayedNames;
+    private final AtomicLong held = new AtomicLong();
+    private final AtomicLong peak = new AtomicLong();
+    long totalSamples;
+    long samplesRead;
+    final long @Nullable [] totalPerStep;
+    final long @Nullable [] readPerStep;
+
+    /** One query. */
+    public QueryRun(QueryContext context, SeriesSource source, EngineOptions options, long lookback, Grid grid, boolean instant,
+            boolean perStep, boolean timed, @Nullable Executor workers) {
+        this.context = context;
+        this.source = source;
+        this.options = options;
+        this.lookback = lookback;
+        this.grid = grid;
+        this.instant = instant;
+        this.timed = timed;
+        this.workers = workers;
+        this.delayedNames = options.has(Feature.DELAYED_NAME_REMOVAL);
+        this.totalPerStep = perStep ? new long[grid.count()] : null;
+        this.readPerStep = perStep ? new long[grid.count()] : null;
+    }
+
+    /** Warnings and infos so far. */
+    public Notes notes() {
+        return notes;
+    }
+
+    /** Samples in all windows of all steps. */
+    public long totalSamples() {
+        return totalSamples;
+    }
+
+    /** Samples read, each once. */
+    public long samplesRead() {
+        return samplesRead;
+    }
+
+    /** Most samples held at once. */
+    public long peakSamples() {
+        return peak.get();
+    }
+
+    /** {@link #totalSamples} by step, null where not wanted. */
+    public long @Nullable [] totalPerStep() {
+        return totalPerStep;
+    }
+
+    /** {@link #samplesRead} by step, null where not wanted. */
+    public long @Nullable [] readPerStep() {
+        return readPerStep;
+    }
+
+    /** Counts samples as held. */
+    void hold(long samples) {
+        long now = held.addAndGet(samples);
+        if (now > peak.get()) {
+            peak.accumulateAndGet(now, Math::max);
+        }
+        if (options.maxSamples() > 0 && now > options.maxSamples()) {
+            held.addAndGet(-samples);
+            throw new LimitExceededException("query.max-samples",
+                    "query processing would load too many samples into memory in query execution");
+        }
+    }
+
+    /** Counts samples as let go. */
+    void drop(long samples) {
+        held.addAndGet(-samples);
+    }
+
+    static InvalidRequestException failure(String text) {
+        return new InvalidRequestException(InvalidRequestException.Kind.EXECUTION, text);
+    }
+
+    static InvalidRequestException sameLabels() {
+        return failure("vector cannot contain metrics with the same labelset");
+    }
+}

@@ -1,0 +1,54 @@
+package io.varve.promql.exec;
+
+import io.varve.model.Labels;
+import io.varve.model.SampleBuffer;
+import io.varve.promql.function.Notes;
+import io.varve.promql.function.RangeFunction;
+import io.varve.promql.function.Row;
+import io.varve.promql.function.Windows;
+import org.jspecify.annotations.Nullable;
+
+/** A function over a range, of stored series or of a subquery's rows. */
+final class RangeKernel implements Kernel {
+    private final Windows windows;
+    private final RangeFunction function;
+    /** Whether the function drops names, and so that it happens now. */
+    private final boolean dropsName;
+    private final boolean dropNow;
+    /** Whether samples are counted: a subquery's were counted already. */
+    private final boolean counts;
+
+    RangeKernel(Windows windows, RangeFunction function, boolean dropsName, boolean dropNow, boolean counts) {
+        this.windows = windows;
+        this.function = function;
+        this.dropsName = dropsName;
+        this.dropNow = dropNow;
+        this.counts = counts;
+    }
+
+    @Override
+    public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+        windows.load(labels, samples);
+        if (counts) {
+            count.total += windows.samplesInWindows(count.perStep);
+            count.read += windows.samplesRead();
+        }
+        if (windows.isEmpty()) {
+            return null;
+        }
+        Row row = Row.empty(labels, dropName || dropsName, windows.grid.count());
+        function.apply(windows, row, notes);
+        if (row.isEmpty()) {
+            return null;
+        }
+        if (dropsName && dropNow) {
+            row.labels = Names.drop(labels);
+        }
+        return row;
+    }
+
+    @Override
+    public long bytes() {
+        return windows.bytes();
+    }
+}

@@ -1,0 +1,119 @@
+package io.varve.promql.exec;
+
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Row;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** One input for several readers: rows are held until the slowest reader has had them. Readers get copies. */
+final class SharedRows {
+    private final QueryRun run;
+    private final Grid grid;
+    private final Operator input;
+    private final List<Reader> readers = new ArrayList<>();
+    private final int expected;
+    /** Rows that some reader still wants, from {@link #head} on. */
+    private final ArrayList<@Nullable Row> window = new ArrayList<>();
+    private int head;
+    private final Memory memory;
+    private long first;
+    private boolean ended;
+    private int open;
+
+    SharedRows(QueryRun run, Grid grid, Operator input, int expected) {
+        this.run = run;
+        this.grid = grid;
+        this.input = input;
+        this.expected = expected;
+        this.memory = new Memory(run.context.budget(), "Shared");
+    }
+
+    Operator reader(int number) {
+        Reader r = new Reader(number);
+        readers.add(r);
+        open++;
+        return r;
+    }
+
+    private void trim() {
+        long slowest = Long.MAX_VALUE;
+        for (Reader r : readers) {
+            if (!r.over) {
+                slowest = Math.min(slowest, r.position);
+            }
+        }
+        // Readers that are yet to be built will want everything.
+        if (readers.size() < expected) {
+            return;
+        }
+        while (head < window.size() && first < slowest) {
+            letGo(head++);
+            first++;
+        }
+        if (head > 64 && head > window.size() / 2) {
+            window.subList(0, head).clear();
+            head = 0;
+        }
+    }
+
+    private void letGo(int i) {
+        Row row = window.set(i, null);
+        if (row != null) {
+            memory.release(row.bytes());
+            run.drop(row.values.length);
+        }
+    }
+
+    private final class Reader extends Operator {
+        long position;
+        boolean over;
+
+        Reader(int number) {
+            super(SharedRows.this.run, SharedRows.this.grid, "Shared", "#" + number, readers.isEmpty() ? List.of(input) : List.of());
+        }
+
+        @Override
+        @Nullable
+        Row produce() {
+            int index = Math.toIntExact(position - first);
+            if (head + index < window.size()) {
+                position++;
+                Row held = Objects.requireNonNull(window.get(head + index));
+                Row copy = held.copy();
+                trim();
+                return copy;
+            }
+            if (ended) {
+                return null;
+            }
+            Row row = input.next();
+            if (row == null) {
+                ended = true;
+                return null;
+            }
+            SharedRows.this.memory.reserve(row.bytes());
+            SharedRows.this.run.hold(row.values.length);
+            window.add(row);
+            position++;
+            Row copy = row.copy();
+            trim();
+            return copy;
+        }
+
+        @Override
+        void release() {
+            over = true;
+            if (--open == 0) {
+                for (; head < window.size(); head++) {
+                    letGo(head);
+                }
+                window.clear();
+                SharedRows.this.memory.close();
+            } else {
+                trim();
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+package io.varve.promql.exec;
+
+import io.varve.model.GoFloat;
+import io.varve.model.Labels;
+import io.varve.promql.function.Grid;
+import io.varve.promql.function.Row;
+import io.varve.promql.parser.Position;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code topk} and {@code bottomk}: holds rows that are among the k at some step, nothing else. Which of equal ones stays follows
+ * the binary heap that Prometheus uses.
+ */
+final class TopK extends Operator {
+    private final boolean top;
+    private final Grouping grouping;
+    private final Position position;
+    private @Nullable Iterator<Row> output;
+    private final Map<Row, Held> rows = new HashMap<>();
+    private long held;
+
+    /** A row with the number of steps at which it is among the k. */
+    private static final class Held {
+        final Row row;
+        final int order;
+        final long bytes;
+        int uses;
+
+        Held(Row row, int order, long bytes) {
+            this.row = row;
+            this.order = order;
+            this.bytes = bytes;
+        }
+    }
+
+    /** The k of one group at one step: a heap with the worst at its root. */
+    private static final class Heap {
+        double[] values = new double[2];
+        Held[] from = new Held[2];
+        int size;
+    }
+
+    TopK(QueryRun run, Grid grid, String detail, Operator input, Operator parameter, boolean top, Grouping grouping, Position position) {
+        super(run, grid, "Aggregate", (top ? "topk" : "bottomk") + (detail.isEmpty() ? "" : " " + detail), List.of(input, parameter));
+        this.top = top;
+        this.grouping = grouping;
+        this.position = position;
+    }
+
+    /** The parameter as whole numbers by step; those below 1 give nothing. */
+    static int[] wholeNumbers(double[] parameter) {
+        int[] k = new int[parameter.length];
+        for (int i = 0; i < k.length; i++) {
+            double p = parameter[i];
+            if (Double.isNaN(p)) {
+                throw QueryRun.failure("Parameter value is NaN");
+            }
+            if (p >= 0x1p63) {
+                throw QueryRun.failure("Scalar value " + GoFloat.general(p) + " overflows int64");
+            }
+            if (p < -0x1p63) {
+                throw QueryRun.failure("Scalar value " + GoFloat.general(p) + " underflows int64");
+            }
+            k[i] = (int) Math.max(0, Math.min(Integer.MAX_VALUE, (long) p));
+        }
+        return k;
+    }
+
+    @Override
+    @Nullable
+    Row produce() {
+        Iterator<Row> it = output;
+        if (it == null) {
+            it = consume().iterator();
+            output = it;
+        }
+        return it.hasNext() ? it.next() : null;
+    }
+
+    private List<Row> consume() {
+        int[] k = wholeNumbers(inputs.get(1).scalar());
+        Map<Labels, Heap[]> groups = new LinkedHashMap<>();
+        int order = 0;
+        while (true) {
+            Row row = inputs.getFirst().next();
+            if (row == null) {
+                break;
+            }
+            Labels key = grouping.key(row.labels);
+            Heap[] heaps = groups.get(key);
+            if (heaps == null) {
+                memory.reserve(8L * grid.count() + 100);
+                heaps = new Heap[grid.count()];
+                groups.put(key, heaps);
+            }
+            Held h = new Held(row, order++, row.bytes());
+            for (int i = 0; i < row.values.length; i++) {
+                if (row.histogram(i) != null) {
+                    if (k[i] > 0) {
+                        run.notes.info(position, "ignored histogram in " + (top ? "topk" : "bottomk") + " aggregation");
+                    }
+                } else if (row.hasFloat(i) && k[i] > 0) {
+                    Heap heap = heaps[i];
+                    if (heap == null) {
+                        memory.reserve(80);
+                        heap = new Heap();
+                        heaps[i] = heap;
+                    }
+                    offer(heap, k[i], row.values[i], h);
+                }
+            }
+            if (h.uses > 0) {
+                memory.reserve(h.bytes);
+                run.hold(row.values.length);
+                held += row.values.length;
+                rows.put(row, h);
+            }
+        }
+        return grid.count() == 1 ? ranked(groups) : masked(groups);
+    }
+
+    private void offer(Heap heap, int k, double v, Held h) {
+        if (heap.size < k) {
+            if (heap.size == heap.values.length) {
+                memory.reserve(12L * heap.size);
+                heap.values = Arrays.copyOf(heap.values, heap.size * 2);
+                heap.from = Arrays.copyOf(heap.from, heap.size * 2);
+            }
+            heap.values[heap.size] = v;
+            heap.from[heap.size] = h;
+            h.uses++;
+            up(heap, heap.size++);
+            return;
+        }
+        double worst = heap.values[0];
+        if ((top ? worst < v : worst > v) || Double.isNaN(worst) && !Double.isNaN(v)) {
+            letGo(heap.from[0]);
+            heap.values[0] = v;
+            heap.from[0] = h;
+            h.uses++;
+            down(heap, 0);
+        }
+    }
+
+    private void letGo(Held h) {
+        if (--h.uses == 0 && rows.remove(h.row) != null) {
+            memory.release(h.bytes);
+            run.drop(h.row.values.length);
+            held -= h.row.values.length;
+        }
+    }
+
+    /** Whether the value at {@code i} is worse than that at {@code j}; not-a-number is the worst. */
+    private boolean worse(Heap h, int i, int j) {
+        double a = h.values[i];
+        if (Double.isNaN(a)) {
+            return true;
+        }
+        return top ? a < h.values[j] : a > h.values[j];
+    }
+
+    private static void swap(Heap h, int i, int j) {
+        double v = h.values[i];
+        h.values[i] = h.values[j];
+        h.values[j] = v;
+        Held f = h.from[i];
+        h.from[i] = h.from[j];
+        h.from[j] = f;
+    }
+
+    private void up(Heap h, int at) {
+        int j = at;
+        while (j > 0) {
+            int parent = (j - 1) / 2;
+            if (!worse(h, j, parent)) {
+                break;
+            }
+            swap(h, parent, j);
+            j = parent;
+        }
+    }
+
+    private void down(Heap h, int at) {
+        int i = at;
+        while (true) {
+            int child = 2 * i + 1;
+            if (child >= h.size) {
+                break;
+            }
+            if (child + 1 < h.size && worse(h, child + 1, child)) {
+                child++;
+            }
+            if (!worse(h, child, i)) {
+                break;
+            }
+            swap(h, i, child);
+            i = child;
+        }
+    }
+
+    /** At one instant: the best first, group by group. */
+    private List<Row> ranked(Map<Labels, Heap[]> groups) {
+        List<Row> out = new ArrayList<>();
+        for (Heap[] heaps : groups.values()) {
+            Heap h = heaps[0];
+            if (h == null) {
+                continue;
+            }
+            for (int i = 1; i < h.size; i++) {
+                for (int j = i; j > 0 && worse(h, j - 1, j); j--) {
+                    if (Double.isNaN(h.values[j - 1]) && Double.isNaN(h.values[j])) {
+                        break;
+                    }
+                    swap(h, j, j - 1);
+                }
+            }
+            for (int i = 0; i < h.size; i++) {
+                Row r = h.from[i].row;
+                r.histograms = null;
+                out.add(r);
+            }
+        }
+        return out;
+    }
+
+    private List<Row> masked(Map<Labels, Heap[]> groups) {
+        Map<Row, Row> results = new HashMap<>();
+        for (Heap[] heaps : groups.values()) {
+            for (int i = 0; i < heaps.length; i++) {
+                Heap h = heaps[i];
+                for (int j = 0; h != null && j < h.size; j++) {
+                    Row from = h.from[j].row;
+                    results.computeIfAbsent(from, r -> Row.empty(r.labels, r.dropName, grid.count())).values[i] = h.values[j];
+                }
+            }
+        }
+        List<Held> inOrder = new ArrayList<>(rows.values());
+        inOrder.sort((a, b) -> Integer.compare(a.order, b.order));
+        List<Row> out = new ArrayList<>();
+        for (Held h : inOrder) {
+            Row r = results.get(h.row);
+            if (r != null) {
+                out.add(r);
+            }
+        }
+        return out;
+    }
+
+    @Override
+    void release() {
+        run.drop(held);
+        held = 0;
+        rows.clear();
+    }
+}

@@ -1,0 +1,122 @@
+package io.varve.promql.function;
+
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.util.Map;
+import java.util.function.DoubleUnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** Functions of one float. */
+public final class Elementwise {
+    private static final Map<String, DoubleUnaryOperator> MATHS = Map.ofEntries(Map.entry("abs", Math::abs), Map.entry("ceil", Math::ceil),
+            Map.entry("floor", Math::floor), Map.entry("exp", Math::exp), Map.entry("sqrt", Math::sqrt), Map.entry("ln", Math::log),
+            Map.entry("log2", Elementwise::log2), Map.entry("log10", Math::log10), Map.entry("sin", Math::sin), Map.entry("cos", Math::cos),
+            Map.entry("tan", Math::tan), Map.entry("asin", Math::asin), Map.entry("acos", Math::acos), Map.entry("atan", Math::atan),
+            Map.entry("sinh", Math::sinh), Map.entry("cosh", Math::cosh), Map.entry("tanh", Math::tanh),
+            Map.entry("asinh", Elementwise::asinh), Map.entry("acosh", Elementwise::acosh), Map.entry("atanh", Elementwise::atanh),
+            Map.entry("rad", v -> v * Math.PI / 180), Map.entry("deg", v -> v * 180 / Math.PI),
+            Map.entry("sgn", v -> v < 0 ? -1 : v > 0 ? 1 : v));
+
+    private Elementwise() {
+    }
+
+    /** The function of that name, null where there is none. */
+    public static @Nullable DoubleUnaryOperator named(String name) {
+        return MATHS.get(name);
+    }
+
+    private static double log2(double v) {
+        if (v > 0 && !Double.isInfinite(v)) {
+            // Exact for powers of two.
+            int exponent = Math.getExponent(v);
+            if (exponent >= Double.MIN_EXPONENT) {
+                double mantissa = Math.scalb(v, -exponent - 1);
+                return mantissa == 0.5 ? exponent : exponent + 1 + Math.log(mantissa) * (1 / Math.log(2));
+            }
+        }
+        return Math.log(v) * (1 / Math.log(2));
+    }
+
+    private static double asinh(double x) {
+        if (Double.isNaN(x) || Double.isInfinite(x) || x == 0) {
+            return x;
+        }
+        double a = Math.abs(x);
+        double r;
+        if (a > 1L << 28) {
+            r = Math.log(a) + Math.log(2);
+        } else if (a > 2) {
+            r = Math.log(2 * a + 1 / (Math.sqrt(a * a + 1) + a));
+        } else if (a < 1.0 / (1L << 28)) {
+            r = a;
+        } else {
+            r = Math.log1p(a + a * a / (1 + Math.sqrt(1 + a * a)));
+        }
+        return Math.copySign(r, x);
+    }
+
+    private static double acosh(double x) {
+        if (x < 1 || Double.isNaN(x)) {
+            return Double.NaN;
+        }
+        if (x == 1) {
+            return 0;
+        }
+        if (x >= 1L << 28) {
+            return Math.log(x) + Math.log(2);
+        }
+        if (x > 2) {
+            return Math.log(2 * x - 1 / (x + Math.sqrt(x * x - 1)));
+        }
+        double t = x - 1;
+        return Math.log1p(t + Math.sqrt(2 * t + t * t));
+    }
+
+    private static double atanh(double x) {
+        if (x < -1 || x > 1 || Double.isNaN(x)) {
+            return Double.NaN;
+        }
+        double a = Math.abs(x);
+        double r;
+        if (a == 1) {
+            r = Double.POSITIVE_INFINITY;
+        } else if (a < 1.0 / (1L << 28)) {
+            r = a;
+        } else if (a < 0.5) {
+            double t = a + a;
+            r = 0.5 * Math.log1p(t + t * a / (1 - a));
+        } else {
+            r = 0.5 * Math.log1p((a + a) / (1 - a));
+        }
+        return Math.copySign(r, x);
+    }
+
+    /** A part of a date; {@code seconds} since 1970, in UTC. */
+    public static double datePart(String function, double seconds) {
+        long s = truncated(seconds);
+        LocalDateTime t;
+        try {
+            t = LocalDateTime.ofInstant(Instant.ofEpochSecond(s), ZoneOffset.UTC);
+        } catch (DateTimeException e) {
+            t = LocalDateTime.ofInstant(s < 0 ? Instant.MIN : Instant.MAX, ZoneOffset.UTC);
+        }
+        return switch (function) {
+            case "minute" -> t.getMinute();
+            case "hour" -> t.getHour();
+            case "day_of_week" -> t.getDayOfWeek().getValue() % 7;
+            case "day_of_month" -> t.getDayOfMonth();
+            case "day_of_year" -> t.getDayOfYear();
+            case "days_in_month" -> t.toLocalDate().lengthOfMonth();
+            case "month" -> t.getMonthValue();
+            case "year" -> t.getYear();
+            default -> throw new IllegalArgumentException(function);
+        };
+    }
+
+    /** Go's conversion to a 64 bit integer on amd64: what does not fit becomes the least of them. */
+    private static long truncated(double v) {
+        return v >= -0x1p63 && v < 0x1p63 ? (long) v : Long.MIN_VALUE;
+    }
+}

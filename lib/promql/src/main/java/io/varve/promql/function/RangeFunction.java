@@ -1,0 +1,14 @@
+package io.varve.promql.function;
+
+/**
+ * A function over the windows of one series. Instances hold scratch arrays: one per thread.
+ */
+public interface RangeFunction {
+    /**
+     * Computes all steps.
+     *
+     * @param out comes in empty
+     * @param notes where warnings go
+     */
+    void apply(Windows windows, Row out, Notes notes);
+}

@@ -1,0 +1,137 @@
+package io.varve.promql.function;
+
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.model.SampleBuffer;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One series with its values over all steps: what operators pass on. Owned by whoever holds it last, who may change it.
+ *
+ * <p>
+ * At a step there is a histogram, a float or nothing. Nothing is told from a float by the stale marker's bits: stale samples are
+ * dropped where series are read, and no arithmetic makes a marker, so that it is free to mean absence.
+ */
+public final class Row {
+    /** Bits of a value that says that there is none. */
+    public static final long ABSENT_BITS = SampleBuffer.STALE_NAN_BITS;
+    /** The value that says that there is none. */
+    public static final double ABSENT = SampleBuffer.STALE_NAN;
+
+    /** The labels. */
+    public Labels labels;
+    /** Whether the metric's name is to be dropped at the end of the query. */
+    public boolean dropName;
+    /** Floats by step, {@link #ABSENT} where there is none. */
+    public double[] values;
+    /** Histograms by step, or null where there is none at all. */
+    public @Nullable FloatHistogram @Nullable [] histograms;
+
+    /** Takes ownership of the values. */
+    public Row(Labels labels, boolean dropName, double[] values) {
+        this.labels = labels;
+        this.dropName = dropName;
+        this.values = values;
+    }
+
+    /** A row without any value. */
+    public static Row empty(Labels labels, boolean dropName, int steps) {
+        double[] v = new double[steps];
+        Arrays.fill(v, ABSENT);
+        return new Row(labels, dropName, v);
+    }
+
+    /** Whether the value says that there is none. */
+    public static boolean isAbsent(double v) {
+        return Double.doubleToRawLongBits(v) == ABSENT_BITS;
+    }
+
+    /** Whether there is a float at the step. */
+    public boolean hasFloat(int step) {
+        return Double.doubleToRawLongBits(values[step]) != ABSENT_BITS;
+    }
+
+    /** The histogram at the step, null where there is none. */
+    public @Nullable FloatHistogram histogram(int step) {
+        return histograms == null ? null : histograms[step];
+    }
+
+    /** Whether there is anything at the step. */
+    public boolean has(int step) {
+        return hasFloat(step) || histogram(step) != null;
+    }
+
+    /** Sets a histogram. */
+    public void setHistogram(int step, @Nullable FloatHistogram h) {
+        @Nullable
+        FloatHistogram[] hs = histograms;
+        if (hs == null) {
+            if (h == null) {
+                return;
+            }
+            hs = new FloatHistogram[values.length];
+            histograms = hs;
+        }
+        hs[step] = h;
+        if (h != null) {
+            values[step] = ABSENT;
+        }
+    }
+
+    /** Removes what is at the step. */
+    public void clear(int step) {
+        values[step] = ABSENT;
+        if (histograms != null) {
+            histograms[step] = null;
+        }
+    }
+
+    /** Whether there is nothing at any step. */
+    public boolean isEmpty() {
+        for (int i = 0; i < values.length; i++) {
+            if (has(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** How many steps have something. */
+    public int points() {
+        int n = 0;
+        for (int i = 0; i < values.length; i++) {
+            if (has(i)) {
+                n++;
+            }
+        }
+        return n;
+    }
+
+    /** Bytes of memory; an estimate for budgets. */
+    public long bytes() {
+        long b = 96 + 8L * values.length + 32L * labels.size();
+        @Nullable
+        FloatHistogram[] hs = histograms;
+        if (hs != null) {
+            b += 4L * hs.length;
+            FloatHistogram last = null;
+            for (FloatHistogram h : hs) {
+                if (h != null && h != last) {
+                    b += h.bytes();
+                    last = h;
+                }
+            }
+        }
+        return b;
+    }
+
+    /** A copy that shares nothing that may change. */
+    public Row copy() {
+        Row r = new Row(labels, dropName, values.clone());
+        if (histograms != null) {
+            r.histograms = histograms.clone();
+        }
+        return r;
+    }
+}

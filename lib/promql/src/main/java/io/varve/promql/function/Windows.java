@@ -1,0 +1,269 @@
+package io.varve.promql.function;
+
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.model.SampleBuffer;
+import io.varve.promql.parser.Position;
+import io.varve.promql.parser.VectorSelector.Edges;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The samples of one series as a range function sees them: floats and histograms apart, stale markers gone, and for each step where
+ * its window {@code (start, end]} begins and ends. Reused from series to series; one thread. Fields are public for hot loops.
+ */
+public final class Windows {
+    /** When functions are evaluated. */
+    public final Grid grid;
+    /** Length of the window in milliseconds. */
+    public final long range;
+    /** How far windows lie back; not with {@link #pinned}. */
+    public final long offset;
+    /** Whether all windows are the same, ending at {@link #pin}. */
+    public final boolean pinned;
+    /** Where they end then. */
+    public final long pin;
+    /** What happens at the edges. */
+    public final Edges edges;
+    /** How far {@code anchored} and {@code smoothed} look beyond the edges. */
+    public final long lookback;
+    /** Where the range selector stands in the query, for notes. */
+    public final Position position;
+    /** Whether start timestamps tell resets. */
+    public final boolean useStartTimestamps;
+
+    /** The labels of the series. */
+    public Labels labels = Labels.EMPTY;
+    /** Times of the floats. */
+    public long[] times = new long[0];
+    /** The floats. */
+    public double[] values = new double[0];
+    /** Start timestamps of the floats, or null. */
+    public long @Nullable [] starts;
+    /** How many floats. */
+    public int size;
+    /** By step: the first float in the window. */
+    public int[] lo;
+    /** By step: the first float behind the window. */
+    public int[] hi;
+    /** Times of the histograms. */
+    public long[] histogramTimes = new long[0];
+    /** The histograms. */
+    public FloatHistogram[] histograms = new FloatHistogram[0];
+    /** Start timestamps of the histograms, or null. */
+    public long @Nullable [] histogramStarts;
+    /** How many histograms. */
+    public int histogramSize;
+    /** By step: the first histogram in the window. */
+    public int[] histogramLo = new int[0];
+    /** By step: the first histogram behind the window. */
+    public int[] histogramHi = new int[0];
+
+    private long[] ownTimes = new long[0];
+    private double[] ownValues = new double[0];
+    private long[] ownStarts = new long[0];
+
+    /**
+     * @param at the instant that {@code @} pins the window to, null where there is none
+     */
+    public Windows(Grid grid, long range, long offset, @Nullable Long at, Edges edges, long lookback, Position position,
+            boolean useStartTimestamps) {
+        this.grid = grid;
+        this.range = range;
+        this.offset = offset;
+        this.pinned = at != null;
+        this.pin = at == null ? 0 : at - offset;
+        this.edges = edges;
+        this.lookback = lookback;
+        this.position = position;
+        this.useStartTimestamps = useStartTimestamps;
+        this.lo = new int[grid.count()];
+        this.hi = new int[grid.count()];
+    }
+
+    /** Where the window of a step ends. */
+    public long end(int step) {
+        return pinned ? pin : grid.at(step) - offset;
+    }
+
+    /** The instant that the window of a step begins after. */
+    public long start(int step) {
+        return end(step) - range;
+    }
+
+    /** The name of the metric, "" where it is not known. */
+    public String metric() {
+        return labels.metricName();
+    }
+
+    /** Whether there is any sample. */
+    public boolean isEmpty() {
+        return size == 0 && histogramSize == 0;
+    }
+
+    /** Takes the samples of a series; they are used in place where possible and must stay until the next call. */
+    public void load(Labels seriesLabels, SampleBuffer samples) {
+        labels = seriesLabels;
+        long[] st = useStartTimestamps ? samples.startTimestamps : null;
+        if (samples.histograms == null && noStale(samples.values, samples.size)) {
+            times = samples.timestamps;
+            values = samples.values;
+            size = samples.size;
+            starts = st;
+            histogramSize = 0;
+        } else {
+            split(samples, st);
+        }
+        long before = edges == Edges.NORMAL ? 0 : lookback;
+        long after = edges == Edges.SMOOTHED ? lookback : 0;
+        bounds(times, size, before, after, lo, hi);
+        if (histogramSize > 0) {
+            if (histogramLo.length < grid.count()) {
+                histogramLo = new int[grid.count()];
+                histogramHi = new int[grid.count()];
+            }
+            bounds(histogramTimes, histogramSize, before, after, histogramLo, histogramHi);
+        } else {
+            Arrays.fill(histogramLo, 0);
+            Arrays.fill(histogramHi, 0);
+        }
+    }
+
+    private static boolean noStale(double[] v, int n) {
+        for (int i = 0; i < n; i++) {
+            if (Double.doubleToRawLongBits(v[i]) == SampleBuffer.STALE_NAN_BITS) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void split(SampleBuffer samples, long @Nullable [] st) {
+        int n = samples.size;
+        if (ownTimes.length < n) {
+            ownTimes = new long[n];
+            ownValues = new double[n];
+            ownStarts = new long[n];
+        }
+        int h = 0;
+        if (samples.histograms != null) {
+            if (histograms.length < n) {
+                histograms = new FloatHistogram[n];
+                histogramTimes = new long[n];
+                histogramStarts = null;
+            }
+            if (st != null && (histogramStarts == null || histogramStarts.length < n)) {
+                histogramStarts = new long[histograms.length];
+            }
+        }
+        if (st == null) {
+            histogramStarts = null;
+        }
+        int f = 0;
+        for (int i = 0; i < n; i++) {
+            FloatHistogram histogram = samples.histogram(i);
+            if (histogram != null) {
+                if (histogram.isStale()) {
+                    continue;
+                }
+                histograms[h] = histogram;
+                histogramTimes[h] = samples.timestamps[i];
+                if (st != null && histogramStarts != null) {
+                    histogramStarts[h] = st[i];
+                }
+                h++;
+            } else if (Double.doubleToRawLongBits(samples.values[i]) != SampleBuffer.STALE_NAN_BITS) {
+                ownTimes[f] = samples.timestamps[i];
+                ownValues[f] = samples.values[i];
+                if (st != null) {
+                    ownStarts[f] = st[i];
+                }
+                f++;
+            }
+        }
+        times = ownTimes;
+        values = ownValues;
+        starts = st == null ? null : ownStarts;
+        size = f;
+        histogramSize = h;
+    }
+
+    private void bounds(long[] t, int n, long before, long after, int[] from, int[] to) {
+        int steps = grid.count();
+        if (steps == 0) {
+            return;
+        }
+        int l = 0;
+        int h = 0;
+        if (pinned) {
+            while (h < n && t[h] <= pin + after) {
+                h++;
+            }
+            while (l < h && t[l] <= pin - range - before) {
+                l++;
+            }
+            Arrays.fill(from, 0, steps, l);
+            Arrays.fill(to, 0, steps, h);
+            return;
+        }
+        long end = grid.start() - offset + after;
+        long length = range + before + after;
+        long step = grid.step();
+        for (int i = 0; i < steps; i++) {
+            while (h < n && t[h] <= end) {
+                h++;
+            }
+            long begin = end - length;
+            while (l < h && t[l] <= begin) {
+                l++;
+            }
+            from[i] = l;
+            to[i] = h;
+            end += step;
+        }
+    }
+
+    /** Samples in all windows together, counted as Prometheus does; one in two windows counts twice. */
+    public long samplesInWindows(long @Nullable [] perStep) {
+        long total = 0;
+        for (int i = 0; i < grid.count(); i++) {
+            long c = hi[i] - lo[i];
+            if (histogramSize > 0) {
+                for (int j = histogramLo[i]; j < histogramHi[i]; j++) {
+                    c += histograms[j].sampleSize();
+                }
+            }
+            total += c;
+            if (perStep != null) {
+                perStep[i] += c;
+            }
+        }
+        return total;
+    }
+
+    /** Samples in at least one window. */
+    public long samplesRead() {
+        long read = 0;
+        int seen = 0;
+        int seenHistograms = 0;
+        for (int i = 0; i < grid.count(); i++) {
+            int from = Math.max(seen, lo[i]);
+            if (hi[i] > from) {
+                read += hi[i] - from;
+                seen = hi[i];
+            }
+            if (histogramSize > 0) {
+                for (int j = Math.max(seenHistograms, histogramLo[i]); j < histogramHi[i]; j++) {
+                    read += histograms[j].sampleSize();
+                    seenHistograms = j + 1;
+                }
+            }
+        }
+        return read;
+    }
+
+    /** Bytes of memory that its own arrays hold. */
+    public long bytes() {
+        return 24L * ownTimes.length + 12L * histograms.length + 16L * lo.length;
+    }
+}

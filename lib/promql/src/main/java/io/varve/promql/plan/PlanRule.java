@@ -1,0 +1,15 @@
+package io.varve.promql.plan;
+
+import java.util.List;
+
+/** One rewrite of a plan that changes no answer. Gives back the same node where it does not apply. */
+public interface PlanRule {
+    /** All rules in the order they run in. */
+    List<PlanRule> ALL = List.of();
+
+    /** Its name in EXPLAIN. */
+    String name();
+
+    /** The plan, rewritten. */
+    PlanNode apply(PlanNode root);
+}

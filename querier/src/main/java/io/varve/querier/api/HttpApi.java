@@ -1,0 +1,834 @@
+package io.varve.querier.api;
+
+import io.varve.model.CancelledException;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.Utf8Order;
+import io.varve.model.VarveException;
+import io.varve.promql.Feature;
+import io.varve.promql.PlanTree;
+import io.varve.promql.QueryRequest;
+import io.varve.promql.QueryStats;
+import io.varve.promql.QueryValue;
+import io.varve.promql.parser.AggregateOp;
+import io.varve.promql.parser.AstJson;
+import io.varve.promql.parser.BinaryOp;
+import io.varve.promql.parser.Expr;
+import io.varve.promql.parser.FunctionSignature;
+import io.varve.promql.parser.Functions;
+import io.varve.promql.parser.Parser;
+import io.varve.promql.parser.ParserOptions;
+import io.varve.promql.parser.Prettifier;
+import io.varve.promql.parser.ValueType;
+import io.varve.querier.dedup.DedupFunction;
+import io.varve.querier.dedup.Trace;
+import io.varve.querier.fanout.EndpointSet;
+import io.varve.querier.fanout.SourceOptions;
+import io.varve.querier.fanout.StoreFilter;
+import io.varve.querier.fanout.StoreSource;
+import io.varve.runtime.BuildInfo;
+import io.varve.runtime.http.HttpHandler;
+import io.varve.runtime.http.HttpStatusException;
+import io.varve.runtime.http.Request;
+import io.varve.runtime.http.Response;
+import io.varve.runtime.http.Routes;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
+import io.varve.store.ShardInfo;
+import io.varve.store.StringsResponse;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Instant;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Everything under {@code /api/v1}. Safe for many threads. */
+public final class HttpApi {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
+    private static final int MAX_POINTS = 11_000;
+    private static final int MAX_ANNOTATIONS = 10;
+    private static final String TRUNCATED = "results truncated due to limit";
+    private static final String STORES = "proxy Series(): ";
+
+    /**
+     * What the flags say.
+     *
+     * @param defaultStepMillis step where a range query names none and its range is short
+     * @param autoDownsampling whether range queries may use data as coarse as a fifth of their step
+     * @param instantResolutionMillis coarsest data of instant queries that say {@code auto}
+     * @param metadataRangeMillis how far label and series calls without times look back, 0 = everywhere
+     * @param partialResponse default of the parameter
+     * @param maxReturnedSeries series at most in one answer, 0 = all
+     * @param maxSelectSeries series at most that one selector may match, 0 = all
+     * @param thanosEngine whether the default engine is called {@code thanos}
+     * @param maxReadSamples samples at most in one remote read, 0 = all
+     */
+    public record Config(List<String> replicaLabels, DedupFunction dedup, long defaultStepMillis, boolean autoDownsampling,
+            long instantResolutionMillis, long metadataRangeMillis, boolean partialResponse, boolean rulePartialResponse,
+            boolean targetPartialResponse, boolean metadataPartialResponse, boolean exemplarPartialResponse, boolean statusPartialResponse,
+            int maxReturnedSeries, long maxSelectSeries, boolean thanosEngine, Map<String, String> flags, long maxReadSamples) {
+        /** Copies. */
+        public Config {
+            replicaLabels = List.copyOf(replicaLabels);
+            flags = new TreeMap<>(flags);
+        }
+    }
+
+    private final QueryService queries;
+    private final EndpointSet endpoints;
+    private final Config config;
+    private final Tenancy tenancy;
+    private final ParserOptions language;
+    private final Set<Feature> features;
+    private final SideApis sides;
+    private final RemoteRead remoteRead;
+    private final Instant started = Instant.now();
+
+    /** @param tenantHeader the header that names the tenant */
+    public HttpApi(QueryService queries, EndpointSet endpoints, Config config, String tenantHeader, String defaultTenant, boolean enforceTenancy,
+            String tenantLabel, ParserOptions language, SideApis sides) {
+        this.queries = queries;
+        this.endpoints = endpoints;
+        this.config = config;
+        this.language = language;
+        this.features = queries.engine().options().features();
+        this.tenancy = new Tenancy(tenantHeader, defaultTenant, enforceTenancy, tenantLabel, language);
+        this.sides = sides;
+        this.remoteRead = new RemoteRead(queries, config, tenancy);
+    }
+
+    /** The tenant of a request, for metrics; the default where the name is not valid. */
+    public String tenantOf(Request request) {
+        try {
+            return tenancy.of(request);
+        } catch (ApiException e) {
+            return "";
+        }
+    }
+
+    /** Adds the paths. */
+    public Routes.Builder routes(Routes.Builder b) {
+        both(b, "query", "/api/v1/query", this::query);
+        both(b, "query_range", "/api/v1/query_range", this::queryRange);
+        both(b, "query_explain", "/api/v1/query_explain", (q, r) -> explain(q, r, false));
+        both(b, "query_range_explain", "/api/v1/query_range_explain", (q, r) -> explain(q, r, true));
+        both(b, "format_query", "/api/v1/format_query", this::format);
+        both(b, "parse_query", "/api/v1/parse_query", this::parse);
+        both(b, "label_names", "/api/v1/labels", this::labelNames);
+        both(b, "series", "/api/v1/series", this::series);
+        get(b, "label_values", "/api/v1/label/{name}/values", this::labelValues);
+        get(b, "stores", "/api/v1/stores", this::stores);
+        get(b, "rules", "/api/v1/rules", (q, r) -> sides.rules(params(q), r, config.rulePartialResponse));
+        get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(r, config.rulePartialResponse));
+        get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(params(q), r, config.targetPartialResponse));
+        get(b, "metadata", "/api/v1/metadata", (q, r) -> sides.metadata(params(q), r, config.metadataPartialResponse));
+        both(b, "exemplars", "/api/v1/query_exemplars", (q, r) -> {
+            Params p = params(q);
+            String tenant = tenancy.of(q);
+            sides.exemplars(p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
+        });
+        get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(params(q), r, config.statusPartialResponse));
+        get(b, "status_flags", "/api/v1/status/flags", this::statusFlags);
+        get(b, "status_runtimeinfo", "/api/v1/status/runtimeinfo", this::runtimeInfo);
+        get(b, "status_buildinfo", "/api/v1/status/buildinfo", this::buildInfo);
+        get(b, "features", "/api/v1/features", this::features);
+        b.post("remote_read", "/api/v1/read", (q, r) -> {
+            try {
+                remoteRead.handle(q, r);
+            } catch (ApiException e) {
+                r.sendText(e.status(), e.getMessage() + "\n");
+            }
+        });
+        return b;
+    }
+
+    private void both(Routes.Builder b, String name, String path, HttpHandler handler) {
+        head(b, path);
+        b.getOrPost(name, path, guarded(handler));
+    }
+
+    private void get(Routes.Builder b, String name, String path, HttpHandler handler) {
+        head(b, path);
+        b.get(name, path, guarded(handler));
+    }
+
+    /** As in Prometheus' router, HEAD is no way to ask. */
+    private static void head(Routes.Builder b, String path) {
+        b.route(null, Set.of("HEAD"), path, (q, r) -> r.sendText(405, "Method Not Allowed\n"));
+    }
+
+    private HttpHandler guarded(HttpHandler handler) {
+        return (request, response) -> {
+            try {
+                handler.handle(request, response);
+            } catch (ApiException e) {
+                fail(response, e);
+            } catch (HttpStatusException e) {
+                throw e;
+            } catch (VarveException e) {
+                fail(response, ApiException.of(e, ""));
+            } catch (IOException e) {
+                throw e; // the client is gone
+            } catch (RuntimeException e) {
+                LOG.atError().addKeyValue("path", request.path()).setCause(e).log("request failed");
+                fail(response, new ApiException(ApiException.Kind.INTERNAL, "internal error: " + e, e));
+            }
+        };
+    }
+
+    private static void fail(Response response, ApiException e) throws IOException {
+        if (response.isCommitted()) {
+            throw new IOException(e.getMessage(), e);
+        }
+        Envelope.error(response, e);
+    }
+
+    static Params params(Request request) {
+        return new Params(request);
+    }
+
+    // --- queries ----------------------------------------------------------------------------------------------------------------
+
+    private SourceOptions sourceOptions(Params p, long resolution) {
+        return new SourceOptions(p.bool("dedup", true), p.replicaLabels(config.replicaLabels), config.dedup, partial(p), resolution,
+                p.storeFilter(), p.shard(), config.maxSelectSeries, p.text("debug").equals("true"));
+    }
+
+    private boolean partial(Params p) {
+        return p.bool("partial_response", config.partialResponse);
+    }
+
+    /** The coarsest data that the request allows. */
+    private long resolution(Params p, long auto) {
+        String v = p.text("max_source_resolution");
+        if (v.isEmpty()) {
+            return config.autoDownsampling ? auto : config.dedup == DedupFunction.VARVE ? SourceOptions.FINEST : 0;
+        }
+        if (v.equals("auto")) {
+            return auto;
+        }
+        long ms = p.duration("max_source_resolution", 0);
+        if (ms < 0) {
+            throw ApiException.badData("negative 'max_source_resolution' is not accepted. Try a positive integer");
+        }
+        return ms;
+    }
+
+    private boolean thanosEngine(Params p) {
+        return switch (p.text("engine")) {
+            case "" -> config.thanosEngine;
+            case "prometheus" -> false;
+            case "thanos" -> true;
+            default -> throw ApiException.badData("'" + p.text("engine") + "' bad engine");
+        };
+    }
+
+    private long timeout(Params p) {
+        String v = p.text("timeout");
+        return v.isEmpty() ? 0 : Math.max(1, Params.parseDuration(v));
+    }
+
+    private void query(Request request, Response response) throws IOException {
+        Params p = params(request);
+        long now = System.currentTimeMillis();
+        long time = p.time("time", now);
+        long timeout = timeout(p);
+        p.bool("dedup", true);
+        p.replicaLabels(config.replicaLabels);
+        p.storeFilter();
+        partial(p);
+        SourceOptions source = sourceOptions(p, resolution(p, config.instantResolutionMillis));
+        boolean thanos = thanosEngine(p);
+        long lookback = p.duration("lookback_delta", 0);
+        int limit = p.limit();
+        String tenant = tenancy.of(request);
+        execute(request, response, p, new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
+                p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
+    }
+
+    private void queryRange(Request request, Response response) throws IOException {
+        Params p = params(request);
+        long start = Params.parseTime(p.text("start"));
+        long end = Params.parseTime(p.text("end"));
+        if (end < start) {
+            throw ApiException.badData("end timestamp must not be before start time");
+        }
+        long step = p.text("step").isEmpty() ? Math.max((end - start) / 250, config.defaultStepMillis) : p.duration("step", 0);
+        if (p.text("step").isEmpty()) {
+            step = Math.max(config.defaultStepMillis, step / 1000 * 1000);
+        }
+        if (step <= 0) {
+            throw ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer");
+        }
+        // Unsigned: the whole of time does not fit into a signed number.
+        if (Long.divideUnsigned(end - start, step) > MAX_POINTS) {
+            throw ApiException.badData(
+                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+        }
+        long timeout = timeout(p);
+        SourceOptions source = sourceOptions(p, resolution(p, step / 5));
+        boolean thanos = thanosEngine(p);
+        long lookback = p.duration("lookback_delta", 0);
+        int limit = p.limit();
+        String tenant = tenancy.of(request);
+        String text = text(tenant, p);
+        checkRangeType(text);
+        execute(request, response, p, new QuerySpec(text, start, end, step, timeout, lookback, source, p.text("analyze").equals("true"),
+                p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
+    }
+
+    private String text(String tenant, Params p) {
+        try {
+            return tenancy.rewrite(tenant, p.text("query"));
+        } catch (InvalidRequestException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
+        }
+    }
+
+    private void checkRangeType(String text) {
+        Expr e = parsed(text);
+        ValueType t = e.type();
+        if (t != ValueType.SCALAR && t != ValueType.VECTOR) {
+            throw ApiException.badData("invalid expression type \"" + (t == ValueType.MATRIX ? "range vector" : "string")
+                    + "\" for range query, must be Scalar or instant Vector");
+        }
+    }
+
+    private Expr parsed(String text) {
+        try {
+            return Parser.parse(text, language);
+        } catch (InvalidRequestException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
+        }
+    }
+
+    private static String origin(Request request) {
+        StringBuilder sb = new StringBuilder(request.remoteAddress());
+        for (String h : List.of("X-Dashboard-Uid", "X-Panel-Id", "X-Grafana-User", "FromAlert")) {
+            String v = request.header(h);
+            if (v != null && v.length() < 200) {
+                sb.append(' ').append(h).append('=').append(v);
+            }
+        }
+        return sb.toString();
+    }
+
+    private void execute(Request request, Response response, Params p, QuerySpec spec, boolean thanos, int limit) throws IOException {
+        AtomicReference<Runnable> cancel = new AtomicReference<>();
+        request.onClientGone(() -> {
+            Runnable c = cancel.get();
+            if (c != null) {
+                c.run();
+            }
+        });
+        try {
+            queries.run(spec, cancel::set, outcome -> answer(response, p, spec, outcome, thanos, limit));
+        } catch (CancelledException e) {
+            throw ApiException.of(e, "");
+        } catch (InvalidRequestException e) {
+            throw ApiException.of(e, "");
+        } catch (VarveException e) {
+            throw ApiException.of(e, "expanding series: " + STORES);
+        }
+    }
+
+    private void answer(Response response, Params p, QuerySpec spec, QueryService.Outcome o, boolean thanos, int limit) throws IOException {
+        QueryContext context = o.call().context();
+        QueryValue value = o.result().value();
+        int size = switch (value) {
+            case QueryValue.Vector v -> v.samples().size();
+            case QueryValue.Matrix m -> m.rows().size();
+            case QueryValue.Scalar s -> 1;
+            case QueryValue.Text t -> 1;
+        };
+        if (config.maxReturnedSeries > 0 && size > config.maxReturnedSeries && (limit == 0 || limit > config.maxReturnedSeries)) {
+            throw new ApiException(ApiException.Kind.EXECUTION, "the answer has " + size + " series, more than " + config.maxReturnedSeries
+                    + " (limit --query.max-returned-series); aggregate, narrow the selector or ask with a limit");
+        }
+        List<String> stores = context.warnings();
+        Set<String> warnings = new LinkedHashSet<>(o.result().warnings(MAX_ANNOTATIONS));
+        warnings.addAll(stores);
+        boolean analyzeRefused = spec.analyze() && !thanos;
+        if (analyzeRefused) {
+            warnings.add("Query not analyzable; change engine to 'thanos'.");
+        }
+        int keep = limit > 0 && size > limit ? limit : size;
+        if (keep < size && !(value instanceof QueryValue.Scalar) && !(value instanceof QueryValue.Text)) {
+            warnings.add(TRUNCATED);
+        }
+        boolean wantsCoverage = p.text("coverage").equals("true") || spec.source().debug();
+        Envelope.success(response, context, List.copyOf(warnings), o.result().infos(MAX_ANNOTATIONS), !stores.isEmpty() || analyzeRefused,
+                wantsCoverage, out -> {
+                    out.open('{').name("resultType").string(value.type()).name("result");
+                    value(out, value, keep);
+                    if (!p.text("stats").isEmpty()) {
+                        out.name("stats");
+                        stats(out, o.result().stats(), spec, o.queuedNanos());
+                    }
+                    out.name("analysis");
+                    if (spec.analyze() && thanos) {
+                        tree(out, o.result().analysis(), true);
+                    } else {
+                        out.open('{').close('}');
+                    }
+                    if (spec.source().debug()) {
+                        out.name("replicas");
+                        traces(out, o.source().traces());
+                    }
+                    out.close('}');
+                });
+    }
+
+    private static void value(JsonOut out, QueryValue value, int keep) throws IOException {
+        switch (value) {
+            case QueryValue.Scalar s -> {
+                StringBuilder sb = new StringBuilder();
+                io.varve.model.GoFloat.appendPlain(sb, s.value());
+                out.point(s.timestampMillis(), sb.toString());
+            }
+            case QueryValue.Text t -> out.point(t.timestampMillis(), t.value());
+            case QueryValue.Vector v -> {
+                out.open('[');
+                for (QueryValue.Sample s : v.samples().subList(0, keep)) {
+                    out.open('{').name("metric").labels(s.labels());
+                    if (s.histogram() != null) {
+                        out.name("histogram").point(s.timestampMillis(), s.histogram());
+                    } else {
+                        out.name("value").point(s.timestampMillis(), s.value());
+                    }
+                    out.close('}');
+                }
+                out.close(']');
+            }
+            case QueryValue.Matrix m -> {
+                out.open('[');
+                for (QueryValue.Row r : m.rows().subList(0, keep)) {
+                    out.open('{').name("metric").labels(r.labels());
+                    if (r.floats().length > 0 || r.histograms().length == 0) {
+                        out.name("values").open('[');
+                        for (int i = 0; i < r.floats().length; i++) {
+                            out.point(r.floatTimes()[i], r.floats()[i]);
+                        }
+                        out.close(']');
+                    }
+                    if (r.histograms().length > 0) {
+                        out.name("histograms").open('[');
+                        for (int i = 0; i < r.histograms().length; i++) {
+                            out.point(r.histogramTimes()[i], r.histograms()[i]);
+                        }
+                        out.close(']');
+                    }
+                    out.close('}');
+                }
+                out.close(']');
+            }
+        }
+    }
+
+    private void stats(JsonOut out, QueryStats s, QuerySpec spec, long queuedNanos) throws IOException {
+        double inner = s.evaluationNanos() / 1e9;
+        double prepare = s.preparationNanos() / 1e9;
+        double sort = s.sortNanos() / 1e9;
+        double total = inner + prepare + sort;
+        out.open('{').name("timings").open('{').name("evalTotalTime").number(total).name("resultSortTime").number(sort)
+                .name("queryPreparationTime").number(prepare).name("innerEvalTime").number(inner).name("execQueueTime")
+                .number(queuedNanos / 1e9).name("execTotalTime").number(total + queuedNanos / 1e9).close('}');
+        out.name("samples").open('{');
+        boolean perStep = spec.perStepStats() && features.contains(Feature.PER_STEP_STATS);
+        if (perStep) {
+            perStep(out.name("totalQueryableSamplesPerStep"), s.stepMillis(), s.totalSamplesPerStep());
+        }
+        out.name("totalQueryableSamples").number(s.totalSamples());
+        if (perStep) {
+            perStep(out.name("samplesReadPerStep"), s.stepMillis(), s.samplesReadPerStep());
+        }
+        if (config.dedup == DedupFunction.VARVE) {
+            out.name("samplesRead").number(s.samplesRead());
+        }
+        out.name("peakSamples").number(s.peakSamples()).close('}').close('}');
+    }
+
+    private static void perStep(JsonOut out, long[] times, long[] counts) throws IOException {
+        out.open('[');
+        for (int i = 0; i < Math.min(times.length, counts.length); i++) {
+            out.open('[').time(times[i]).number(counts[i]).close(']');
+        }
+        out.close(']');
+    }
+
+    private static void tree(JsonOut out, PlanTree t, boolean costs) throws IOException {
+        out.open('{').name("name").string(t.detail().isEmpty() ? "[" + t.operator() + "]" : "[" + t.operator() + "] " + t.detail());
+        if (costs && !t.counters().equals(PlanTree.Counters.NONE)) {
+            out.name("executionTime").string(goDuration(t.counters().nanos())).name("peakSamples").number(t.counters().samples())
+                    .name("totalSamples").number(t.counters().samples()).name("series").number(t.counters().rows()).name("peakBytes")
+                    .number(t.counters().peakBytes());
+        }
+        if (!t.children().isEmpty()) {
+            out.name("children").open('[');
+            for (PlanTree c : t.children()) {
+                tree(out, c, costs);
+            }
+            out.close(']');
+        }
+        out.close('}');
+    }
+
+    private static String goDuration(long nanos) {
+        if (nanos < 1_000_000) {
+            return io.varve.model.GoFloat.plain(nanos / 1e3) + "µs";
+        }
+        return nanos < 1_000_000_000 ? io.varve.model.GoFloat.plain(nanos / 1e6) + "ms" : io.varve.model.GoFloat.plain(nanos / 1e9) + "s";
+    }
+
+    private static void traces(JsonOut out, List<StoreSource.SeriesTrace> traces) throws IOException {
+        out.open('[');
+        for (StoreSource.SeriesTrace t : traces) {
+            out.open('{').name("metric").labels(t.labels()).name("spans").open('[');
+            for (Trace.Part s : t.parts()) {
+                out.open('{').name("from").time(s.from()).name("to").time(s.to()).name("samples").number(s.samples()).name("replica")
+                        .string(s.replica()).name("why").string(s.why()).close('}');
+            }
+            out.close(']').close('}');
+        }
+        out.close(']');
+    }
+
+    private void explain(Request request, Response response, boolean range) throws IOException {
+        Params p = params(request);
+        if (!thanosEngine(p)) {
+            throw ApiException.badData("engine type must be 'thanos'");
+        }
+        long start = range ? Params.parseTime(p.text("start")) : p.time("time", System.currentTimeMillis());
+        long end = range ? Params.parseTime(p.text("end")) : start;
+        if (end < start) {
+            throw ApiException.badData("end timestamp must not be before start time");
+        }
+        long step = range ? p.text("step").isEmpty() ? Math.max(config.defaultStepMillis, (end - start) / 250) : p.duration("step", 0) : 0;
+        if (range && step <= 0) {
+            throw ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer");
+        }
+        String text = text(tenancy.of(request), p);
+        if (range) {
+            checkRangeType(text);
+        } else {
+            parsed(text);
+        }
+        PlanTree plan = queries.engine().explain(new QueryRequest(text, start, end, step, p.duration("lookback_delta", 0), false, false));
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> tree(out, plan, false));
+    }
+
+    private void format(Request request, Response response) throws IOException {
+        String text = Prettifier.format(parsedParameter(params(request)));
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.string(text));
+    }
+
+    private void parse(Request request, Response response) throws IOException {
+        String json = AstJson.write(parsedParameter(params(request)));
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.json(json));
+    }
+
+    private Expr parsedParameter(Params p) {
+        try {
+            return Parser.parse(p.text("query"), language);
+        } catch (InvalidRequestException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "invalid parameter \"query\": " + e.getMessage(), e);
+        }
+    }
+
+    // --- labels and series ------------------------------------------------------------------------------------------------------
+
+    private interface Strings {
+        StringsResponse ask(QueryContext context, List<Matcher> matchers);
+    }
+
+    private void strings(Request request, Response response, Params p, List<List<Matcher>> selectors, int limit, String error, Strings call)
+            throws IOException {
+        try (QueryService.Call c = queries.open(0)) {
+            request.onClientGone(
+                    () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
+            Set<String> values = new TreeSet<>(Utf8Order::compare);
+            Set<String> warnings = new LinkedHashSet<>();
+            try {
+                for (List<Matcher> matchers : selectors.isEmpty() ? List.of(List.<Matcher>of()) : selectors) {
+                    StringsResponse r = call.ask(c.context(), matchers);
+                    values.addAll(r.values());
+                    warnings.addAll(r.warnings());
+                }
+            } catch (VarveException e) {
+                throw e instanceof InvalidRequestException || e instanceof CancelledException
+                        ? ApiException.of(e, error)
+                        : new ApiException(ApiException.Kind.EXECUTION, error + e.getMessage(), e);
+            }
+            List<String> shown = new ArrayList<>(values);
+            if (limit > 0 && shown.size() > limit) {
+                shown = shown.subList(0, limit);
+                warnings.add(TRUNCATED);
+            }
+            List<String> all = shown;
+            Envelope.success(response, c.context(), List.copyOf(warnings), List.of(), !warnings.isEmpty(),
+                    p.text("coverage").equals("true"), out -> out.strings(all));
+        }
+    }
+
+    private void labelNames(Request request, Response response) throws IOException {
+        Params p = params(request);
+        long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
+        boolean partial = partial(p);
+        StoreFilter filter = p.storeFilter();
+        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
+        int limit = p.limit();
+        strings(request, response, p, selectors, limit, "proxy LabelNames(): ", (c, m) -> queries.fanout().labelNames(c,
+                new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
+    }
+
+    private void labelValues(Request request, Response response) throws IOException {
+        Params p = params(request);
+        String name = unescape(request.pathParameter("name"));
+        long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
+        boolean partial = partial(p);
+        StoreFilter filter = p.storeFilter();
+        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
+        int limit = p.limit();
+        if (name.isEmpty()) {
+            Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.strings(List.of()));
+            return;
+        }
+        strings(request, response, p, selectors, limit, "proxy LabelValues(): ", (c, m) -> queries.fanout().labelValues(c,
+                new LabelValuesRequest(name, range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
+    }
+
+    /** {@code U__…}: any name spelled with letters, digits and underscores; what is not spelled right stays as it is. */
+    static String unescape(String s) {
+        if (!s.startsWith("U__")) {
+            return s;
+        }
+        StringBuilder sb = new StringBuilder();
+        int i = 3;
+        while (i < s.length()) {
+            char c = s.charAt(i);
+            if (c != '_') {
+                sb.append(c);
+                i++;
+                continue;
+            }
+            if (i + 1 < s.length() && s.charAt(i + 1) == '_') {
+                sb.append('_');
+                i += 2;
+                continue;
+            }
+            int end = s.indexOf('_', i + 1);
+            if (end < 0 || end - i - 1 > 6 || end == i + 1) {
+                return s;
+            }
+            try {
+                sb.appendCodePoint(Integer.parseInt(s.substring(i + 1, end), 16));
+            } catch (IllegalArgumentException e) {
+                return s;
+            }
+            i = end + 1;
+        }
+        return sb.toString();
+    }
+
+    private void series(Request request, Response response) throws IOException {
+        Params p = params(request);
+        if (p.all("match[]").isEmpty()) {
+            throw ApiException.badData("no match[] parameter provided");
+        }
+        long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
+        String tenant = tenancy.of(request);
+        List<List<Matcher>> selectors = tenancy.bindAll(tenant, p.matchers(true));
+        boolean dedup = p.bool("dedup", true);
+        List<String> replicaLabels = p.replicaLabels(config.replicaLabels);
+        StoreFilter filter = p.storeFilter();
+        boolean partial = partial(p);
+        int limit = p.limit();
+        SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
+                config.maxSelectSeries, false);
+        try (QueryService.Call c = queries.open(0)) {
+            request.onClientGone(
+                    () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
+            SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
+                    limit == 0 ? 0 : limit + 1, true, List.of());
+            List<Labels> found;
+            try {
+                found = seriesOf(c.context(), queries.source(options), hints, selectors, limit);
+            } catch (VarveException e) {
+                throw ApiException.of(e, STORES);
+            }
+            List<String> stores = new ArrayList<>(c.context().warnings());
+            List<Labels> shown = found;
+            if (limit > 0 && found.size() > limit) {
+                shown = found.subList(0, limit);
+                stores.add(TRUNCATED);
+            }
+            List<Labels> all = shown;
+            Envelope.success(response, c.context(), stores, List.of(), !stores.isEmpty(), p.text("coverage").equals("true"), out -> {
+                out.open('[');
+                for (Labels l : all) {
+                    out.labels(l);
+                }
+                out.close(']');
+            });
+        }
+    }
+
+    private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors, int limit) {
+        Set<Labels> seen = new TreeSet<>();
+        long reserved = 0;
+        for (List<Matcher> matchers : selectors) {
+            try (SeriesSet set = source.select(context, hints, matchers)) {
+                Series s;
+                long n = 0;
+                while ((s = set.next()) != null) {
+                    if (seen.add(s.labels())) {
+                        long bytes = 100 + 60L * s.labels().size();
+                        context.budget().reserve(bytes, "label sets of the answer");
+                        reserved += bytes;
+                    }
+                    if (limit > 0 && ++n > limit) {
+                        break;
+                    }
+                }
+            }
+        }
+        context.budget().release(reserved);
+        return new ArrayList<>(seen);
+    }
+
+    // --- stores and status ------------------------------------------------------------------------------------------------------
+
+    private void stores(Request request, Response response) throws IOException {
+        Map<String, List<EndpointSet.Status>> byType = new TreeMap<>();
+        for (EndpointSet.Status s : endpoints.statuses()) {
+            byType.computeIfAbsent(s.component().isEmpty() ? "unknown" : s.component(), k -> new ArrayList<>()).add(s);
+        }
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
+            out.open('{');
+            for (Map.Entry<String, List<EndpointSet.Status>> e : byType.entrySet()) {
+                out.name(e.getKey()).open('[');
+                List<EndpointSet.Status> all = new ArrayList<>(e.getValue());
+                all.sort(java.util.Comparator.comparing(EndpointSet.Status::address));
+                for (EndpointSet.Status s : all) {
+                    out.open('{').name("name").string(s.address()).name("lastCheck")
+                            .string(DateTimeFormatter.ISO_INSTANT.format(Instant.ofEpochMilli(s.lastCheckMillis()))).name("lastError");
+                    String error = s.lastError();
+                    if (error == null) {
+                        out.json("null");
+                    } else {
+                        out.string(error);
+                    }
+                    out.name("labelSets").open('[');
+                    for (Labels l : new TreeSet<>(s.labelSets())) {
+                        out.labels(l);
+                    }
+                    out.close(']').name("minTime").number(s.minTime()).name("maxTime").number(s.maxTime()).close('}');
+                }
+                out.close(']');
+            }
+            out.close('}');
+        });
+    }
+
+    private void statusFlags(Request request, Response response) throws IOException {
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
+            out.open('{');
+            for (Map.Entry<String, String> e : config.flags.entrySet()) {
+                out.name(e.getKey()).string(e.getValue());
+            }
+            out.close('}');
+        });
+    }
+
+    private void runtimeInfo(Request request, Response response) throws IOException {
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("startTime").string(started.toString())
+                .name("CWD").string(System.getProperty("user.dir", "")).name("hostname").string(hostname()).name("serverTime")
+                .string(Instant.now().toString()).name("reloadConfigSuccess").bool(true).name("lastConfigTime").string(started.toString())
+                .name("corruptionCount").number(0).name("goroutineCount").number(Thread.activeCount()).name("GOMAXPROCS")
+                .number(Runtime.getRuntime().availableProcessors()).name("GOMEMLIMIT").number(Runtime.getRuntime().maxMemory()).name("GOGC")
+                .string("").name("GODEBUG").string("").name("storageRetention").string("").close('}'));
+    }
+
+    private static String hostname() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "";
+        }
+    }
+
+    private void buildInfo(Request request, Response response) throws IOException {
+        BuildInfo b = BuildInfo.current();
+        // No member "features": Grafana would take the server for another product.
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("version").string(b.version())
+                .name("revision").string(b.revision()).name("branch").string(b.branch()).name("buildUser").string("").name("buildDate")
+                .string("").name("goVersion").string("java" + Runtime.version().feature()).close('}'));
+    }
+
+    private void features(Request request, Response response) throws IOException {
+        Map<String, Map<String, Boolean>> all = new TreeMap<>();
+        Map<String, Boolean> api = new TreeMap<>();
+        for (String f : List.of("exclude_alerts", "label_values_match", "lifecycle", "query_stats", "query_warnings", "time_range_labels",
+                "time_range_series", "remote_read", "format_query", "parse_query", "coverage")) {
+            api.put(f, true);
+        }
+        all.put("api", api);
+        Map<String, Boolean> promql = new LinkedHashMap<>();
+        for (String f : List.of("at_modifier", "bool", "by", "duration_expr", "group_left", "group_right", "ignoring", "negative_offset", "offset",
+                "on", "per_query_lookback_delta", "subqueries", "without")) {
+            promql.put(f, true);
+        }
+        promql.put("anchored", features.contains(Feature.EXTENDED_RANGE_SELECTORS));
+        promql.put("smoothed", features.contains(Feature.EXTENDED_RANGE_SELECTORS));
+        promql.put("delayed_name_removal", features.contains(Feature.DELAYED_NAME_REMOVAL));
+        for (String f : List.of("fill", "fill_left", "fill_right")) {
+            promql.put(f, features.contains(Feature.BINOP_FILL_MODIFIERS));
+        }
+        promql.put("per_step_stats", features.contains(Feature.PER_STEP_STATS));
+        promql.put("type_and_unit_labels", features.contains(Feature.TYPE_AND_UNIT_LABELS));
+        all.put("promql", new TreeMap<>(promql));
+        Map<String, Boolean> functions = new TreeMap<>();
+        for (FunctionSignature f : Functions.all()) {
+            functions.put(f.name(), !f.experimental() || language.experimentalFunctions());
+        }
+        all.put("promql_functions", functions);
+        Map<String, Boolean> operators = new TreeMap<>();
+        for (AggregateOp op : AggregateOp.values()) {
+            operators.put(op.toString(), true);
+        }
+        for (BinaryOp op : BinaryOp.values()) {
+            operators.put(op.toString(), true);
+        }
+        for (Matcher.Type t : Matcher.Type.values()) {
+            operators.put(t.symbol(), true);
+        }
+        all.put("promql_operators", operators);
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
+            out.open('{');
+            for (Map.Entry<String, Map<String, Boolean>> c : all.entrySet()) {
+                out.name(c.getKey()).open('{');
+                for (Map.Entry<String, Boolean> f : c.getValue().entrySet()) {
+                    out.name(f.getKey()).bool(f.getValue());
+                }
+                out.close('}');
+            }
+            out.close('}');
+        });
+    }
+}

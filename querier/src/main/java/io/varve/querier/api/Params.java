@@ -1,0 +1,316 @@
+package io.varve.querier.api;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.varve.model.GoQuote;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.Matcher;
+import io.varve.model.PromDuration;
+import io.varve.promql.parser.Expr;
+import io.varve.promql.parser.Parser;
+import io.varve.promql.parser.ParserOptions;
+import io.varve.promql.parser.VectorSelector;
+import io.varve.querier.fanout.StoreFilter;
+import io.varve.runtime.http.HttpStatusException;
+import io.varve.runtime.http.Request;
+import io.varve.store.ShardInfo;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Parameters of a request, read as Thanos reads them, with its complaints. */
+final class Params {
+    /** As Prometheus' smallest and largest time of the API, in milliseconds. */
+    static final long MIN_TIME = Long.MIN_VALUE / 1000 + 62_135_596_801L;
+    static final long MAX_TIME = Long.MAX_VALUE / 1000 - 62_135_596_801L;
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Request request;
+
+    Params(Request request) {
+        this.request = request;
+        try {
+            request.parameters();
+        } catch (HttpStatusException e) {
+            if (e.status() == 413) {
+                throw e;
+            }
+            throw new ApiException(ApiException.Kind.BAD_DATA, "parse form: " + e.getMessage(), e);
+        }
+    }
+
+    /** The first value, "" where there is none. */
+    String text(String name) {
+        String v = request.parameter(name);
+        return v == null ? "" : v;
+    }
+
+    List<String> all(String name) {
+        return request.parameterValues(name);
+    }
+
+    /** Go's {@code strconv.ParseBool}. */
+    static boolean parseBool(String name, String v) {
+        return switch (v) {
+            case "1", "t", "T", "TRUE", "true", "True" -> true;
+            case "0", "f", "F", "FALSE", "false", "False" -> false;
+            default -> throw ApiException.badData(
+                    "'" + name + "' parameter: strconv.ParseBool: parsing " + GoQuote.quote(v) + ": invalid syntax");
+        };
+    }
+
+    boolean bool(String name, boolean otherwise) {
+        String v = text(name);
+        return v.isEmpty() ? otherwise : parseBool(name, v);
+    }
+
+    /** Seconds as a float, or RFC 3339; in milliseconds. */
+    static long parseTime(String s) {
+        @Nullable
+        Double d = parseFloat(s);
+        if (d != null) {
+            return millisOfSeconds(d);
+        }
+        try {
+            return OffsetDateTime.parse(s.replace(' ', '!')).toInstant().toEpochMilli();
+        } catch (DateTimeException e) {
+            if (s.equals(Instant.ofEpochSecond(MIN_TIME / 1000).toString())) {
+                return MIN_TIME;
+            }
+            throw ApiException.badData("cannot parse " + GoQuote.quote(s) + " to a valid timestamp");
+        }
+    }
+
+    /** Go's conversion: what does not fit becomes the least second there is; then cut to what the API knows. */
+    private static long millisOfSeconds(double d) {
+        if (Double.isNaN(d) || Double.isInfinite(d)) {
+            return MIN_TIME;
+        }
+        double seconds = d < 0 ? Math.ceil(d) : Math.floor(d);
+        if (seconds >= 9.2e18 || seconds <= -9.2e18) {
+            return MIN_TIME;
+        }
+        double millis = Math.rint((d - seconds) * 1000);
+        if (seconds > MAX_TIME / 1000.0) {
+            return MAX_TIME;
+        }
+        if (seconds < MIN_TIME / 1000.0) {
+            return MIN_TIME;
+        }
+        return (long) seconds * 1000 + (long) millis;
+    }
+
+    /** What Go's ParseFloat takes of decimal numbers; null for what it refuses. */
+    private static @Nullable Double parseFloat(String s) {
+        if (s.isEmpty() || s.length() > 400) {
+            return null;
+        }
+        String low = s.toLowerCase(java.util.Locale.ROOT);
+        switch (low) {
+            case "nan" -> {
+                return Double.NaN;
+            }
+            case "inf", "+inf", "infinity", "+infinity" -> {
+                return Double.POSITIVE_INFINITY;
+            }
+            case "-inf", "-infinity" -> {
+                return Double.NEGATIVE_INFINITY;
+            }
+            default -> {
+                for (int i = 0; i < s.length(); i++) {
+                    char c = s.charAt(i);
+                    if (!(c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E')) {
+                        return null;
+                    }
+                }
+                try {
+                    double d = Double.parseDouble(s);
+                    return Double.isInfinite(d) ? null : d;
+                } catch (NumberFormatException e) {
+                    return null;
+                }
+            }
+        }
+    }
+
+    /** Seconds as a float, or Prometheus' duration; in milliseconds. */
+    static long parseDuration(String s) {
+        @Nullable
+        Double d = parseFloat(s);
+        if (d != null) {
+            double nanos = d * 1e9;
+            if (nanos > Long.MAX_VALUE || nanos < Long.MIN_VALUE || Double.isNaN(nanos)) {
+                throw ApiException.badData("cannot parse " + GoQuote.quote(s) + " to a valid duration. It overflows int64");
+            }
+            return (long) (nanos / 1e6);
+        }
+        try {
+            return PromDuration.parse(s);
+        } catch (InvalidRequestException | IllegalArgumentException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse " + GoQuote.quote(s) + " to a valid duration", e);
+        }
+    }
+
+    /** A duration whose complaint names the parameter. */
+    long duration(String name, long otherwise) {
+        String v = text(name);
+        if (v.isEmpty()) {
+            return otherwise;
+        }
+        try {
+            return parseDuration(v);
+        } catch (ApiException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "'" + name + "' parameter: " + e.getMessage(), e);
+        }
+    }
+
+    long time(String name, long otherwise) {
+        String v = text(name);
+        if (v.isEmpty()) {
+            return otherwise;
+        }
+        try {
+            return parseTime(v);
+        } catch (ApiException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "Invalid time value for '" + name + "': " + e.getMessage(), e);
+        }
+    }
+
+    /** Start and end of metadata calls. */
+    long[] range(long defaultRangeMillis, long now) {
+        try {
+            long start = time("start", defaultRangeMillis > 0 ? now - defaultRangeMillis : MIN_TIME);
+            long end = time("end", defaultRangeMillis > 0 ? now : MAX_TIME);
+            if (end < start) {
+                throw ApiException.badData("end timestamp must not be before start time");
+            }
+            return new long[] {start, end};
+        } catch (ApiException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "bad_data: " + e.getMessage(), e);
+        }
+    }
+
+    int limit() {
+        String v = text("limit");
+        if (v.isEmpty()) {
+            return 0;
+        }
+        try {
+            int n = Integer.parseInt(v);
+            if (n < 0) {
+                throw ApiException.badData("limit must be non-negative");
+            }
+            return n;
+        } catch (NumberFormatException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "strconv.Atoi: parsing " + GoQuote.quote(v) + ": invalid syntax", e);
+        }
+    }
+
+    List<String> replicaLabels(List<String> otherwise) {
+        List<String> given = new ArrayList<>(all("replicaLabels[]"));
+        given.addAll(all("replicaLabels"));
+        if (given.isEmpty()) {
+            return otherwise;
+        }
+        Set<String> out = new LinkedHashSet<>();
+        for (String g : given) {
+            for (String l : g.split(",")) {
+                if (!l.isEmpty()) {
+                    out.add(l);
+                }
+            }
+        }
+        return List.copyOf(out);
+    }
+
+    StoreFilter storeFilter() {
+        List<String> given = all("storeMatch[]");
+        if (given.isEmpty()) {
+            return StoreFilter.ALL;
+        }
+        List<List<Matcher>> out = new ArrayList<>();
+        for (String s : given) {
+            List<Matcher> on = new ArrayList<>();
+            // Only the address is known of a store here; other labels select nothing and drop nothing, as in Thanos.
+            for (Matcher m : selector(s)) {
+                if (m.name().equals(StoreFilter.ADDRESS)) {
+                    on.add(m);
+                }
+            }
+            out.add(on);
+        }
+        return new StoreFilter(out);
+    }
+
+    /** The matchers of a selector in its general form. */
+    static List<Matcher> selector(String s) {
+        try {
+            Expr e = Parser.parse(s, ParserOptions.DEFAULT);
+            if (e instanceof VectorSelector v) {
+                return v.matchers();
+            }
+            throw ApiException.badData("expected type *parser.VectorSelector, got *parser." + goName(e));
+        } catch (InvalidRequestException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
+        }
+    }
+
+    private static String goName(Expr e) {
+        return switch (e) {
+            case io.varve.promql.parser.Call c -> "Call";
+            case io.varve.promql.parser.AggregateExpr a -> "AggregateExpr";
+            case io.varve.promql.parser.BinaryExpr b -> "BinaryExpr";
+            case io.varve.promql.parser.MatrixSelector m -> "MatrixSelector";
+            case io.varve.promql.parser.SubqueryExpr q -> "SubqueryExpr";
+            case io.varve.promql.parser.NumberLiteral n -> "NumberLiteral";
+            case io.varve.promql.parser.StringLiteral t -> "StringLiteral";
+            case io.varve.promql.parser.UnaryExpr u -> "UnaryExpr";
+            case io.varve.promql.parser.ParenExpr p -> "ParenExpr";
+            case io.varve.promql.parser.DurationExpr d -> "DurationExpr";
+            case io.varve.promql.parser.StepInvariantExpr i -> "StepInvariantExpr";
+            case VectorSelector v -> "VectorSelector";
+        };
+    }
+
+    List<List<Matcher>> matchers(boolean required) {
+        List<String> given = all("match[]");
+        if (given.isEmpty() && required) {
+            throw ApiException.badData("no match[] parameter provided");
+        }
+        List<List<Matcher>> out = new ArrayList<>();
+        for (String s : given) {
+            out.add(selector(s));
+        }
+        return out;
+    }
+
+    ShardInfo shard() {
+        String v = text("shard_info");
+        if (v.isEmpty()) {
+            return ShardInfo.NONE;
+        }
+        try {
+            JsonNode n = JSON.readTree(v);
+            if (n == null || n.isMissingNode()) {
+                throw ApiException.badData("could not unmarshal parameter shard_info: unexpected end of JSON input");
+            }
+            if (!n.isObject()) {
+                throw ApiException.badData("could not unmarshal parameter shard_info: json: cannot unmarshal " + v
+                        + " into Go value of type storepb.ShardInfo");
+            }
+            List<String> labels = new ArrayList<>();
+            n.path("labels").forEach(l -> labels.add(l.asText()));
+            long total = n.path("total_shards").asLong();
+            return total < 1 ? ShardInfo.NONE : new ShardInfo(n.path("shard_index").asLong(), total, n.path("by").asBoolean(), labels);
+        } catch (JsonProcessingException e) {
+            String why = e instanceof com.fasterxml.jackson.core.io.JsonEOFException ? "unexpected end of JSON input" : e.getOriginalMessage();
+            throw new ApiException(ApiException.Kind.BAD_DATA, "could not unmarshal parameter shard_info: " + why, e);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+package io.varve.querier.api;
+
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.Gauge;
+import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.CancelledException;
+import io.varve.model.QueryContext;
+import io.varve.model.VarveException;
+import io.varve.promql.Engine;
+import io.varve.promql.QueryRequest;
+import io.varve.promql.QueryResult;
+import io.varve.querier.fanout.Fanout;
+import io.varve.querier.fanout.ResolutionProbe;
+import io.varve.querier.fanout.SourceOptions;
+import io.varve.querier.fanout.StoreSource;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Runs queries within their limits: the gate, the deadline, memory, logs and metrics. For HTTP and gRPC alike. Safe for many threads. */
+public final class QueryService implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(QueryService.class);
+
+    /**
+     * Limits and defaults.
+     *
+     * @param timeoutMillis longest a query may take
+     * @param lookbackMillis how far selectors look back where a query does not say
+     * @param dynamicLookback whether coarse data is looked back for further
+     * @param maxConcurrent queries at once
+     * @param maxConcurrentSelects selects of one query at once
+     * @param slowMillis from when on a query is logged with its plan, 0 = never
+     * @param logQueries whether every query is logged
+     */
+    public record Config(long timeoutMillis, long lookbackMillis, boolean dynamicLookback, int maxConcurrent, int maxConcurrentSelects,
+            long slowMillis, boolean logQueries) {
+    }
+
+    private final Engine engine;
+    private final Fanout fanout;
+    private final ResolutionProbe probe = new ResolutionProbe();
+    private final Config config;
+    private final Budgets budgets;
+    private final ActiveQueries active;
+    private final Semaphore gate;
+    private final Gauge inFlight;
+    private final Counter total;
+    private final Histogram waited;
+    private final Gauge selectsInFlight;
+    private final Counter selectsTotal;
+    private final SelectMetrics selectMetrics;
+
+    /** Owns {@code engine} and {@code active} from now on. */
+    public QueryService(Engine engine, Fanout fanout, Config config, Budgets budgets, ActiveQueries active, SelectMetrics selectMetrics,
+            PrometheusRegistry registry) {
+        this.engine = engine;
+        this.fanout = fanout;
+        this.config = config;
+        this.budgets = budgets;
+        this.active = active;
+        this.selectMetrics = selectMetrics;
+        gate = new Semaphore(config.maxConcurrent, true);
+        Gauge max = Gauge.builder().name("thanos_query_concurrent_gate_queries_max").help("Maximum number of concurrent queries.")
+                .register(registry);
+        max.set(config.maxConcurrent);
+        inFlight = Gauge.builder().name("thanos_query_concurrent_gate_queries_in_flight")
+                .help("Number of queries that are currently in flight.").register(registry);
+        total = Counter.builder().name("thanos_query_concurrent_gate_queries_total").help("Total number of queries.").register(registry);
+        waited = Histogram.builder().name("thanos_query_concurrent_gate_queries_duration_seconds")
+                .help("How many seconds it took for queries to wait at the gate.").classicOnly()
+                .classicUpperBounds(0.01, 0.05, 0.1, 0.25, 0.6, 1, 2, 3.5, 5, 10).register(registry);
+        Gauge selectsMax = Gauge.builder().name("thanos_query_concurrent_selects_gate_selects_max")
+                .help("Maximum number of concurrent selects of a query.").register(registry);
+        selectsMax.set(config.maxConcurrentSelects);
+        selectsInFlight = Gauge.builder().name("thanos_query_concurrent_selects_gate_selects_in_flight")
+                .help("Number of selects that are currently in flight.").register(registry);
+        selectsTotal = Counter.builder().name("thanos_query_concurrent_selects_gate_selects_total").help("Total number of selects.")
+                .register(registry);
+        io.prometheus.metrics.core.metrics.GaugeWithCallback.builder().name("varve_query_memory_used_bytes")
+                .help("Memory that running queries hold of their budget.").callback(c -> c.call(budgets.used())).register(registry);
+    }
+
+    Engine engine() {
+        return engine;
+    }
+
+    Fanout fanout() {
+        return fanout;
+    }
+
+    Config config() {
+        return config;
+    }
+
+    /** A context with the deadline that the caller may have; closing it ends everything it started. */
+    Call open(long timeoutMillis) {
+        long t = timeoutMillis > 0 ? Math.min(timeoutMillis, config.timeoutMillis) : config.timeoutMillis;
+        Budgets.QueryBudget budget = budgets.open();
+        return new Call(new QueryContext(t, budget), budget);
+    }
+
+    /** A context and its budget. */
+    record Call(QueryContext context, Budgets.QueryBudget budget) implements AutoCloseable {
+        @Override
+        public void close() {
+            context.close();
+            budget.close();
+        }
+    }
+
+    /** A source that reads series as asked. */
+    StoreSource source(SourceOptions options) {
+        return new StoreSource(fanout, probe, options, new Semaphore(config.maxConcurrentSelects), new StoreSource.Observer() {
+            @Override
+            public void selectStarted() {
+                selectsInFlight.inc();
+                selectsTotal.inc();
+            }
+
+            @Override
+            public void selectEnded(long nanos, long series, long samples) {
+                selectsInFlight.dec();
+                selectMetrics.observe(nanos, series, samples);
+            }
+        });
+    }
+
+    /** What a query gave, until it is closed. */
+    record Outcome(Call call, StoreSource source, QueryResult result, long queuedNanos) {
+    }
+
+    /** How far instant selectors look back when data may be that coarse. */
+    long lookback(long asked, long maxResolutionMillis) {
+        if (asked > 0) {
+            return asked;
+        }
+        long configured = config.lookbackMillis;
+        if (!config.dynamicLookback || maxResolutionMillis <= 0) {
+            return configured;
+        }
+        if (maxResolutionMillis > Math.max(300_000, configured) && configured < 3_600_000) {
+            return 3_600_000;
+        }
+        return maxResolutionMillis > configured ? 300_000 : configured;
+    }
+
+    /**
+     * Runs a query and hands its result on; afterwards everything is given back.
+     *
+     * @param onCancel takes what cancels the query when the caller leaves
+     */
+    void run(QuerySpec spec, Consumer<Runnable> onCancel, IoConsumer<Outcome> then) throws java.io.IOException {
+        long start = System.nanoTime();
+        try (Call call = open(spec.timeoutMillis())) {
+            QueryContext context = call.context();
+            onCancel.accept(() -> context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled")));
+            enter(context);
+            long queued = System.nanoTime() - start;
+            waited.observe(queued / 1e9);
+            inFlight.inc();
+            total.inc();
+            String failure = "";
+            String plan = "";
+            try (ActiveQueries.Entry _ = active.enter(spec.text(), System.currentTimeMillis())) {
+                QueryRequest request = new QueryRequest(spec.text(), spec.startMillis(), spec.endMillis(), spec.stepMillis(),
+                        lookback(spec.lookbackMillis(), spec.source().maxResolutionMillis()), spec.perStepStats(), spec.analyze());
+                StoreSource source = source(spec.source());
+                try (QueryResult result = engine.execute(context, source, request)) {
+                    plan = result.analysis().text();
+                    then.accept(new Outcome(call, source, result, queued));
+                }
+            } catch (RuntimeException | java.io.IOException e) {
+                failure = e instanceof VarveException ? e.getMessage() : e.toString();
+                throw e;
+            } finally {
+                gate.release();
+                inFlight.dec();
+                log(spec, call, (System.nanoTime() - start) / 1_000_000, queued / 1_000_000, failure, plan);
+            }
+        }
+    }
+
+    private void enter(QueryContext context) {
+        try {
+            while (!gate.tryAcquire(100, TimeUnit.MILLISECONDS)) {
+                context.check();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in query execution");
+        }
+    }
+
+    private void log(QuerySpec spec, Call call, long millis, long queuedMillis, String failure, String plan) {
+        boolean slow = config.slowMillis > 0 && millis >= config.slowMillis;
+        if (!slow && !config.logQueries) {
+            return;
+        }
+        var event = slow ? LOG.atWarn() : LOG.atInfo();
+        event = event.addKeyValue("query", spec.text()).addKeyValue("start", spec.startMillis()).addKeyValue("end", spec.endMillis())
+                .addKeyValue("step", spec.stepMillis()).addKeyValue("tenant", spec.tenant()).addKeyValue("origin", spec.origin())
+                .addKeyValue("millis", millis).addKeyValue("queuedMillis", queuedMillis).addKeyValue("peakBytes", call.budget().peak())
+                .addKeyValue("coverage", Envelope.compact(call.context().coverage()));
+        if (!failure.isEmpty()) {
+            event = event.addKeyValue("err", failure);
+        }
+        if (slow && !plan.isEmpty()) {
+            event = event.addKeyValue("plan", plan);
+        }
+        event.log(slow ? "slow query" : "query");
+    }
+
+    /** What to do with an outcome; may write to a client. */
+    interface IoConsumer<T> {
+        void accept(T t) throws java.io.IOException;
+    }
+
+    @Override
+    public void close() throws java.io.IOException {
+        engine.close();
+        active.close();
+    }
+}

@@ -1,0 +1,336 @@
+package io.varve.querier.fanout;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkDecoder;
+import io.varve.model.CorruptDataException;
+import io.varve.model.FloatHistogram;
+import io.varve.model.SampleBuffer;
+import io.varve.querier.dedup.Chain;
+import io.varve.querier.dedup.Samples;
+import io.varve.store.Aggregate;
+import io.varve.store.StoreChunk;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Samples of one replica's chunks, raw and downsampled. Static and without state. */
+final class ChunkReader {
+    private ChunkReader() {
+    }
+
+    /** Which parts of downsampled chunks a PromQL function wants, as Thanos maps them. */
+    static Set<Aggregate> aggregates(String function) {
+        if (function.equals("min") || function.startsWith("min_")) {
+            return Set.of(Aggregate.MIN);
+        }
+        if (function.equals("max") || function.startsWith("max_")) {
+            return Set.of(Aggregate.MAX);
+        }
+        if (function.equals("count") || function.startsWith("count_")) {
+            return Set.of(Aggregate.COUNT);
+        }
+        if (function.startsWith("sum_")) {
+            return Set.of(Aggregate.SUM);
+        }
+        return switch (function) {
+            case "increase", "rate", "irate", "resets", "xincrease", "xrate" -> Set.of(Aggregate.COUNTER);
+            default -> Set.of(Aggregate.COUNT, Aggregate.SUM);
+        };
+    }
+
+    /** Whether the function needs two samples in its window, so that data coarser than half the window has no answer. */
+    static boolean needsTwo(String function) {
+        return switch (function) {
+            case "rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear", "holt_winters", "double_exponential_smoothing" -> true;
+            default -> false;
+        };
+    }
+
+    /**
+     * As Thanos reads: chunk after chunk, what steps back in time skipped; counters with resets taken out, raw ones too.
+     */
+    static void readAsThanos(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, SampleBuffer into) {
+        int from = into.size;
+        SampleBuffer one = new SampleBuffer(128);
+        if (aggregates.contains(Aggregate.COUNTER)) {
+            CounterSum sum = new CounterSum(into);
+            for (StoreChunk c : chunks) {
+                one.clear();
+                decode(c.raw() != null ? c.raw() : part(c.counter(), c, Aggregate.COUNTER), one);
+                sum.add(one);
+            }
+        } else {
+            for (StoreChunk c : chunks) {
+                one.clear();
+                long last = into.size > from ? into.timestamps[into.size - 1] : Long.MIN_VALUE;
+                decodePart(c, aggregates, one);
+                int i = last == Long.MIN_VALUE ? 0 : Samples.lowerBound(one, 0, last + 1);
+                Samples.append(one, i, one.size, into);
+            }
+        }
+        Samples.cut(into, from, min, max);
+    }
+
+    private static Chunk part(@Nullable Chunk c, StoreChunk whole, Aggregate what) {
+        if (c == null) {
+            throw new CorruptDataException("", -1, "aggregate " + what.name().toLowerCase(java.util.Locale.ROOT)
+                    + " does not exist in the chunk of " + whole.minTime() + " to " + whole.maxTime());
+        }
+        return c;
+    }
+
+    private static void decode(Chunk c, SampleBuffer into) {
+        ChunkDecoder.decode(c, into);
+    }
+
+    /** The samples that stand for a chunk where counters are not asked for. */
+    private static void decodePart(StoreChunk c, Set<Aggregate> aggregates, SampleBuffer into) {
+        if (c.raw() != null) {
+            decode(c.raw(), into);
+        } else if (aggregates.size() == 2) {
+            average(part(c.count(), c, Aggregate.COUNT), part(c.sum(), c, Aggregate.SUM), into);
+        } else if (aggregates.contains(Aggregate.COUNT)) {
+            decode(part(c.count(), c, Aggregate.COUNT), into);
+        } else if (aggregates.contains(Aggregate.SUM)) {
+            decode(part(c.sum(), c, Aggregate.SUM), into);
+        } else if (aggregates.contains(Aggregate.MIN)) {
+            decode(part(c.min(), c, Aggregate.MIN), into);
+        } else if (aggregates.contains(Aggregate.MAX)) {
+            decode(part(c.max(), c, Aggregate.MAX), into);
+        } else {
+            decode(part(c.counter(), c, Aggregate.COUNTER), into);
+        }
+    }
+
+    private static void average(Chunk count, Chunk sum, SampleBuffer into) {
+        SampleBuffer counts = new SampleBuffer(160);
+        decode(count, counts);
+        int from = into.size;
+        decode(sum, into);
+        if (into.size - from != counts.size) {
+            throw new CorruptDataException("", -1, "sum and count timestamps not aligned");
+        }
+        for (int i = 0; i < counts.size; i++) {
+            if (counts.timestamps[i] != into.timestamps[from + i]) {
+                throw new CorruptDataException("", -1, "sum and count timestamps not aligned");
+            }
+            FloatHistogram h = into.histogram(from + i);
+            if (h == null) {
+                into.values[from + i] /= counts.values[i];
+            } else {
+                into.histogramArray()[from + i] = h.dividedBy(counts.values[i]);
+            }
+        }
+    }
+
+    /** Turns counters into sums without resets; the last value of a counter chunk, at a time already seen, tells of resets between chunks. */
+    private static final class CounterSum {
+        private final SampleBuffer out;
+        private boolean started;
+        private long lastT = Long.MIN_VALUE;
+        private double lastV;
+        private double total;
+
+        CounterSum(SampleBuffer out) {
+            this.out = out;
+        }
+
+        void add(SampleBuffer in) {
+            for (int i = 0; i < in.size; i++) {
+                long t = in.timestamps[i];
+                FloatHistogram h = in.histogram(i);
+                if (h != null) {
+                    if (t > lastT) {
+                        lastT = t;
+                        out.add(t, h);
+                    }
+                    continue;
+                }
+                double v = in.values[i];
+                if (Double.isNaN(v)) {
+                    continue;
+                }
+                if (!started) {
+                    started = true;
+                    total = v;
+                } else if (t > lastT) {
+                    total += v >= lastV ? v - lastV : v;
+                } else {
+                    if (t == lastT) {
+                        lastV = v;
+                    }
+                    continue;
+                }
+                lastT = t;
+                lastV = v;
+                out.add(t, total);
+            }
+        }
+    }
+
+    // --- varve's own ------------------------------------------------------------------------------------------------------------
+
+    /** Whether all chunks are raw. */
+    static boolean allRaw(List<StoreChunk> chunks) {
+        for (StoreChunk c : chunks) {
+            if (c.raw() == null) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Raw samples of one replica from {@code min} to {@code max}: chunks that lie apart are decoded where they belong, those that overlap,
+     * as when a sidecar and a store gateway both have them, are united.
+     *
+     * @param chunks in order of their start
+     */
+    static void readRaw(List<StoreChunk> chunks, long min, long max, SampleBuffer into) {
+        int n = chunks.size();
+        int i = 0;
+        while (i < n) {
+            StoreChunk c = chunks.get(i);
+            if (c.maxTime() < min) {
+                i++;
+                continue;
+            }
+            if (c.minTime() > max) {
+                return;
+            }
+            long end = c.maxTime();
+            int j = i + 1;
+            while (j < n && chunks.get(j).minTime() <= end && chunks.get(j).minTime() <= max) {
+                end = Math.max(end, chunks.get(j).maxTime());
+                j++;
+            }
+            if (j == i + 1) {
+                one(part(c.raw(), c, Aggregate.RAW), min, max, into);
+            } else {
+                List<SampleBuffer> all = new ArrayList<>(j - i);
+                for (StoreChunk o : chunks.subList(i, j)) {
+                    SampleBuffer b = new SampleBuffer(128);
+                    ChunkDecoder.decode(part(o.raw(), o, Aggregate.RAW), min, max, b);
+                    all.add(b);
+                }
+                unite(all, into);
+            }
+            i = j;
+        }
+    }
+
+    private static void one(Chunk c, long min, long max, SampleBuffer into) {
+        int from = into.size;
+        if (c.minTime() >= min && c.maxTime() <= max) {
+            ChunkDecoder.decode(c, into);
+        } else {
+            ChunkDecoder.decode(c, min, max, into);
+        }
+        // A chunk that reaches beyond the times its store gave it must not break the order.
+        if (from > 0 && into.size > from && into.timestamps[from] <= into.timestamps[from - 1]) {
+            int keep = Samples.lowerBound(into, from, into.timestamps[from - 1] + 1);
+            SampleBuffer rest = new SampleBuffer(into.size - keep);
+            Samples.append(into, keep, into.size, rest);
+            into.size = from;
+            Samples.append(rest, 0, rest.size, into);
+        }
+    }
+
+    private static void unite(List<SampleBuffer> all, SampleBuffer into) {
+        SampleBuffer united = new SampleBuffer(256);
+        Chain.merge(all, united);
+        int i = into.size == 0 ? 0 : Samples.lowerBound(united, 0, into.timestamps[into.size - 1] + 1);
+        Samples.append(united, i, united.size, into);
+    }
+
+    /** Milliseconds between a chunk's samples, roughly, without decoding it. */
+    static long spacing(StoreChunk c) {
+        Chunk some = c.raw() != null ? c.raw() : c.count() != null ? c.count() : c.counter() != null ? c.counter() : c.sum() != null ? c.sum()
+                : c.min() != null ? c.min() : c.max();
+        if (some == null) {
+            return 0;
+        }
+        int n = ChunkDecoder.sampleCount(some);
+        return n < 2 ? 0 : (c.maxTime() - c.minTime()) / (n - 1);
+    }
+
+    /**
+     * One replica where some of its data is downsampled: at every time the finest that exists. Counters come without resets over all of it,
+     * since resets within a downsampled chunk cannot be seen any more.
+     */
+    static void readMixed(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, SampleBuffer into) {
+        List<StoreChunk> raw = new ArrayList<>();
+        List<StoreChunk> fine = new ArrayList<>();
+        List<StoreChunk> coarse = new ArrayList<>();
+        for (StoreChunk c : chunks) {
+            (c.raw() != null ? raw : spacing(c) <= 1_800_000 ? fine : coarse).add(c);
+        }
+        if (aggregates.contains(Aggregate.COUNTER)) {
+            List<StoreChunk> order = new ArrayList<>();
+            order.addAll(raw);
+            order.addAll(uncovered(fine, raw));
+            List<StoreChunk> finer = new ArrayList<>(order);
+            order.addAll(uncovered(coarse, finer));
+            order.sort((a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
+            readAsThanos(order, aggregates, min, max, into);
+            return;
+        }
+        SampleBuffer best = new SampleBuffer(256);
+        readRaw(raw, Long.MIN_VALUE, Long.MAX_VALUE, best);
+        for (List<StoreChunk> level : List.of(fine, coarse)) {
+            if (level.isEmpty()) {
+                continue;
+            }
+            List<StoreChunk> finer = level == fine ? raw : concat(raw, fine);
+            SampleBuffer more = new SampleBuffer(256);
+            SampleBuffer one = new SampleBuffer(160);
+            for (StoreChunk c : level) {
+                one.clear();
+                decodePart(c, aggregates, one);
+                long last = more.size == 0 ? Long.MIN_VALUE : more.timestamps[more.size - 1];
+                for (int i = 0; i < one.size; i++) {
+                    if (one.timestamps[i] > last && !covered(one.timestamps[i], finer)) {
+                        Samples.append(one, i, i + 1, more);
+                    }
+                }
+            }
+            SampleBuffer both = new SampleBuffer(best.size + more.size);
+            Chain.merge(List.of(best, more), both);
+            best = both;
+        }
+        int from = into.size;
+        Samples.append(best, 0, best.size, into);
+        Samples.cut(into, from, min, max);
+    }
+
+    private static List<StoreChunk> concat(List<StoreChunk> a, List<StoreChunk> b) {
+        List<StoreChunk> out = new ArrayList<>(a);
+        out.addAll(b);
+        return out;
+    }
+
+    private static boolean covered(long t, List<StoreChunk> finer) {
+        for (StoreChunk c : finer) {
+            if (t >= c.minTime() && t <= c.maxTime()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Chunks most of which no finer chunk covers. */
+    private static List<StoreChunk> uncovered(List<StoreChunk> level, List<StoreChunk> finer) {
+        List<StoreChunk> out = new ArrayList<>();
+        for (StoreChunk c : level) {
+            long overlap = 0;
+            for (StoreChunk f : finer) {
+                overlap += Math.max(0, Math.min(c.maxTime(), f.maxTime()) - Math.max(c.minTime(), f.minTime()));
+            }
+            if (overlap * 10 < (c.maxTime() - c.minTime()) * 9) {
+                out.add(c);
+            }
+        }
+        return out;
+    }
+}

@@ -1,0 +1,460 @@
+package io.varve.querier.fanout;
+
+import io.varve.chunk.Chunk;
+import io.varve.model.Coverage;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.UnavailableException;
+import io.varve.model.Utf8Order;
+import io.varve.model.VarveException;
+import io.varve.model.XxHash64;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
+import io.varve.store.SeriesRequest;
+import io.varve.store.SeriesSink;
+import io.varve.store.ShardInfo;
+import io.varve.store.Store;
+import io.varve.store.StoreChunk;
+import io.varve.store.StoreInfo;
+import io.varve.store.StoreSeries;
+import io.varve.store.StringsResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** All stores as one {@link Store}: what a querier above sees, and what the engine's source is made of. Safe for many threads. */
+public final class Fanout implements Store {
+    private static final Comparator<StoreChunk> BY_TIME = Comparator.comparingLong(StoreChunk::minTime)
+            .thenComparingLong(StoreChunk::maxTime);
+
+    private final EndpointSet endpoints;
+    private final List<Labels> selectorLabels;
+    private final long frameTimeoutMillis;
+    private final Limits limits;
+
+    /**
+     * Limits of one Series call to this store as a whole; 0 = none.
+     *
+     * @param series series at most
+     * @param samples samples at most, a chunk counting as 120
+     */
+    public record Limits(long series, long samples) {
+    }
+
+    /**
+     * @param selectorLabels label sets that this querier adds to those of its stores, or announces where it has none
+     * @param frameTimeoutMillis how long a store may be silent, 0 = as long as the query lasts
+     */
+    public Fanout(EndpointSet endpoints, List<Labels> selectorLabels, long frameTimeoutMillis, Limits limits) {
+        this.endpoints = endpoints;
+        this.selectorLabels = List.copyOf(selectorLabels);
+        this.frameTimeoutMillis = frameTimeoutMillis;
+        this.limits = limits;
+    }
+
+    EndpointSet endpoints() {
+        return endpoints;
+    }
+
+    long frameTimeoutMillis() {
+        return frameTimeoutMillis;
+    }
+
+    @Override
+    public StoreInfo info() {
+        Set<Labels> sets = new TreeSet<>();
+        long min = Long.MAX_VALUE;
+        long max = Long.MIN_VALUE;
+        List<StoreInfo.TsdbInfo> tsdbs = new ArrayList<>();
+        for (StoreRef s : endpoints.stores()) {
+            if (!s.hasStore()) {
+                continue;
+            }
+            sets.addAll(s.labelSets());
+            min = Math.min(min, s.minTime());
+            max = Math.max(max, s.maxTime());
+            for (Labels l : s.labelSets()) {
+                tsdbs.add(new StoreInfo.TsdbInfo(l, s.minTime(), s.maxTime()));
+            }
+        }
+        if (min > max) {
+            min = Long.MIN_VALUE;
+            max = Long.MAX_VALUE;
+        }
+        List<Labels> all = new ArrayList<>(sets);
+        for (Labels l : selectorLabels) {
+            all = all.isEmpty() ? List.of(l) : all.stream().map(x -> x.overriddenBy(l)).toList();
+        }
+        return new StoreInfo("query", all, new StoreInfo.StoreSpan(min, max, true, true, tsdbs),
+                Set.of(StoreInfo.Service.values()));
+    }
+
+    /** Which stores can have what is asked; those that should be there and are not become warnings, coverage and, with ABORT, the end. */
+    List<StoreRef> matching(QueryContext context, long minTime, long maxTime, List<Matcher> matchers, StoreFilter filter,
+            boolean partialResponse) {
+        List<StoreRef> out = new ArrayList<>();
+        for (StoreRef s : endpoints.stores()) {
+            if (s.hasStore() && s.minTime() <= maxTime && s.maxTime() >= minTime && filter.accepts(s.address()) && s.canMatch(matchers)) {
+                out.add(s);
+            }
+        }
+        reportMissing(context, filter, partialResponse, minTime, maxTime, matchers);
+        return out;
+    }
+
+    /** Says which endpoints should be there and are not. */
+    void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse) {
+        reportMissing(context, filter, partialResponse, Long.MIN_VALUE, Long.MAX_VALUE, List.of());
+    }
+
+    private void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse, long minTime, long maxTime,
+            List<Matcher> matchers) {
+        for (EndpointSet.Missing m : endpoints.missing()) {
+            if (!filter.accepts(m.address()) || !m.canMatter(minTime, maxTime, matchers)) {
+                continue;
+            }
+            String text = "endpoint " + m.address() + " is expected and does not answer: " + m.error();
+            context.coverage().add(new Coverage.Part(m.address(), Coverage.Outcome.FAILED, Long.MIN_VALUE, Long.MAX_VALUE, 0, text));
+            if (!partialResponse) {
+                throw new UnavailableException(text);
+            }
+            context.warn(text);
+        }
+    }
+
+    /** Opens the streams of {@code asks} and merges them. */
+    SeriesMerge merge(QueryContext context, List<SeriesMerge.Ask> asks, boolean partialResponse) {
+        return new SeriesMerge(context, asks, partialResponse, frameTimeoutMillis);
+    }
+
+    /** The request as it goes to one store, and what is left to do here. */
+    SeriesMerge.Ask ask(StoreRef store, SeriesRequest r, String replica) {
+        SeriesRequest narrowed = r;
+        if (!store.narrowed().isEmpty()) {
+            List<Matcher> more = new ArrayList<>(r.matchers());
+            more.addAll(store.narrowed());
+            narrowed = with(r, more, r.withoutReplicaLabels());
+        }
+        if (!r.withoutReplicaLabels().isEmpty() && !store.replicaLabels()) {
+            return new SeriesMerge.Ask(store, with(narrowed, narrowed.matchers(), List.of()), replica, r.withoutReplicaLabels());
+        }
+        return new SeriesMerge.Ask(store, narrowed, replica, List.of());
+    }
+
+    static SeriesRequest with(SeriesRequest r, List<Matcher> matchers, List<String> withoutReplicaLabels) {
+        return new SeriesRequest(r.minTime(), r.maxTime(), matchers, r.maxResolutionMillis(), r.aggregates(), r.partialResponse(),
+                r.skipChunks(), r.blockMatchers(), withoutReplicaLabels, r.shard(), r.limit(), r.batchSize(), r.spans());
+    }
+
+    @Override
+    public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
+        List<Matcher> matchers = withoutSelectorLabels(request.matchers());
+        if (matchers == null) {
+            return;
+        }
+        if (matchers.isEmpty()) {
+            throw new InvalidRequestException("no matchers specified (excluding selector labels)");
+        }
+        if (request.maxResolutionMillis() < 0) {
+            throw new InvalidRequestException("max_resolution_window must not be negative, got " + request.maxResolutionMillis());
+        }
+        if (endpoints.isEmpty()) {
+            if (!request.partialResponse()) {
+                throw new UnavailableException("No StoreAPIs available");
+            }
+            return;
+        }
+        SeriesRequest r = new SeriesRequest(request.minTime(), request.maxTime(), matchers, request.maxResolutionMillis(),
+                request.aggregates(), request.partialResponse(), request.skipChunks(), request.blockMatchers(),
+                request.withoutReplicaLabels(), request.shard(), request.limit(), 64, request.spans());
+        List<SeriesMerge.Ask> asks = new ArrayList<>();
+        for (StoreRef s : matching(context, r.minTime(), r.maxTime(), matchers, StoreFilter.ALL, r.partialResponse())) {
+            asks.add(ask(s, r, ""));
+        }
+        Set<String> told = new HashSet<>();
+        long n = 0;
+        long chunks = 0;
+        try (SeriesMerge merge = merge(context, asks, r.partialResponse())) {
+            while (merge.next()) {
+                if (!inShard(merge.labels(), r.shard())) {
+                    continue;
+                }
+                n++;
+                List<StoreChunk> all = merged(merge.parts());
+                chunks += all.size();
+                if (limits.series > 0 && n > limits.series) {
+                    throw new io.varve.model.LimitExceededException("store.limits.request-series",
+                            "exceeded series limit: limit " + limits.series + " violated (got " + n + ")");
+                }
+                if (limits.samples > 0 && chunks * 120 > limits.samples) {
+                    throw new io.varve.model.LimitExceededException("store.limits.request-samples",
+                            "exceeded samples limit: limit " + limits.samples + " violated (got " + chunks * 120 + ")");
+                }
+                tell(context, told, sink);
+                sink.series(new StoreSeries(merge.labels(), all));
+                if (r.limit() > 0 && n >= r.limit()) {
+                    break;
+                }
+            }
+        }
+        tell(context, told, sink);
+    }
+
+    private static void tell(QueryContext context, Set<String> told, SeriesSink sink) {
+        for (String w : context.warnings()) {
+            if (told.add(w)) {
+                sink.warning(w);
+            }
+        }
+    }
+
+    /** Takes out what this querier's own labels satisfy; null where they contradict. */
+    @Nullable
+    List<Matcher> withoutSelectorLabels(List<Matcher> matchers) {
+        if (selectorLabels.isEmpty()) {
+            return matchers;
+        }
+        List<Matcher> left = new ArrayList<>();
+        for (Matcher m : matchers) {
+            boolean own = false;
+            boolean satisfied = false;
+            for (Labels l : selectorLabels) {
+                int i = l.indexOf(m.name());
+                if (i >= 0) {
+                    own = true;
+                    satisfied |= m.matches(l.value(i));
+                }
+            }
+            if (own && !satisfied) {
+                return null;
+            }
+            if (!own) {
+                left.add(m);
+            }
+        }
+        return left;
+    }
+
+    /** All chunks of a series in order, each content once. */
+    static List<StoreChunk> merged(List<SeriesMerge.Part> parts) {
+        if (parts.size() == 1) {
+            return distinct(parts.getFirst().chunks());
+        }
+        List<StoreChunk> all = new ArrayList<>();
+        for (SeriesMerge.Part p : parts) {
+            all.addAll(p.chunks());
+        }
+        return distinct(all);
+    }
+
+    /** Sorted by time, equal contents once: as soon as one part of a chunk is new, the whole chunk is kept. */
+    static List<StoreChunk> distinct(List<StoreChunk> chunks) {
+        boolean sorted = true;
+        boolean apart = true;
+        for (int i = 1; i < chunks.size(); i++) {
+            StoreChunk a = chunks.get(i - 1);
+            StoreChunk b = chunks.get(i);
+            sorted &= BY_TIME.compare(a, b) <= 0;
+            apart &= a.maxTime() < b.minTime();
+        }
+        if (apart) {
+            return chunks;
+        }
+        List<StoreChunk> out = new ArrayList<>(chunks);
+        if (!sorted) {
+            out.sort(BY_TIME);
+        }
+        Set<Long> seen = new HashSet<>();
+        out.removeIf(c -> !(isNew(c.raw(), seen) || isNew(c.count(), seen) || isNew(c.max(), seen) || isNew(c.min(), seen)
+                || isNew(c.sum(), seen) || isNew(c.counter(), seen)));
+        return out;
+    }
+
+    private static boolean isNew(@Nullable Chunk c, Set<Long> seen) {
+        return c != null && seen.add(XxHash64.hash(c.data(), c.offset(), c.length()));
+    }
+
+    static boolean inShard(Labels labels, ShardInfo shard) {
+        if (shard.total() < 1) {
+            return true;
+        }
+        byte[] buffer = new byte[256];
+        int n = 0;
+        for (int i = 0; i < labels.size(); i++) {
+            if (shard.labels().contains(labels.name(i)) != shard.by()) {
+                continue;
+            }
+            for (String s : List.of(labels.name(i), labels.value(i))) {
+                byte[] b = s.getBytes(StandardCharsets.UTF_8);
+                if (n + b.length + 1 > buffer.length) {
+                    buffer = java.util.Arrays.copyOf(buffer, (n + b.length + 1) * 2);
+                }
+                System.arraycopy(b, 0, buffer, n, b.length);
+                n += b.length;
+                buffer[n++] = (byte) 0xFF;
+            }
+        }
+        return Long.remainderUnsigned(XxHash64.hash(buffer, 0, n), shard.total()) == shard.index();
+    }
+
+    // --- names and values ---------------------------------------------------------------------------------------------------
+
+    @Override
+    public StringsResponse labelNames(QueryContext context, LabelNamesRequest r) {
+        return labelNames(context, r, StoreFilter.ALL);
+    }
+
+    /** Label names of the stores that the filter accepts. */
+    public StringsResponse labelNames(QueryContext context, LabelNamesRequest r, StoreFilter filter) {
+        List<Matcher> matchers = withoutSelectorLabels(r.matchers());
+        if (matchers == null) {
+            return new StringsResponse(List.of(), List.of(), List.of());
+        }
+        LabelNamesRequest sent = new LabelNamesRequest(r.minTime(), r.maxTime(), matchers, r.partialResponse(), r.blockMatchers(),
+                r.withoutReplicaLabels(), 0);
+        List<StoreRef> stores = matching(context, r.minTime(), r.maxTime(), matchers, filter, r.partialResponse());
+        StringsResponse all = gather(context, stores, r.partialResponse(), "fetch label names from store ",
+                s -> s.client().labelNames(context, new LabelNamesRequest(sent.minTime(), sent.maxTime(), narrowed(s, matchers),
+                        sent.partialResponse(), sent.blockMatchers(), sent.withoutReplicaLabels(), 0)));
+        return limited(all, r.limit());
+    }
+
+    @Override
+    public StringsResponse labelValues(QueryContext context, LabelValuesRequest r) {
+        return labelValues(context, r, StoreFilter.ALL);
+    }
+
+    /** Label values of the stores that the filter accepts. */
+    public StringsResponse labelValues(QueryContext context, LabelValuesRequest r, StoreFilter filter) {
+        if (r.label().isEmpty()) {
+            throw new InvalidRequestException("label name parameter cannot be empty");
+        }
+        if (r.withoutReplicaLabels().contains(r.label())) {
+            return new StringsResponse(List.of(), List.of(), List.of());
+        }
+        List<Matcher> matchers = withoutSelectorLabels(r.matchers());
+        if (matchers == null) {
+            return new StringsResponse(List.of(), List.of(), List.of());
+        }
+        List<StoreRef> stores = matching(context, r.minTime(), r.maxTime(), matchers, filter, r.partialResponse());
+        StringsResponse all = gather(context, stores, r.partialResponse(), "fetch label values from store ",
+                s -> s.client().labelValues(context, new LabelValuesRequest(r.label(), r.minTime(), r.maxTime(), narrowed(s, matchers),
+                        r.partialResponse(), r.blockMatchers(), r.withoutReplicaLabels(), r.limit())));
+        return limited(all, r.limit());
+    }
+
+    private static List<Matcher> narrowed(StoreRef s, List<Matcher> matchers) {
+        if (s.narrowed().isEmpty()) {
+            return matchers;
+        }
+        List<Matcher> more = new ArrayList<>(matchers);
+        more.addAll(s.narrowed());
+        return more;
+    }
+
+    private static StringsResponse limited(StringsResponse r, long limit) {
+        return limit > 0 && r.values().size() > limit
+                ? new StringsResponse(r.values().subList(0, (int) limit), r.warnings(), r.queriedBlocks())
+                : r;
+    }
+
+    private StringsResponse gather(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what,
+            Function<StoreRef, StringsResponse> call) {
+        Set<String> values = new TreeSet<>(Utf8Order::compare);
+        Set<String> warnings = new TreeSet<>();
+        Set<String> blocks = new TreeSet<>();
+        forAll(context, stores, partialResponse, what, call, answer -> {
+            synchronized (values) {
+                values.addAll(answer.values());
+                warnings.addAll(answer.warnings());
+                blocks.addAll(answer.queriedBlocks());
+            }
+            answer.warnings().forEach(context::warn);
+        });
+        return new StringsResponse(new ArrayList<>(values), context.warnings(), new ArrayList<>(blocks));
+    }
+
+    /**
+     * Calls all stores side by side; a store that fails is a warning or, without partial response, the end. Waits no longer than the
+     * query's deadline and, where one is set, the store timeout.
+     */
+    <T> void forAll(QueryContext context, Collection<StoreRef> stores, boolean partialResponse, String what,
+            Function<StoreRef, T> call, java.util.function.Consumer<T> answer) {
+        CountDownLatch left = new CountDownLatch(stores.size());
+        List<VarveException> failures = new ArrayList<>();
+        List<RuntimeException> bugs = new ArrayList<>();
+        Set<StoreRef> waiting = java.util.concurrent.ConcurrentHashMap.newKeySet();
+        waiting.addAll(stores);
+        for (StoreRef s : stores) {
+            Thread.ofVirtual().name("ask " + s.address()).start(() -> {
+                try {
+                    T got = call.apply(s);
+                    if (waiting.remove(s)) {
+                        boolean warned = got instanceof StringsResponse r && !r.warnings().isEmpty();
+                        context.coverage().add(new Coverage.Part(s.address(),
+                                warned ? Coverage.Outcome.PARTIAL : Coverage.Outcome.ANSWERED, s.minTime(), s.maxTime(), 0, ""));
+                        answer.accept(got);
+                    }
+                } catch (VarveException e) {
+                    if (waiting.remove(s)) {
+                        synchronized (failures) {
+                            failures.add(failed(context, s, what, e));
+                        }
+                    }
+                } catch (RuntimeException e) {
+                    synchronized (failures) {
+                        bugs.add(e);
+                    }
+                } finally {
+                    left.countDown();
+                }
+            });
+        }
+        try {
+            long wait = Math.min(context.remainingMillis(), frameTimeoutMillis > 0 ? frameTimeoutMillis : Long.MAX_VALUE);
+            if (!left.await(wait, TimeUnit.MILLISECONDS)) {
+                context.check();
+                for (StoreRef s : stores) {
+                    if (waiting.remove(s)) {
+                        synchronized (failures) {
+                            failures.add(failed(context, s, what,
+                                    new UnavailableException("failed to receive any data in " + wait + "ms from " + s)));
+                        }
+                    }
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            context.check();
+        }
+        synchronized (failures) {
+            if (!bugs.isEmpty()) {
+                throw bugs.getFirst();
+            }
+            if (!failures.isEmpty()) {
+                context.check();
+                if (!partialResponse) {
+                    throw failures.getFirst();
+                }
+                failures.forEach(f -> context.warn(f.getMessage()));
+            }
+        }
+    }
+
+    private static VarveException failed(QueryContext context, StoreRef s, String what, VarveException e) {
+        String text = what + s + ": " + e.getMessage();
+        context.coverage().add(new Coverage.Part(s.address(), Coverage.Outcome.FAILED, s.minTime(), s.maxTime(), 0, text));
+        return new StoreFailedException(text, e).unwrap();
+    }
+}

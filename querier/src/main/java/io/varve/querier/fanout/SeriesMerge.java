@@ -1,0 +1,487 @@
+package io.varve.querier.fanout;
+
+import io.varve.chunk.Chunk;
+import io.varve.model.CancelledException;
+import io.varve.model.CorruptDataException;
+import io.varve.model.Coverage;
+import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
+import io.varve.model.QueryContext;
+import io.varve.model.VarveException;
+import io.varve.store.SeriesRequest;
+import io.varve.store.StoreChunk;
+import io.varve.store.StoreClient;
+import io.varve.store.StoreSeries;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Merges the answers of many stores in label order while they arrive. Each stream is read by a virtual thread into a short queue of
+ * batches, so that a slow reader slows the senders and memory stays bounded; a tree of losers finds the next series. One thread calls
+ * {@link #next}; {@link #close} may come from any.
+ */
+final class SeriesMerge implements AutoCloseable {
+    /** Batches that wait per stream. */
+    private static final int QUEUED = 4;
+    private static final int BATCH_SERIES = 64;
+    private static final long BATCH_BYTES = 256 << 10;
+    private static final Batch END = new Batch(new StoreSeries[0], 0, 0);
+    private static final long OVERHEAD = 200;
+
+    /**
+     * One stream to open.
+     *
+     * @param store whom to ask
+     * @param request what
+     * @param replica who speaks in this stream, where it is known; the values of {@code strip} say so otherwise
+     * @param strip labels to remove here, which takes sorting the whole answer; empty where the store did it
+     */
+    record Ask(StoreRef store, SeriesRequest request, String replica, Collection<String> strip) {
+    }
+
+    /** One stream's share of a series. */
+    record Part(String replica, List<StoreChunk> chunks) {
+    }
+
+    private record Batch(StoreSeries[] series, int size, long bytes) {
+    }
+
+    private final QueryContext context;
+    private final List<Ask> asks;
+    private final boolean partialResponse;
+    private final long frameTimeoutMillis;
+    private final Puller[] pullers;
+    private int[] tree = new int[0];
+    private boolean started;
+    private Labels labels = Labels.EMPTY;
+    private final List<Part> parts = new ArrayList<>();
+    private volatile boolean closed;
+
+    SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis) {
+        this.context = context;
+        this.asks = asks;
+        this.partialResponse = partialResponse;
+        this.frameTimeoutMillis = frameTimeoutMillis;
+        pullers = new Puller[asks.size()];
+        for (int i = 0; i < pullers.length; i++) {
+            pullers[i] = new Puller(asks.get(i));
+        }
+        context.onCancel(this::close);
+        for (Puller p : pullers) {
+            p.thread = Thread.ofVirtual().name("select " + p.ask.store.address()).start(p);
+        }
+    }
+
+    /** Moves to the next series; false at the end. */
+    boolean next() {
+        context.check();
+        if (!started) {
+            started = true;
+            for (Puller p : pullers) {
+                p.advance();
+            }
+            build();
+        }
+        parts.clear();
+        int w = winner();
+        if (w < 0 || pullers[w].current == null) {
+            return false;
+        }
+        StoreSeries first = pullers[w].current;
+        labels = first.labels();
+        while (true) {
+            Puller p = pullers[w];
+            StoreSeries s = p.current;
+            if (s == null || s != first && !s.labels().equals(labels)) {
+                break;
+            }
+            add(p.replicaOfCurrent(), s.chunks());
+            p.advance();
+            replay(w);
+            w = winner();
+        }
+        return true;
+    }
+
+    private void add(String replica, List<StoreChunk> chunks) {
+        Part last = parts.isEmpty() ? null : parts.getLast();
+        if (last != null && last.replica.equals(replica)) {
+            List<StoreChunk> both = new ArrayList<>(last.chunks.size() + chunks.size());
+            both.addAll(last.chunks);
+            both.addAll(chunks);
+            parts.set(parts.size() - 1, new Part(replica, both));
+            return;
+        }
+        for (int i = 0; i < parts.size(); i++) {
+            Part p = parts.get(i);
+            if (p.replica.equals(replica)) {
+                List<StoreChunk> both = new ArrayList<>(p.chunks);
+                both.addAll(chunks);
+                parts.set(i, new Part(replica, both));
+                return;
+            }
+        }
+        parts.add(new Part(replica, chunks));
+    }
+
+    Labels labels() {
+        return labels;
+    }
+
+    /** The series' chunks by replica, replicas in order of their names. */
+    List<Part> parts() {
+        if (parts.size() > 1) {
+            parts.sort(Comparator.comparing(Part::replica));
+        }
+        return List.copyOf(parts);
+    }
+
+    // --- the tree: inner nodes hold losers, node 0 the winner ---------------------------------------------------------------
+
+    private int winner() {
+        return pullers.length == 0 ? -1 : tree[0];
+    }
+
+    private void build() {
+        int n = pullers.length;
+        if (n == 0) {
+            return;
+        }
+        tree = new int[Math.max(1, n)];
+        int[] winners = new int[2 * n];
+        for (int i = 0; i < n; i++) {
+            winners[n + i] = i;
+        }
+        for (int i = n - 1; i > 0; i--) {
+            int a = winners[2 * i];
+            int b = winners[2 * i + 1];
+            boolean aWins = before(a, b);
+            winners[i] = aWins ? a : b;
+            tree[i] = aWins ? b : a;
+        }
+        tree[0] = n == 1 ? 0 : winners[1];
+    }
+
+    private void replay(int leaf) {
+        int w = leaf;
+        for (int i = (leaf + pullers.length) / 2; i > 0; i /= 2) {
+            if (before(tree[i], w)) {
+                int x = tree[i];
+                tree[i] = w;
+                w = x;
+            }
+        }
+        tree[0] = w;
+    }
+
+    private boolean before(int a, int b) {
+        StoreSeries x = pullers[a].current;
+        StoreSeries y = pullers[b].current;
+        if (x == null || y == null) {
+            return y == null && (x != null || a < b);
+        }
+        int c = x.labels().compareTo(y.labels());
+        return c < 0 || c == 0 && a < b;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Puller p : pullers) {
+            p.cancel();
+        }
+    }
+
+    /** What Thanos says where a store does not answer a call, or stops answering. */
+    static String failure(Ask ask, VarveException e, boolean opened) {
+        String sets = ask.store.labelSetsText();
+        return opened
+                ? "receive series from " + ask.store + ": " + e.getMessage()
+                : "fetch series for " + (sets.isEmpty() ? "Store Gateway" : sets) + " " + ask.store + ": " + e.getMessage();
+    }
+
+    /** Reads one stream. */
+    private final class Puller implements Runnable {
+        final Ask ask;
+        private final ArrayBlockingQueue<Batch> queue = new ArrayBlockingQueue<>(QUEUED);
+        private @Nullable LimitExceededException ourLimit;
+        private volatile @Nullable VarveException failed;
+        private volatile @Nullable RuntimeException broken;
+        private volatile StoreClient.@Nullable SeriesStream stream;
+        volatile @Nullable Thread thread;
+        @Nullable
+        StoreSeries current;
+        private String currentReplica = "";
+        private @Nullable Batch batch;
+        private int at;
+        private @Nullable Labels lastLabels;
+
+        Puller(Ask ask) {
+            this.ask = ask;
+        }
+
+        String replicaOfCurrent() {
+            return currentReplica;
+        }
+
+        // --- the merging thread
+
+        void advance() {
+            while (true) {
+                Batch b = batch;
+                if (b != null && at < b.size) {
+                    take(b.series[at++]);
+                    return;
+                }
+                if (b != null && b.bytes > 0) {
+                    context.budget().release(b.bytes);
+                }
+                batch = null;
+                if (b == END) {
+                    current = null;
+                    batch = END;
+                    return;
+                }
+                batch = poll();
+                at = 0;
+                if (batch == END) {
+                    RuntimeException bug = broken;
+                    if (bug != null) {
+                        throw bug;
+                    }
+                    VarveException f = failed;
+                    if (f != null) {
+                        throw f;
+                    }
+                    current = null;
+                    return;
+                }
+            }
+        }
+
+        private void take(StoreSeries s) {
+            if (ask.strip.isEmpty()) {
+                current = s;
+                currentReplica = ask.replica;
+                return;
+            }
+            currentReplica = replicaOf(s.labels(), ask.strip);
+            current = new StoreSeries(s.labels().without(ask.strip), s.chunks());
+        }
+
+        private Batch poll() {
+            try {
+                while (true) {
+                    Batch b = queue.poll(200, TimeUnit.MILLISECONDS);
+                    if (b != null) {
+                        return b;
+                    }
+                    context.check();
+                    if (closed) {
+                        throw new CancelledException(CancelledException.Reason.CANCELED, "select was closed");
+                    }
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new CancelledException(CancelledException.Reason.CANCELED, "interrupted while waiting for " + ask.store.address());
+            }
+        }
+
+        // --- the reading thread
+
+        @Override
+        public void run() {
+            long[] count = new long[1];
+            List<String> warned = new ArrayList<>();
+            boolean opened = false;
+            try {
+                StoreClient.SeriesStream s = ask.store.client().series(context, ask.request);
+                stream = s;
+                opened = true;
+                if (closed) {
+                    s.close();
+                }
+                pull(s, count, warned);
+                context.coverage().add(new Coverage.Part(ask.store.address(),
+                        warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
+                        count[0], String.join("; ", warned)));
+            } catch (VarveException e) {
+                if (!closed || context.isCancelled()) {
+                    fail(e, opened, count[0]);
+                }
+            } catch (InterruptedException e) {
+                // Closed: nobody reads on.
+            } catch (RuntimeException e) {
+                broken = e;
+            } finally {
+                StoreClient.SeriesStream s = stream;
+                if (s != null) {
+                    s.close();
+                }
+                end();
+            }
+        }
+
+        private void end() {
+            while (!closed) {
+                try {
+                    if (queue.offer(END, 200, TimeUnit.MILLISECONDS)) {
+                        return;
+                    }
+                } catch (InterruptedException e) {
+                    // Closed, or soon to be; the flag decides.
+                }
+            }
+        }
+
+        private void fail(VarveException e, boolean opened, long series) {
+            if (e == ourLimit || context.isCancelled()) {
+                failed = e; // the query's fault, not the store's
+                return;
+            }
+            String text = failure(ask, e, opened);
+            context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
+                    ask.store.maxTime(), series, text));
+            if (partialResponse) {
+                context.warn(text);
+            } else {
+                failed = new StoreFailedException(text, e).unwrap();
+            }
+        }
+
+        private void reserve(long bytes, String what) {
+            try {
+                context.budget().reserve(bytes, what);
+            } catch (LimitExceededException e) {
+                ourLimit = e;
+                throw e;
+            }
+        }
+
+        private void pull(StoreClient.SeriesStream s, long[] count, List<String> warned) throws InterruptedException {
+            StoreSeries[] series = new StoreSeries[BATCH_SERIES];
+            int n = 0;
+            long bytes = 0;
+            List<StoreSeries> all = ask.strip.isEmpty() ? null : new ArrayList<>();
+            long allBytes = 0;
+            while (true) {
+                StoreClient.SeriesStream.Frame frame = s.next(frameTimeoutMillis);
+                switch (frame) {
+                    case null -> {
+                        if (all != null) {
+                            sendSorted(all, allBytes);
+                        } else if (n > 0) {
+                            send(new Batch(series, n, bytes));
+                        }
+                        return;
+                    }
+                    case StoreClient.SeriesStream.Frame.OfWarning w -> {
+                        warned.add(w.text());
+                        if (!partialResponse) {
+                            throw new io.varve.model.UnavailableException(w.text());
+                        }
+                        context.warn(w.text());
+                    }
+                    case StoreClient.SeriesStream.Frame.OfSeries f -> {
+                        StoreSeries one = f.series();
+                        count[0]++;
+                        long size = sizeOf(one);
+                        if (all != null) {
+                            reserve(size, "series of " + ask.store.address() + " that have to be sorted");
+                            allBytes += size;
+                            all.add(one);
+                            continue;
+                        }
+                        if (lastLabels != null && lastLabels.compareTo(one.labels()) > 0) {
+                            throw new CorruptDataException("", -1, "store " + ask.store.address() + " sent " + one.labels() + " after "
+                                    + lastLabels + ": series must come in label order");
+                        }
+                        lastLabels = one.labels();
+                        series[n++] = one;
+                        bytes += size;
+                        if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
+                            send(new Batch(series, n, bytes));
+                            series = new StoreSeries[BATCH_SERIES];
+                            n = 0;
+                            bytes = 0;
+                        }
+                    }
+                }
+            }
+        }
+
+        private void sendSorted(List<StoreSeries> all, long allBytes) throws InterruptedException {
+            context.budget().release(allBytes);
+            all.sort((a, b) -> {
+                int c = a.labels().without(ask.strip).compareTo(b.labels().without(ask.strip));
+                return c != 0 ? c : a.labels().compareTo(b.labels());
+            });
+            for (int i = 0; i < all.size(); i += BATCH_SERIES) {
+                int n = Math.min(BATCH_SERIES, all.size() - i);
+                StoreSeries[] batch = new StoreSeries[n];
+                long bytes = 0;
+                for (int j = 0; j < n; j++) {
+                    batch[j] = all.get(i + j);
+                    bytes += sizeOf(batch[j]);
+                }
+                send(new Batch(batch, n, bytes));
+            }
+        }
+
+        private void send(Batch b) throws InterruptedException {
+            if (b.bytes > 0) {
+                reserve(b.bytes, "series of " + ask.store.address());
+            }
+            while (!queue.offer(b, 200, TimeUnit.MILLISECONDS)) {
+                if (closed || context.isCancelled()) {
+                    context.budget().release(b.bytes);
+                    throw new InterruptedException("closed");
+                }
+            }
+        }
+
+        void cancel() {
+            StoreClient.SeriesStream s = stream;
+            if (s != null) {
+                s.close();
+            }
+            Thread t = thread;
+            if (t != null && t != Thread.currentThread()) {
+                t.interrupt();
+            }
+            Batch b;
+            while ((b = queue.poll()) != null) {
+                context.budget().release(b.bytes);
+            }
+        }
+    }
+
+    /** The values of the replica labels, which tell one replica from another. */
+    static String replicaOf(Labels labels, Collection<String> replicaLabels) {
+        if (replicaLabels.size() == 1) {
+            return labels.get(replicaLabels.iterator().next());
+        }
+        StringBuilder sb = new StringBuilder();
+        for (String l : replicaLabels) {
+            sb.append(sb.isEmpty() ? "" : "/").append(labels.get(l));
+        }
+        return sb.toString();
+    }
+
+    static long sizeOf(StoreSeries s) {
+        long n = OVERHEAD + 40L * s.labels().size();
+        for (StoreChunk c : s.chunks()) {
+            n += 64 + length(c.raw()) + length(c.count()) + length(c.sum()) + length(c.min()) + length(c.max()) + length(c.counter());
+        }
+        return n;
+    }
+
+    private static long length(@Nullable Chunk c) {
+        return c == null ? 0 : c.length();
+    }
+}

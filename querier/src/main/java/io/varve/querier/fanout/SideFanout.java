@@ -1,0 +1,143 @@
+package io.varve.querier.fanout;
+
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.promql.parser.Expr;
+import io.varve.promql.parser.Parser;
+import io.varve.promql.parser.ParserOptions;
+import io.varve.store.Answers;
+import io.varve.store.ExemplarsApi;
+import io.varve.store.MetadataApi;
+import io.varve.store.RulesApi;
+import io.varve.store.StatusApi;
+import io.varve.store.StoreInfo;
+import io.varve.store.TargetsApi;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** The APIs beside Store, asked of every endpoint that announces them; answers are passed on as they come. Safe for many threads. */
+public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, ExemplarsApi, StatusApi {
+    private final Fanout fanout;
+    private final Function<Expr, List<List<Matcher>>> selectors;
+    private final ParserOptions language;
+
+    /** @param selectors the matchers of all selectors of an expression */
+    public SideFanout(Fanout fanout, ParserOptions language, Function<Expr, List<List<Matcher>>> selectors) {
+        this.fanout = fanout;
+        this.language = language;
+        this.selectors = selectors;
+    }
+
+    private interface Call<T> {
+        void run(StoreRef store, Answers<T> answers);
+    }
+
+    private <T> void each(QueryContext context, StoreInfo.Service service, boolean partialResponse, String what, Answers<T> out, Call<T> call) {
+        List<StoreRef> stores = new ArrayList<>();
+        for (StoreRef s : fanout.endpoints().stores()) {
+            if (s.services().contains(service)) {
+                stores.add(s);
+            }
+        }
+        each(context, stores, partialResponse, what, out, call);
+    }
+
+    private <T> void each(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what, Answers<T> out, Call<T> call) {
+        fanout.reportMissing(context, StoreFilter.ALL, partialResponse);
+        fanout.forAll(context, stores, partialResponse, what, s -> {
+            Collected<T> got = new Collected<>();
+            call.run(s, got);
+            return got;
+        }, got -> {
+            synchronized (out) {
+                got.warnings.forEach(context::warn);
+                got.items.forEach(out::item);
+            }
+        });
+        context.warnings().forEach(out::warning);
+    }
+
+    private static final class Collected<T> implements Answers<T> {
+        final List<T> items = new ArrayList<>();
+        final List<String> warnings = new ArrayList<>();
+
+        @Override
+        public void item(T item) {
+            items.add(item);
+        }
+
+        @Override
+        public void warning(String text) {
+            warnings.add(text);
+        }
+    }
+
+    @Override
+    public void rules(QueryContext context, RulesApi.Request request, Answers<RulesApi.Group> answers) {
+        each(context, StoreInfo.Service.RULES, request.partialResponse(), "fetching rules from ", answers,
+                (s, a) -> s.peer().rules().rules(context, request, a));
+    }
+
+    @Override
+    public void targets(QueryContext context, TargetsApi.Request request, Answers<TargetsApi.Discovery> answers) {
+        each(context, StoreInfo.Service.TARGETS, request.partialResponse(), "fetching targets from ", answers,
+                (s, a) -> s.peer().targets().targets(context, request, a));
+    }
+
+    @Override
+    public void metadata(QueryContext context, MetadataApi.Request request, Answers<Map<String, List<MetadataApi.Meta>>> answers) {
+        each(context, StoreInfo.Service.METADATA, request.partialResponse(), "fetching metadata from ", answers,
+                (s, a) -> s.peer().metadata().metadata(context, request, a));
+    }
+
+    @Override
+    public void tsdbStatistics(QueryContext context, StatusApi.Request request, Answers<Map<String, StatusApi.TsdbStatistics>> answers) {
+        List<StoreRef> stores = new ArrayList<>();
+        for (StoreRef s : fanout.endpoints().stores()) {
+            if (s.services().contains(StoreInfo.Service.STATUS) && s.canMatch(request.matchers())) {
+                stores.add(s);
+            }
+        }
+        each(context, stores, request.partialResponse(), "fetching TSDB statistics from ", answers,
+                (s, a) -> s.peer().status().tsdbStatistics(context, request, a));
+    }
+
+    @Override
+    public void exemplars(QueryContext context, ExemplarsApi.Request request, Answers<ExemplarsApi.ExemplarSeries> answers) {
+        List<List<Matcher>> all = selectors.apply(Parser.parse(request.query(), language));
+        if (all.isEmpty()) {
+            return;
+        }
+        List<StoreRef> stores = new ArrayList<>();
+        for (StoreRef s : fanout.endpoints().stores()) {
+            if (s.services().contains(StoreInfo.Service.EXEMPLARS) && all.stream().anyMatch(s::canMatch)) {
+                stores.add(s);
+            }
+        }
+        each(context, stores, request.partialResponse(), "fetching exemplars from ", answers, (s, a) -> {
+            String query = s.component().equals("query") ? request.query() : narrowed(s, all);
+            if (!query.isEmpty()) {
+                s.peer().exemplars().exemplars(context,
+                        new ExemplarsApi.Request(query, request.start(), request.end(), request.partialResponse()), a);
+            }
+        });
+    }
+
+    /** The selectors that the endpoint can satisfy, without what its external labels satisfy, joined as one expression. */
+    private static String narrowed(StoreRef s, List<List<Matcher>> all) {
+        List<String> out = new ArrayList<>();
+        for (List<Matcher> matchers : all) {
+            if (!s.canMatch(matchers)) {
+                continue;
+            }
+            List<Matcher> kept = matchers.stream().filter(m -> s.labelSets().stream().noneMatch(l -> l.has(m.name()))).toList();
+            if (!kept.isEmpty()) {
+                out.add(kept.stream().map(Matcher::toString).collect(Collectors.joining(", ", "{", "}")));
+            }
+        }
+        return String.join(" + ", out);
+    }
+}

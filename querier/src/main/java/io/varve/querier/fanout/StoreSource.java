@@ -1,0 +1,541 @@
+package io.varve.querier.fanout;
+
+import io.varve.model.InvalidRequestException;
+import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.SeriesSource;
+import io.varve.model.TimeRange;
+import io.varve.model.UnavailableException;
+import io.varve.querier.dedup.Chain;
+import io.varve.querier.dedup.DedupFunction;
+import io.varve.querier.dedup.Penalty;
+import io.varve.querier.dedup.Replica;
+import io.varve.querier.dedup.ReplicaMerge;
+import io.varve.querier.dedup.Samples;
+import io.varve.querier.dedup.Trace;
+import io.varve.store.Aggregate;
+import io.varve.store.SeriesRequest;
+import io.varve.store.ShardInfo;
+import io.varve.store.StoreChunk;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The stores as the PromQL engine sees them: series in label order, replicas merged, each with the finest data that was asked for.
+ *
+ * <p>
+ * With {@code penalty} and {@code chain} everything goes Thanos' way: stores take replica labels out, replicas share one label set, chunks
+ * that overlap make virtual replicas. Varve's own merge has to know whose a chunk is. Each store is therefore asked once per replica it
+ * announces, with the replica's values as matchers; the store takes the labels out and sorts, the stream says who speaks, and everything
+ * still arrives in label order. Only what no announced replica covers (replica labels inside series) is asked for as it is and sorted here.
+ */
+public final class StoreSource implements SeriesSource {
+    /** How far around a select replicas are looked at, so that an instant's value does not depend on where the select begins or ends. */
+    static final long MARGIN_BEFORE_MILLIS = 300_000;
+    static final long MARGIN_AFTER_MILLIS = 120_000;
+    private static final long MINUTE_MILLIS = 60_000;
+    private static final int MAX_REPLICAS_PER_STORE = 16;
+    private static final int MAX_TRACES = 100;
+    private static final int SAMPLES_PER_CHUNK = 120;
+    private static final long SELECT_WAIT_NANOS = 1_000_000_000;
+
+    private final Fanout fanout;
+    private final ResolutionProbe probe;
+    private final SourceOptions options;
+    private final @Nullable Semaphore selects;
+    private final Observer observer;
+    private final ConcurrentLinkedQueue<SeriesTrace> traces = new ConcurrentLinkedQueue<>();
+
+    /** What a select cost, told once it is over. */
+    public interface Observer {
+        /** Nobody listens. */
+        Observer NONE = new Observer() {
+            @Override
+            public void selectStarted() {
+            }
+
+            @Override
+            public void selectEnded(long nanos, long series, long samples) {
+            }
+        };
+
+        /** A select begins. */
+        void selectStarted();
+
+        /** A select is over. */
+        void selectEnded(long nanos, long series, long samples);
+    }
+
+    /** Which replica gave what of a series. */
+    public record SeriesTrace(Labels labels, List<Trace.Part> parts) {
+    }
+
+    /**
+     * @param selects how many selects of this query may run at once, null for no bound
+     */
+    public StoreSource(Fanout fanout, ResolutionProbe probe, SourceOptions options, @Nullable Semaphore selects, Observer observer) {
+        this.fanout = fanout;
+        this.probe = probe;
+        this.options = options;
+        this.selects = selects;
+        this.observer = observer;
+    }
+
+    /** Which replica gave what, for the first series that were read; empty unless asked for. */
+    public List<SeriesTrace> traces() {
+        return List.copyOf(traces);
+    }
+
+    @Override
+    public SeriesSet select(QueryContext context, SelectHints hints, List<Matcher> matchers) {
+        List<Matcher> wanted = fanout.withoutSelectorLabels(matchers);
+        if (wanted == null) {
+            return SeriesSet.empty();
+        }
+        if (wanted.isEmpty()) {
+            throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
+                    "proxy Series(): rpc error: code = InvalidArgument desc = no matchers specified (excluding selector labels)");
+        }
+        if (fanout.endpoints().isEmpty()) {
+            if (!options.partialResponse()) {
+                throw new UnavailableException("No StoreAPIs available");
+            }
+            return SeriesSet.empty();
+        }
+        TimeRange range = hints.range();
+        boolean own = options.function() == DedupFunction.VARVE;
+        boolean replicas = options.dedupEnabled() && own && !hints.labelsOnly();
+        List<StoreRef> stores = fanout.matching(context, range.min(), range.max(), wanted, options.filter(), options.partialResponse());
+        boolean several = replicas && severalReplicas(stores);
+        long min = several ? saturated(range.min(), -MARGIN_BEFORE_MILLIS) : range.min();
+        // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
+        long max = several ? Math.max(range.max(), Math.min(saturated(range.max(), MARGIN_AFTER_MILLIS), System.currentTimeMillis())) : range.max();
+        Spans spans = Spans.of(hints, several);
+        Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
+        List<SeriesMerge.Ask> asks = new ArrayList<>();
+        for (long resolution : resolutions(context, hints, stores, range)) {
+            SeriesRequest r = new SeriesRequest(min, max, wanted, resolution, aggregates, options.partialResponse(), hints.labelsOnly(),
+                    List.of(), options.dedupEnabled() ? options.replicaLabels() : List.of(), options.shard(),
+                    hints.labelsOnly() && hints.limit() > 0 ? hints.limit() : 0, 64, spans.request());
+            for (StoreRef s : stores) {
+                if (replicas) {
+                    asks.addAll(asksPerReplica(s, r));
+                } else {
+                    asks.add(fanout.ask(s, r, ""));
+                }
+            }
+        }
+        boolean turn = acquire(context);
+        observer.selectStarted();
+        return new MergedSet(fanout.merge(context, asks, options.partialResponse()), hints, aggregates, spans, min, max, turn);
+    }
+
+    /**
+     * Waits for a turn. Operators may hold several selects open at once, and none of these ends before all were opened: a select that has
+     * waited for a second goes on without a turn rather than locking its own query.
+     */
+    private boolean acquire(QueryContext context) {
+        if (selects == null) {
+            return false;
+        }
+        long start = System.nanoTime();
+        try {
+            while (!selects.tryAcquire(50, TimeUnit.MILLISECONDS)) {
+                context.check();
+                if (System.nanoTime() - start > SELECT_WAIT_NANOS) {
+                    return false;
+                }
+            }
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            context.check();
+            return false;
+        }
+    }
+
+    private static long saturated(long a, long b) {
+        long s = a + b;
+        return ((a ^ s) & (b ^ s)) < 0 ? (b < 0 ? Long.MIN_VALUE : Long.MAX_VALUE) : s;
+    }
+
+    private List<Long> resolutions(QueryContext context, SelectHints hints, List<StoreRef> stores, TimeRange range) {
+        if (hints.labelsOnly()) {
+            return List.of(Long.MAX_VALUE);
+        }
+        long window = options.maxResolutionMillis();
+        if (window == SourceOptions.FINEST) {
+            return probe.levels(context, stores, range.min());
+        }
+        if (window > 0 && hints.rangeMillis() > 0 && ChunkReader.needsTwo(hints.function())) {
+            window = Math.min(window, hints.rangeMillis() / 2);
+        }
+        return List.of(window);
+    }
+
+    // --- who is asked for what --------------------------------------------------------------------------------------------------
+
+    private boolean severalReplicas(List<StoreRef> stores) {
+        Set<String> seen = new TreeSet<>();
+        for (StoreRef s : stores) {
+            if (s.labelSets().isEmpty()) {
+                return true;
+            }
+            for (Labels l : s.labelSets()) {
+                for (String name : options.replicaLabels()) {
+                    if (!l.has(name)) {
+                        return true; // it may lie inside series
+                    }
+                }
+                seen.add(SeriesMerge.replicaOf(l, options.replicaLabels()));
+            }
+        }
+        return seen.size() > 1;
+    }
+
+    private List<SeriesMerge.Ask> asksPerReplica(StoreRef store, SeriesRequest r) {
+        List<String> names = options.replicaLabels();
+        Set<List<String>> tuples = new LinkedHashSet<>();
+        for (Labels l : store.labelSets()) {
+            List<String> tuple = new ArrayList<>();
+            names.forEach(n -> tuple.add(l.get(n)));
+            tuples.add(tuple);
+        }
+        List<SeriesMerge.Ask> out = new ArrayList<>();
+        if (tuples.isEmpty() || tuples.size() > MAX_REPLICAS_PER_STORE) {
+            out.add(unsorted(store, r, r.matchers()));
+            return out;
+        }
+        branch(store, r, names, 0, new ArrayList<>(tuples), r.matchers(), out);
+        return out;
+    }
+
+    /** Splits what a store has by the values of replica labels: one ask per announced replica, one for what none of them covers. */
+    private void branch(StoreRef store, SeriesRequest r, List<String> names, int depth, List<List<String>> tuples, List<Matcher> matchers,
+            List<SeriesMerge.Ask> out) {
+        if (!store.canMatch(matchers)) {
+            return;
+        }
+        if (depth == names.size()) {
+            List<String> tuple = tuples.getFirst();
+            out.add(fanout.ask(store, Fanout.with(r, matchers, r.withoutReplicaLabels()), String.join("/", tuple)));
+            return;
+        }
+        String name = names.get(depth);
+        Map<String, List<List<String>>> byValue = new LinkedHashMap<>();
+        for (List<String> t : tuples) {
+            byValue.computeIfAbsent(t.get(depth), k -> new ArrayList<>()).add(t);
+        }
+        boolean always = store.labelSets().stream().allMatch(l -> l.has(name));
+        boolean needed = byValue.size() > 1 || !always;
+        byValue.forEach((value, group) -> branch(store, r, names, depth + 1, group,
+                needed ? plus(matchers, Matcher.equal(name, value)) : matchers, out));
+        if (!always) {
+            List<String> quoted = new ArrayList<>();
+            byValue.keySet().forEach(v -> quoted.add(EndpointSet.quoteRegex(v)));
+            List<Matcher> rest = plus(matchers, byValue.size() == 1
+                    ? Matcher.of(Matcher.Type.NOT_EQUAL, name, byValue.keySet().iterator().next())
+                    : Matcher.of(Matcher.Type.NOT_REGEX, name, String.join("|", quoted)));
+            if (store.canMatch(rest)) {
+                out.add(unsorted(store, r, rest));
+            }
+        }
+    }
+
+    private SeriesMerge.Ask unsorted(StoreRef store, SeriesRequest r, List<Matcher> matchers) {
+        SeriesMerge.Ask plain = fanout.ask(store, Fanout.with(r, matchers, List.of()), "");
+        return new SeriesMerge.Ask(store, plain.request(), "", options.replicaLabels());
+    }
+
+    private static List<Matcher> plus(List<Matcher> matchers, Matcher m) {
+        List<Matcher> out = new ArrayList<>(matchers.size() + 1);
+        out.addAll(matchers);
+        out.add(m);
+        return out;
+    }
+
+    // --- what the windows see ---------------------------------------------------------------------------------------------------
+
+    /** The spans of a select that its windows see, where they are far enough apart to be told to stores and read one by one. */
+    record Spans(SeriesRequest.Spans request, long first, long step, long window) {
+        static final Spans ALL = new Spans(SeriesRequest.Spans.ALL, 0, 0, 0);
+
+        static Spans of(SelectHints h, boolean replicas) {
+            long before = replicas ? MARGIN_BEFORE_MILLIS : 0;
+            long after = replicas ? MARGIN_AFTER_MILLIS : 0;
+            long wide = h.window() + before + after;
+            if (h.window() <= 0 || h.step() <= 0 || wide + MINUTE_MILLIS >= h.step() / 2) {
+                return ALL;
+            }
+            long first = h.range().min() - 1 + h.window();
+            return new Spans(new SeriesRequest.Spans(first + after, h.step(), wide), first, h.step(), h.window());
+        }
+
+        boolean all() {
+            return step == 0;
+        }
+    }
+
+    // --- series -----------------------------------------------------------------------------------------------------------------
+
+    private final class MergedSet implements SeriesSet {
+        private final SeriesMerge merge;
+        private final boolean turn;
+        private final SelectHints hints;
+        private final Set<Aggregate> aggregates;
+        private final Spans spans;
+        private final long min;
+        private final long max;
+        private final long startNanos = System.nanoTime();
+        private final boolean ownShard;
+        private long series;
+        private long chunks;
+        private boolean closed;
+
+        MergedSet(SeriesMerge merge, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min, long max, boolean turn) {
+            this.merge = merge;
+            this.turn = turn;
+            this.hints = hints;
+            this.aggregates = aggregates;
+            this.spans = spans;
+            this.min = min;
+            this.max = max;
+            this.ownShard = options.shard() != ShardInfo.NONE;
+        }
+
+        @Override
+        public @Nullable Series next() {
+            while (merge.next()) {
+                if (ownShard && !Fanout.inShard(merge.labels(), options.shard())) {
+                    continue;
+                }
+                series++;
+                if (options.maxSeries() > 0 && series > options.maxSeries()) {
+                    throw new LimitExceededException("query.max-series", "query matches more than " + options.maxSeries()
+                            + " series in one selector (limit --query.max-series); narrow the selector or raise the limit");
+                }
+                List<SeriesMerge.Part> parts = merge.parts();
+                for (SeriesMerge.Part p : parts) {
+                    chunks += p.chunks().size();
+                }
+                return new OneSeries(merge.labels(), parts, hints, aggregates, spans, min, max);
+            }
+            close();
+            return null;
+        }
+
+        @Override
+        public synchronized void close() {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            merge.close();
+            if (turn && selects != null) {
+                selects.release();
+            }
+            observer.selectEnded(System.nanoTime() - startNanos, series, chunks * SAMPLES_PER_CHUNK);
+        }
+    }
+
+    private final class OneSeries implements Series {
+        private final Labels labels;
+        private final List<SeriesMerge.Part> parts;
+        private final SelectHints hints;
+        private final Set<Aggregate> aggregates;
+        private final Spans spans;
+        private final long min;
+        private final long max;
+
+        OneSeries(Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min, long max) {
+            this.labels = labels;
+            this.parts = parts;
+            this.hints = hints;
+            this.aggregates = aggregates;
+            this.spans = spans;
+            this.min = min;
+            this.max = max;
+        }
+
+        @Override
+        public Labels labels() {
+            return labels;
+        }
+
+        @Override
+        public long encodedBytes() {
+            long n = 0;
+            for (SeriesMerge.Part p : parts) {
+                n += SeriesMerge.sizeOf(new io.varve.store.StoreSeries(labels, p.chunks()));
+            }
+            return n;
+        }
+
+        @Override
+        public void read(SampleBuffer into) {
+            if (options.function() == DedupFunction.VARVE) {
+                readOwn(into);
+            } else {
+                readAsThanos(into);
+            }
+        }
+
+        private void readAsThanos(SampleBuffer into) {
+            List<StoreChunk> chunks = Fanout.merged(parts);
+            long from = hints.range().min();
+            long to = hints.range().max();
+            List<List<StoreChunk>> virtual = options.dedupEnabled() ? overlapSplit(chunks) : List.of(chunks);
+            if (virtual.size() == 1) {
+                ChunkReader.readAsThanos(virtual.getFirst(), aggregates, from, to, into);
+                return;
+            }
+            List<SampleBuffer> replicas = new ArrayList<>(virtual.size());
+            for (List<StoreChunk> v : virtual) {
+                SampleBuffer b = new SampleBuffer(128 * v.size());
+                ChunkReader.readAsThanos(v, aggregates, from, to, b);
+                replicas.add(b);
+            }
+            if (options.function() == DedupFunction.CHAIN) {
+                Chain.merge(replicas, into);
+            } else {
+                Penalty.merge(replicas, DedupFunction.isCounterFunction(hints.function()), into);
+            }
+        }
+
+        private void readOwn(SampleBuffer into) {
+            boolean raw = true;
+            for (SeriesMerge.Part p : parts) {
+                raw &= ChunkReader.allRaw(p.chunks());
+            }
+            long from = hints.range().min();
+            long to = hints.range().max();
+            if (!raw) {
+                readDownsampled(into, from, to);
+                return;
+            }
+            if (parts.size() == 1) {
+                List<StoreChunk> chunks = Fanout.distinct(parts.getFirst().chunks());
+                if (spans.all()) {
+                    ChunkReader.readRaw(chunks, from, to, into);
+                } else {
+                    for (long t = spans.first(); saturated(t, -spans.window()) < to; t += spans.step()) {
+                        ChunkReader.readRaw(chunks, Math.max(from, t - spans.window() + 1), Math.min(to, t), into);
+                    }
+                }
+                return;
+            }
+            List<ChunkReplica> replicas = new ArrayList<>(parts.size());
+            for (SeriesMerge.Part p : parts) {
+                replicas.add(new ChunkReplica(p.replica(), Fanout.distinct(p.chunks())));
+            }
+            Trace trace = options.debug() && traces.size() < MAX_TRACES ? new Trace() : null;
+            boolean counter = aggregates.contains(Aggregate.COUNTER);
+            if (spans.all()) {
+                merge(replicas, counter, min, max, from, to, into, trace);
+            } else {
+                for (long t = spans.first(); saturated(t, -spans.window()) < to; t += spans.step()) {
+                    merge(replicas, counter, t - spans.window() + 1 - MARGIN_BEFORE_MILLIS, Math.min(max, t + MARGIN_AFTER_MILLIS),
+                            Math.max(from, t - spans.window() + 1), Math.min(to, t), into, trace);
+                }
+            }
+            if (trace != null) {
+                traces.add(new SeriesTrace(labels, trace.parts()));
+            }
+        }
+
+        private void merge(List<ChunkReplica> replicas, boolean counter, long lo, long hi, long from, long to, SampleBuffer into,
+                @Nullable Trace trace) {
+            int start = into.size;
+            ReplicaMerge.merge(replicas, counter, lo, hi, into, trace);
+            Samples.cut(into, start, from, to);
+        }
+
+        private void readDownsampled(SampleBuffer into, long from, long to) {
+            if (parts.size() == 1) {
+                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, from, to, into);
+                return;
+            }
+            if (aggregates.contains(Aggregate.COUNTER)) {
+                // Sums without resets differ between replicas by what each has missed; the lifting merge was made for these.
+                List<SampleBuffer> buffers = new ArrayList<>(parts.size());
+                for (SeriesMerge.Part p : parts) {
+                    SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
+                    ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, from, to, b);
+                    buffers.add(b);
+                }
+                Penalty.merge(buffers, true, into);
+                return;
+            }
+            List<Replica> replicas = new ArrayList<>(parts.size());
+            for (SeriesMerge.Part p : parts) {
+                SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
+                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, min, max, b);
+                replicas.add(new ArrayReplica(p.replica(), b));
+            }
+            int start = into.size;
+            ReplicaMerge.merge(replicas, false, min, max, into, null);
+            Samples.cut(into, start, from, to);
+        }
+    }
+
+    /** Greedy, first fit: a chunk goes to the first virtual replica that has ended before it. */
+    static List<List<StoreChunk>> overlapSplit(List<StoreChunk> chunks) {
+        List<List<StoreChunk>> out = new ArrayList<>();
+        for (StoreChunk c : chunks) {
+            List<StoreChunk> to = null;
+            for (List<StoreChunk> v : out) {
+                if (v.getLast().maxTime() < c.minTime()) {
+                    to = v;
+                    break;
+                }
+            }
+            if (to == null) {
+                to = new ArrayList<>();
+                out.add(to);
+            }
+            to.add(c);
+        }
+        return out;
+    }
+
+    private record ChunkReplica(String name, List<StoreChunk> chunks) implements Replica {
+        @Override
+        public void read(long min, long max, SampleBuffer into) {
+            ChunkReader.readRaw(chunks, min, max, into);
+        }
+
+        @Override
+        public long roughIntervalMillis() {
+            return chunks.isEmpty() ? 0 : ChunkReader.spacing(chunks.getFirst());
+        }
+    }
+
+    private record ArrayReplica(String name, SampleBuffer samples) implements Replica {
+        @Override
+        public void read(long min, long max, SampleBuffer into) {
+            int from = Samples.lowerBound(samples, 0, min);
+            int to = max == Long.MAX_VALUE ? samples.size : Samples.lowerBound(samples, from, max + 1);
+            Samples.append(samples, from, to, into);
+        }
+
+        @Override
+        public long roughIntervalMillis() {
+            return samples.size < 2 ? 0 : (samples.timestamps[samples.size - 1] - samples.timestamps[0]) / (samples.size - 1);
+        }
+    }
+}
