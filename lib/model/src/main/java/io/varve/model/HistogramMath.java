@@ -219,49 +219,37 @@ final class HistogramMath {
             double middle = 0;
             if (c != 0) {
                 boolean isZero = b.sign[i] == 0 && !custom;
-                double lo = lower;
-                double up = upper;
-                if (isZero) {
-                    lo = zeroLower(h, lower);
-                    up = zeroUpper(h, upper);
-                } else if (custom && lo == Double.NEGATIVE_INFINITY && up > 0) {
-                    lo = 0;
+                double lo = isZero ? zeroLower(h, lower) : lower;
+                double up = isZero ? zeroUpper(h, upper) : upper;
+                boolean whole = upperSide ? up <= bound : lo >= bound;
+                boolean gone = !whole && (upperSide ? lo >= bound : up <= bound);
+                double from = lo;
+                double to = up;
+                if (lo == Double.NEGATIVE_INFINITY && up > 0) {
+                    // The lowest bucket begins at 0 unless its bound says otherwise.
+                    from = 0;
                 }
-                if (lo == Double.NEGATIVE_INFINITY) {
-                    boolean inside = bound < up;
-                    k = upperSide ? c : inside ? 0 : bound >= up ? 0 : c;
-                    middle = up;
-                    if (upperSide && bound < up) {
-                        middle = bound;
-                    }
-                } else if (up == Double.POSITIVE_INFINITY) {
-                    k = upperSide ? bound == Double.POSITIVE_INFINITY ? c : 0 : bound >= lo ? bound == Double.POSITIVE_INFINITY ? 0 : c : c;
-                    if (!upperSide && bound < lo) {
-                        k = c;
-                    }
-                    middle = !upperSide && bound > lo ? bound : lo;
-                } else {
-                    double from = lo;
-                    double to = up;
-                    if (upperSide ? up <= bound : lo >= bound) {
-                        k = c;
-                    } else if (upperSide ? lo >= bound : up <= bound) {
+                if (gone) {
+                    k = 0;
+                } else if (!whole) {
+                    if (from == Double.NEGATIVE_INFINITY) {
+                        k = upperSide ? c : 0;
+                        from = bound;
+                        to = bound;
+                    } else if (to == Double.POSITIVE_INFINITY) {
+                        k = upperSide || lo == Double.NEGATIVE_INFINITY ? 0 : c;
+                        from = bound;
+                        to = bound;
+                    } else if (bound < from) {
                         k = 0;
                     } else {
-                        double below = fractionBelow(lo, up, bound, custom || isZero);
+                        double below = fractionBelow(from, to, bound, custom || isZero);
                         k = c * (upperSide ? below : 1 - below);
-                        from = upperSide ? lo : bound;
-                        to = upperSide ? bound : up;
-                    }
-                    if (custom || isZero || from <= 0 && to >= 0) {
-                        middle = (from + to) / 2;
-                    } else {
-                        middle = Math.sqrt(Math.abs(from) * Math.abs(to));
-                        if (from < 0) {
-                            middle = -middle;
-                        }
+                        from = upperSide ? from : bound;
+                        to = upperSide ? bound : to;
                     }
                 }
+                middle = middle(from, to, custom || isZero);
             }
             keep[i] = k;
             if (k != c) {
@@ -298,6 +286,21 @@ final class HistogramMath {
         }
         return new FloatHistogram(h.hint(), h.schema(), h.zeroThreshold(), zero, kept + keptLost, sum + sumLost, positive.spans(),
                 positive.buckets(), negative.spans(), negative.buckets(), h.customValues());
+    }
+
+    /** Where observations of a bucket are taken to lie; of one without an end, at the other end. */
+    private static double middle(double from, double to, boolean linear) {
+        if (from == Double.NEGATIVE_INFINITY) {
+            return to;
+        }
+        if (to == Double.POSITIVE_INFINITY) {
+            return from;
+        }
+        if (linear || from <= 0 && to >= 0) {
+            return (from + to) / 2;
+        }
+        double m = Math.sqrt(Math.abs(from) * Math.abs(to));
+        return from < 0 ? -m : m;
     }
 
     private static double fractionBelow(double lower, double upper, double v, boolean linear) {

@@ -33,7 +33,6 @@ final class HistogramEstimate extends Operator {
     /** The label that tells quantiles apart, for {@link Kind#QUANTILES}. */
     private final String label;
     private final Position vectorPosition;
-    private final Position firstPosition;
     private final List<Position> parameterPositions;
     private final List<double[]> parameters = new ArrayList<>();
     private final ArrayDeque<Row> ready = new ArrayDeque<>();
@@ -65,12 +64,11 @@ final class HistogramEstimate extends Operator {
     }
 
     HistogramEstimate(QueryRun run, Grid grid, String name, Operator vector, List<Operator> scalars, Kind kind, String label,
-            Position vectorPosition, Position firstPosition, List<Position> parameterPositions) {
+            Position vectorPosition, List<Position> parameterPositions) {
         super(run, grid, name, label, all(vector, scalars));
         this.kind = kind;
         this.label = label;
         this.vectorPosition = vectorPosition;
-        this.firstPosition = firstPosition;
         this.parameterPositions = parameterPositions;
         this.duplicates = kind == Kind.QUANTILES || !run.delayedNames ? new DuplicateCheck(memory, false) : null;
     }
@@ -275,11 +273,11 @@ final class HistogramEstimate extends Operator {
             switch (e.nan()) {
                 case NONE -> {
                 }
-                case RESULT -> run.notes.info(firstPosition,
+                case RESULT -> run.notes.info(vectorPosition,
                         "input to histogram_quantile has NaN observations, result is NaN" + Notes.forMetric(metric));
-                case SKEW -> run.notes.info(firstPosition,
+                case SKEW -> run.notes.info(vectorPosition,
                         "input to histogram_quantile has NaN observations, result is skewed higher" + Notes.forMetric(metric));
-                case EXCLUDED -> run.notes.info(firstPosition,
+                case EXCLUDED -> run.notes.info(vectorPosition,
                         "input to histogram_fraction has NaN observations, which are excluded from all fractions"
                                 + Notes.forMetric(metric));
             }

@@ -44,9 +44,9 @@ final class Info extends Operator {
     Info(QueryRun run, Grid grid, PlanNode.Call call, Operator input) {
         super(run, grid, "info", "", List.of(input));
         this.duplicates = new DuplicateCheck(memory, false);
-        PlanNode.Select first = firstSelect(call.inputs().getFirst());
-        this.offset = first == null ? 0 : first.offsetMillis();
-        this.at = first == null ? null : first.atMillis();
+        Shift shift = shift(call.inputs().getFirst(), new Shift(null, 0));
+        this.offset = shift == null ? 0 : shift.offset;
+        this.at = shift == null ? null : shift.at;
         if (call.inputs().size() > 1) {
             PlanNode.Select s = firstSelect(call.inputs().get(1));
             if (s != null) {
@@ -62,6 +62,28 @@ final class Info extends Operator {
         if (nameMatchers.isEmpty()) {
             nameMatchers.add(Matcher.equal(Labels.METRIC_NAME, "target_info"));
         }
+    }
+
+    /** When a selector reads its samples: at an instant or at each step, and how long before. */
+    private record Shift(@Nullable Long at, long offset) {
+        Shift then(@Nullable Long newAt, long more) {
+            return newAt != null ? new Shift(newAt, more) : new Shift(at, offset + more);
+        }
+    }
+
+    /** Of the first selector of an expression. */
+    private static @Nullable Shift shift(PlanNode node, Shift above) {
+        if (node instanceof PlanNode.Select s) {
+            return above.then(s.atMillis(), s.offsetMillis());
+        }
+        Shift here = node instanceof PlanNode.Subquery q ? above.then(q.atMillis(), q.offsetMillis()) : above;
+        for (PlanNode in : node.inputs()) {
+            Shift s = shift(in, here);
+            if (s != null) {
+                return s;
+            }
+        }
+        return null;
     }
 
     private static PlanNode.@Nullable Select firstSelect(PlanNode node) {

@@ -1,11 +1,17 @@
 package io.varve.promql.exec;
 
+import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
+import io.varve.model.GoQuote;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import io.varve.promql.function.ExtendedEdges;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Notes;
 import io.varve.promql.function.Row;
+import io.varve.promql.function.Windows;
+import io.varve.promql.parser.Position;
+import io.varve.promql.parser.VectorSelector.Edges;
 import org.jspecify.annotations.Nullable;
 
 /** An instant selector: at each step the last sample that is not older than the lookback, unless it is a stale marker. */
@@ -22,8 +28,11 @@ final class InstantKernel implements Kernel {
     private final long pin;
     private final Take take;
     private final boolean smoothed;
+    private final Position position;
+    private @Nullable Windows windows;
 
-    InstantKernel(Grid grid, long lookback, long offset, @Nullable Long at, Take take, boolean smoothed) {
+    InstantKernel(Grid grid, long lookback, long offset, @Nullable Long at, Take take, boolean smoothed,
+            Position position) {
         this.grid = grid;
         this.lookback = lookback;
         this.offset = offset;
@@ -31,10 +40,14 @@ final class InstantKernel implements Kernel {
         this.pin = at == null ? 0 : at - offset;
         this.take = take;
         this.smoothed = smoothed;
+        this.position = position;
     }
 
     @Override
     public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+        if (smoothed) {
+            return smoothed(labels, dropName, samples, notes, count);
+        }
         int steps = grid.count();
         double[] out = new double[steps];
         Row row = new Row(labels, dropName, out);
@@ -52,15 +65,6 @@ final class InstantKernel implements Kernel {
             }
             int s = at - 1;
             out[i] = Row.ABSENT;
-            if (smoothed) {
-                double x = interpolated(samples, at, ref);
-                out[i] = x;
-                if (!Row.isAbsent(x)) {
-                    any = true;
-                    count.total++;
-                }
-                continue;
-            }
             if (s < 0 || t[s] <= ref - lookback) {
                 continue;
             }
@@ -74,10 +78,7 @@ final class InstantKernel implements Kernel {
                 out[i] = t[s] / 1000.0;
             } else if (take == Take.START_TIME) {
                 long[] st = samples.startTimestamps;
-                if (st == null || st[s] == 0) {
-                    continue;
-                }
-                out[i] = st[s] / 1000.0;
+                out[i] = st == null ? 0 : st[s] / 1000.0;
             } else if (h != null) {
                 row.setHistogram(i, h);
                 size = h.sampleSize();
@@ -96,33 +97,82 @@ final class InstantKernel implements Kernel {
         return any ? row : null;
     }
 
-    /** The value on the line between the samples around {@code ref}; the one before where there is none after. */
-    private double interpolated(SampleBuffer samples, int next, long ref) {
-        int before = next - 1;
-        while (before >= 0 && (samples.histogram(before) != null || SampleBuffer.isStale(samples.values[before]))) {
-            if (SampleBuffer.isStale(samples.values[before]) && samples.histogram(before) == null) {
-                before = -1;
-                break;
+    /** What is on the line between the samples around each instant; what is before it where there is nothing behind. */
+    private @Nullable Row smoothed(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+        Windows w = windows;
+        if (w == null) {
+            w = new Windows(grid, 2 * lookback, pinned ? -lookback : offset - lookback, pinned ? (Long) pin : null, Edges.NORMAL, 0,
+                    position, false);
+            windows = w;
+        }
+        w.load(labels, samples);
+        Row row = Row.empty(labels, dropName, grid.count());
+        for (int i = 0; i < grid.count(); i++) {
+            long ref = pinned ? pin : grid.at(i) - offset;
+            boolean floats = w.hi[i] > w.lo[i];
+            boolean histograms = w.histogramSize > 0 && w.histogramHi[i] > w.histogramLo[i];
+            if (floats && histograms) {
+                notes.warn(position, "encountered a mix of histograms and floats for metric name " + GoQuote.quote(labels.metricName()));
+                continue;
             }
-            before--;
+            if (floats) {
+                smoothedFloat(w, row, i, ref);
+            } else if (histograms) {
+                smoothedHistogram(w, row, i, ref, notes);
+            }
+            if (row.has(i)) {
+                count.total++;
+                count.read++;
+            }
         }
-        if (before < 0 || samples.timestamps[before] <= ref - lookback) {
-            return Row.ABSENT;
+        return row.isEmpty() ? null : row;
+    }
+
+    private static int before(long[] t, int lo, int hi, long ref) {
+        int b = lo - 1;
+        while (b + 1 < hi && t[b + 1] <= ref) {
+            b++;
         }
-        if (samples.timestamps[before] == ref) {
-            return samples.values[before];
+        return b;
+    }
+
+    private void smoothedFloat(Windows w, Row row, int step, long ref) {
+        int lo = w.lo[step];
+        int hi = w.hi[step];
+        int b = before(w.times, lo, hi, ref);
+        if (b < lo) {
+            return;
         }
-        int after = next;
-        while (after < samples.size && (samples.histogram(after) != null || SampleBuffer.isStale(samples.values[after]))) {
-            after++;
+        if (w.times[b] == ref || b + 1 >= hi || w.times[b + 1] >= ref + lookback) {
+            row.values[step] = w.values[b];
+            return;
         }
-        if (after >= samples.size || samples.timestamps[after] >= ref + lookback) {
-            return samples.values[before];
+        double y1 = w.values[b];
+        double y2 = w.values[b + 1];
+        row.values[step] = y1 + (y2 - y1) * (double) (ref - w.times[b]) / (double) (w.times[b + 1] - w.times[b]);
+    }
+
+    private void smoothedHistogram(Windows w, Row row, int step, long ref, Notes notes) {
+        int lo = w.histogramLo[step];
+        int hi = w.histogramHi[step];
+        int b = before(w.histogramTimes, lo, hi, ref);
+        if (b < lo) {
+            return;
         }
-        double y1 = samples.values[before];
-        double y2 = samples.values[after];
-        return y1 + (y2 - y1) * (double) (ref - samples.timestamps[before])
-                / (double) (samples.timestamps[after] - samples.timestamps[before]);
+        FloatHistogram h = w.histograms[b];
+        if (w.histogramTimes[b] == ref || b + 1 >= hi || w.histogramTimes[b + 1] >= ref + lookback) {
+            row.setHistogram(step, h);
+            return;
+        }
+        double share = (double) (ref - w.histogramTimes[b]) / (double) (w.histogramTimes[b + 1] - w.histogramTimes[b]);
+        FloatHistogram next = w.histograms[b + 1];
+        FloatHistogram between = ExtendedEdges.between(h, next, share, next.hint() != CounterResetHint.GAUGE);
+        if (between == null) {
+            notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
+                    + GoQuote.quote(w.metric()));
+        } else {
+            row.setHistogram(step, between);
+        }
     }
 
     @Override

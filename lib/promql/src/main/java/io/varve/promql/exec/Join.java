@@ -97,12 +97,13 @@ final class Join extends Operator {
         this.duplicates = oneToOne ? null : new DuplicateCheck(memory, false);
     }
 
+    /** {@code fill_left} fills the "many" side and {@code fill_right} the "one" side, with {@code group_right} too, as Prometheus does. */
     private @Nullable Double fillMany() {
-        return swapped ? matching.fillRight() : matching.fillLeft();
+        return matching.fillLeft();
     }
 
     private @Nullable Double fillOne() {
-        return swapped ? matching.fillLeft() : matching.fillRight();
+        return matching.fillRight();
     }
 
     @Override

@@ -30,6 +30,7 @@ final class Leaf extends Operator {
     private final List<Matcher> matchers;
     private final List<Matcher> filters;
     private final SelectHints hints;
+    private final boolean statsOnly;
     private final Supplier<Kernel> kernels;
     private final int batchSize;
     private final int maxBatches;
@@ -42,11 +43,12 @@ final class Leaf extends Operator {
     private int position;
 
     Leaf(QueryRun run, Grid grid, String name, String detail, List<Matcher> matchers, List<Matcher> filters, SelectHints hints,
-            Supplier<Kernel> kernels) {
+            boolean statsOnly, Supplier<Kernel> kernels) {
         super(run, grid, name, detail, List.of());
         this.matchers = matchers;
         this.filters = filters;
         this.hints = hints;
+        this.statsOnly = statsOnly;
         this.kernels = kernels;
         this.batchSize = (int) Math.max(4, Math.min(64, BATCH_BYTES / (8L * Math.max(1, grid.count()))));
         this.maxBatches = run.workers == null ? 1 : run.options.threads() * 2;
@@ -129,6 +131,9 @@ final class Leaf extends Operator {
         private void one(Series from, Scratch s) {
             s.samples.clear();
             from.read(s.samples);
+            if (statsOnly) {
+                HistogramStatistics.reduce(s.samples);
+            }
             s.account();
             Leaf.this.run.hold(s.samples.size);
             long histogramBytes = 0;

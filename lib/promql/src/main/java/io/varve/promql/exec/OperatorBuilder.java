@@ -198,7 +198,7 @@ public final class OperatorBuilder {
     }
 
     Leaf leaf(PlanNode.Select s, Grid grid, String name, Supplier<Kernel> kernels) {
-        Leaf leaf = new Leaf(run, grid, name, PlanPrinter.select(s), s.matchers(), s.filters(), hints(s, grid), kernels);
+        Leaf leaf = new Leaf(run, grid, name, PlanPrinter.select(s), s.matchers(), s.filters(), hints(s, grid), s.statsOnly(), kernels);
         leaves.add(leaf);
         return leaf;
     }
@@ -222,7 +222,7 @@ public final class OperatorBuilder {
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {
         return leaf(s, grid, "Select", () -> new InstantKernel(grid, run.lookback, s.offsetMillis(), s.atMillis(), take,
-                s.edges() == Edges.SMOOTHED));
+                s.edges() == Edges.SMOOTHED, s.position()));
     }
 
     Grid subqueryGrid(PlanNode.Subquery s, Grid grid) {
@@ -549,14 +549,14 @@ public final class OperatorBuilder {
             positions.add(s.position());
         }
         return new HistogramEstimate(run, grid, c.function(), node(vector, grid), ops, kind, label, vector.position(),
-                c.inputs().getFirst().position(), positions);
+                positions);
     }
 
     private Operator sort(PlanNode.Call c, Grid grid) {
         String f = c.function();
         Operator input = node(c.inputs().getFirst(), grid);
         if (!run.instant) {
-            run.notes.warn(c.inputs().getFirst().position(),
+            run.notes.warn(c.position(),
                     "sort is ineffective for range queries since results are always ordered by labels");
         }
         boolean byLabel = f.startsWith("sort_by_label");

@@ -35,7 +35,7 @@ public final class CounterFunction implements RangeFunction {
     @Override
     public void apply(Windows w, Row out, Notes notes) {
         if (w.edges != Edges.NORMAL) {
-            ExtendedEdges.rate(w, out, counter, perSecond);
+            ExtendedEdges.rate(w, out, counter, perSecond, notes);
             if (counter) {
                 noteNonCounter(w, out, notes);
             }
@@ -151,15 +151,11 @@ public final class CounterFunction implements RangeFunction {
         if (counter) {
             result += correction(w, lo, hi);
         }
-        return result * factor(w, step, w.times[lo], w.times[hi - 1], hi - lo, result, first, false);
+        return result * factor(w, step, w.times[lo], w.times[hi - 1], hi - lo, result, first);
     }
 
-    /**
-     * How much the range is longer than the span between first and last sample, as far as the series is taken to go on.
-     *
-     * @param startKnown whether {@code firstTime} is when counting began, so that nothing lies before it
-     */
-    private double factor(Windows w, int step, long firstTime, long lastTime, int n, double result, double first, boolean startKnown) {
+    /** How much the range is longer than the span between first and last sample, as far as the series is taken to go on. */
+    private double factor(Windows w, int step, long firstTime, long lastTime, int n, double result, double first) {
         long rangeEnd = w.end(step);
         long rangeStart = rangeEnd - w.range;
         double toStart = (firstTime - rangeStart) / 1000.0;
@@ -167,17 +163,13 @@ public final class CounterFunction implements RangeFunction {
         double sampled = (lastTime - firstTime) / 1000.0;
         double average = sampled / (n - 1);
         double threshold = average * 1.1;
-        if (startKnown) {
-            toStart = 0;
-        } else {
-            if (toStart >= threshold) {
-                toStart = average / 2;
-            }
-            if (counter && result > 0 && first >= 0) {
-                double toZero = sampled * (first / result);
-                if (toZero < toStart) {
-                    toStart = toZero;
-                }
+        if (toStart >= threshold) {
+            toStart = average / 2;
+        }
+        if (counter && result > 0 && first >= 0) {
+            double toZero = sampled * (first / result);
+            if (toZero < toStart) {
+                toStart = toZero;
             }
         }
         if (toEnd >= threshold) {
@@ -225,12 +217,11 @@ public final class CounterFunction implements RangeFunction {
         out.values[step] = result * factorFromStart(w, step, start, w.times[hi - 1], w.times[lo], n);
     }
 
+    /** The same where counting is known to have begun inside the range: nothing lies before that. */
     private double factorFromStart(Windows w, int step, long start, long lastTime, long firstTime, int n) {
         double sampled = (lastTime - start) / 1000.0;
-        double average = n > 1 ? (lastTime - firstTime) / 1000.0 / (n - 1) : sampled;
-        double average2 = sampled / n;
+        double average = n > 1 ? (lastTime - firstTime) / 1000.0 / (n - 1) : 0;
         double toEnd = (w.end(step) - lastTime) / 1000.0;
-        average = average2;
         if (toEnd >= average * 1.1) {
             toEnd = average / 2;
         }
@@ -332,13 +323,13 @@ public final class CounterFunction implements RangeFunction {
         if (start >= 0) {
             factor = factorFromStart(w, step, start, w.histogramTimes[hi - 1], w.histogramTimes[lo], hi - lo);
         } else {
-            factor = factor(w, step, w.histogramTimes[lo], w.histogramTimes[hi - 1], hi - lo, sum.count(), first.count(), false);
+            factor = factor(w, step, w.histogramTimes[lo], w.histogramTimes[hi - 1], hi - lo, sum.count(), first.count());
         }
         sum.scale(factor);
         out.setHistogram(step, sum.result());
     }
 
-    private static void noteMixedSchemas(Windows w, Notes notes) {
+    static void noteMixedSchemas(Windows w, Notes notes) {
         notes.warn(w.position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
                 + GoQuote.quote(w.metric()));
     }

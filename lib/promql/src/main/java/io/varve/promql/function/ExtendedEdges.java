@@ -1,73 +1,79 @@
 package io.varve.promql.function;
 
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
+import io.varve.model.GoQuote;
+import io.varve.model.HistogramSum;
 import io.varve.promql.parser.VectorSelector.Edges;
+import org.jspecify.annotations.Nullable;
 
-/** {@code anchored} and {@code smoothed}: windows whose edges have values of their own. */
-final class ExtendedEdges {
+/**
+ * {@code anchored} and {@code smoothed}: windows whose edges have values of their own. Resets are looked for between stored samples;
+ * where the left edge lies on the line from one to the other, that line begins after the reset and nothing needs correcting.
+ */
+public final class ExtendedEdges {
     private ExtendedEdges() {
     }
 
-    /** Last sample at or before the edge, or the first there is; −1 where no sample lies after {@code rangeStart}. */
-    static int anchor(Windows w, int step) {
-        int lo = w.lo[step];
-        int hi = w.hi[step];
-        long rangeStart = w.start(step);
-        if (hi == lo || w.times[hi - 1] <= rangeStart) {
-            return -1;
+    static void rate(Windows w, Row out, boolean counter, boolean perSecond, Notes notes) {
+        boolean smoothed = w.edges == Edges.SMOOTHED;
+        for (int i = 0; i < w.grid.count(); i++) {
+            boolean floats = w.hi[i] > w.lo[i];
+            boolean histograms = MixedTypes.hasHistograms(w, i);
+            if (floats && histograms) {
+                MixedTypes.noteMix(w, notes);
+            } else if (floats) {
+                floats(w, out, i, smoothed, counter, perSecond);
+            } else if (histograms) {
+                histograms(w, out, i, smoothed, counter, perSecond, notes);
+            }
         }
+    }
+
+    /** The last sample at or before {@code start}, or the first there is. */
+    private static int first(long[] t, int lo, int hi, long start) {
         int first = lo;
-        while (first + 1 < hi && w.times[first + 1] <= rangeStart) {
+        while (first + 1 < hi && t[first + 1] <= start) {
             first++;
         }
         return first;
     }
 
-    static void rate(Windows w, Row out, boolean counter, boolean perSecond) {
-        boolean smoothed = w.edges == Edges.SMOOTHED;
+    /** The last sample, or where edges are smoothed the first at or behind {@code end}. */
+    private static int last(long[] t, int lo, int hi, long end, boolean smoothed) {
+        int last = hi - 1;
+        if (smoothed) {
+            while (last > lo && t[last - 1] >= end) {
+                last--;
+            }
+        }
+        return last;
+    }
+
+    private static void floats(Windows w, Row out, int step, boolean smoothed, boolean counter, boolean perSecond) {
         long[] t = w.times;
         double[] v = w.values;
-        for (int i = 0; i < w.grid.count(); i++) {
-            int lo = w.lo[i];
-            int hi = w.hi[i];
-            if (hi == lo) {
-                continue;
-            }
-            long rangeStart = w.start(i);
-            long rangeEnd = w.end(i);
-            int first = lo;
-            while (first + 1 < hi && t[first + 1] <= rangeStart) {
-                first++;
-            }
-            int last = hi - 1;
-            if (smoothed) {
-                while (last > lo && t[last - 1] >= rangeEnd) {
-                    last--;
-                }
-            }
-            if (t[last] <= rangeStart) {
-                continue;
-            }
-            double left = smoothed && t[first] < rangeStart ? between(t, v, first, rangeStart, counter) : v[first];
-            double right = smoothed && last > 0 && last > lo && t[last] > rangeEnd ? between(t, v, last - 1, rangeEnd, counter) : v[last];
-            double result = right - left;
-            if (counter) {
-                int from = t[first] <= rangeStart ? first + 1 : first;
-                int to = t[last] >= rangeEnd ? last - 1 : last;
-                double previous = left;
-                double correction = 0;
-                for (int j = from; j <= to; j++) {
-                    if (v[j] < previous) {
-                        correction += previous;
-                    }
-                    previous = v[j];
-                }
-                if (right < previous) {
-                    correction += previous;
-                }
-                result += correction;
-            }
-            out.values[i] = perSecond ? result / (w.range / 1000.0) : result;
+        int lo = w.lo[step];
+        int hi = w.hi[step];
+        long start = w.start(step);
+        long end = w.end(step);
+        int first = first(t, lo, hi, start);
+        int last = last(t, lo, hi, end, smoothed);
+        if (t[last] <= start || t[lo] > end) {
+            return;
         }
+        boolean between = smoothed && t[first] < start && first + 1 < hi;
+        double left = between ? between(t, v, first, start, counter) : v[first];
+        double right = smoothed && last > lo && t[last] > end ? between(t, v, last - 1, end, counter) : v[last];
+        double result = right - left;
+        if (counter) {
+            for (int j = first + 1; j <= last; j++) {
+                if (v[j] < v[j - 1] && !(between && j == first + 1)) {
+                    result += v[j - 1];
+                }
+            }
+        }
+        out.values[step] = perSecond ? result / (w.range / 1000.0) : result;
     }
 
     /** The value at {@code time} on the line between samples {@code i} and {@code i + 1}; a counter that fell began at 0. */
@@ -78,5 +84,81 @@ final class ExtendedEdges {
             y1 = 0;
         }
         return y1 + (y2 - y1) * (double) (time - t[i]) / (double) (t[i + 1] - t[i]);
+    }
+
+    /** As {@link #between(long[], double[], int, long, boolean)}; null where one has custom and the other exponential buckets. */
+    public static @Nullable FloatHistogram between(FloatHistogram a, FloatHistogram b, double fraction, boolean counter) {
+        if (a.usesCustomBuckets() != b.usesCustomBuckets()) {
+            return null;
+        }
+        if (counter && b.isResetAfter(a)) {
+            return b.times(fraction);
+        }
+        HistogramSum sum = new HistogramSum(b);
+        sum.subtract(a);
+        sum.scale(fraction);
+        sum.add(a);
+        sum.hint(b.hint());
+        return sum.result();
+    }
+
+    private static void histograms(Windows w, Row out, int step, boolean smoothed, boolean counter, boolean perSecond, Notes notes) {
+        long[] t = w.histogramTimes;
+        FloatHistogram[] h = w.histograms;
+        int lo = w.histogramLo[step];
+        int hi = w.histogramHi[step];
+        long start = w.start(step);
+        long end = w.end(step);
+        int first = first(t, lo, hi, start);
+        int last = last(t, lo, hi, end, smoothed);
+        if (t[last] <= start || t[lo] > end) {
+            return;
+        }
+        boolean between = smoothed && t[first] < start && first + 1 < hi;
+        FloatHistogram left = between ? between(h[first], h[first + 1], share(t, first, start), counter) : h[first];
+        FloatHistogram right = smoothed && last > lo && t[last] > end
+                ? between(h[last - 1], h[last], share(t, last - 1, end), counter)
+                : h[last];
+        boolean gauge = false;
+        boolean allGauge = h[first].hint() == CounterResetHint.GAUGE && h[last].hint() == CounterResetHint.GAUGE;
+        boolean mixed = left == null || right == null;
+        for (int j = first; j <= last; j++) {
+            gauge |= h[j].hint() == CounterResetHint.GAUGE;
+            mixed |= h[j].usesCustomBuckets() != h[last].usesCustomBuckets() && (counter || j == first);
+        }
+        if (mixed || left == null || right == null) {
+            CounterFunction.noteMixedSchemas(w, notes);
+            return;
+        }
+        if (counter && gauge) {
+            notes.warn(w.position, "this native histogram metric is not a counter: " + GoQuote.quote(w.metric()));
+        }
+        if (!counter && !allGauge) {
+            notes.warn(w.position, "this native histogram metric is not a gauge: " + GoQuote.quote(w.metric()));
+        }
+        HistogramSum sum = new HistogramSum(right);
+        sum.subtract(left);
+        boolean reconciledSub = sum.boundsReconciled();
+        if (counter) {
+            for (int j = first + 1; j <= last; j++) {
+                if (!(between && j == first + 1) && h[j].isResetAfter(h[j - 1])) {
+                    sum.add(h[j - 1]);
+                }
+            }
+        }
+        if (reconciledSub) {
+            notes.info(w.position, "mismatched custom buckets were reconciled during subtraction");
+        } else if (sum.boundsReconciled()) {
+            notes.info(w.position, "mismatched custom buckets were reconciled during addition");
+        }
+        sum.hint(CounterResetHint.GAUGE);
+        if (perSecond) {
+            sum.scale(1 / (w.range / 1000.0));
+        }
+        out.setHistogram(step, sum.result());
+    }
+
+    private static double share(long[] t, int i, long time) {
+        return (double) (time - t[i]) / (double) (t[i + 1] - t[i]);
     }
 }

@@ -53,23 +53,25 @@ public final class Transitions implements RangeFunction {
         }
         boolean anchored = w.edges == Edges.ANCHORED;
         for (int i = 0; i < w.grid.count(); i++) {
-            int lo = w.lo[i];
-            if (anchored && w.size > 0) {
-                int first = ExtendedEdges.anchor(w, i);
-                if (first < 0) {
-                    continue;
-                }
-                lo = first;
-            }
-            int from = lo;
+            int from = w.lo[i];
             int to = w.hi[i];
             if (w.histogramSize > 0) {
                 from += w.histogramLo[i];
                 to += w.histogramHi[i];
             }
-            if (to > from) {
-                out.values[i] = counts[to - 1] - counts[from];
+            if (to <= from) {
+                continue;
             }
+            if (anchored) {
+                long start = w.start(i);
+                if (times[to - 1] <= start) {
+                    continue;
+                }
+                while (from + 1 < to && times[from + 1] <= start) {
+                    from++;
+                }
+            }
+            out.values[i] = counts[to - 1] - counts[from];
         }
     }
 

@@ -84,11 +84,10 @@ final class TestStorage implements SeriesSource {
                 CounterResetHint hint = CounterResetHint.UNKNOWN;
                 if (isGauge) {
                     hint = CounterResetHint.GAUGE;
-                } else if (stored.hint() == CounterResetHint.RESET) {
-                    hint = CounterResetHint.RESET;
-                } else if (last != null && !gauge && h != null && !last.isStale()) {
+                } else if (stored.hint() != CounterResetHint.RESET && last != null && !gauge && h != null && !last.isStale()) {
+                    // A reset begins a new chunk, and of a chunk's first sample no reader says more than "unknown".
                     hint = stored.withHint(CounterResetHint.UNKNOWN).isResetAfter(last.withHint(CounterResetHint.UNKNOWN))
-                            ? CounterResetHint.RESET
+                            ? CounterResetHint.UNKNOWN
                             : CounterResetHint.NOT_RESET;
                 }
                 last = stored;
