@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
+import io.varve.model.Span;
 import java.util.Arrays;
+import java.util.List;
 
 /** Equality of histograms by bits: records compare arrays by identity. */
 final class Histograms {
@@ -21,6 +23,37 @@ final class Histograms {
         if (!text(a).equals(text(b))) {
             assertThat(text(a)).as(what).isEqualTo(text(b));
         }
+    }
+
+    /** Equality of what histograms say: spans may be written in another way and buckets may be spelled out as zero. */
+    static void assertSameContent(FloatHistogram a, FloatHistogram b) {
+        assertThat(content(a)).isEqualTo(content(b));
+    }
+
+    private static String content(FloatHistogram h) {
+        if (h.isStale()) {
+            return "stale";
+        }
+        return h.schema() + " " + bits(h.zeroThreshold(), h.zeroCount(), h.count(), h.sum())
+                + buckets(h.positiveSpans(), h.positiveBuckets())
+                + buckets(h.negativeSpans(), h.negativeBuckets()) + bits(h.customValues());
+    }
+
+    private static String buckets(List<Span> spans, double[] counts) {
+        StringBuilder sb = new StringBuilder("{");
+        int index = 0;
+        int i = 0;
+        for (Span s : spans) {
+            index += s.offset();
+            for (int k = 0; k < s.length(); k++) {
+                long bits = Double.doubleToRawLongBits(counts[i++]);
+                if (bits != 0) {
+                    sb.append(index).append('=').append(Long.toHexString(bits)).append(' ');
+                }
+                index++;
+            }
+        }
+        return sb.append('}').toString();
     }
 
     static String text(FloatHistogram h) {
