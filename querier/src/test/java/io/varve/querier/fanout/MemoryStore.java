@@ -1,0 +1,235 @@
+package io.varve.querier.fanout;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkAppender;
+import io.varve.model.FloatHistogram;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
+import io.varve.model.UnavailableException;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
+import io.varve.store.SeriesRequest;
+import io.varve.store.SeriesSink;
+import io.varve.store.Store;
+import io.varve.store.StoreChunk;
+import io.varve.store.StoreClient;
+import io.varve.store.StoreInfo;
+import io.varve.store.StoreSeries;
+import io.varve.store.StringsResponse;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/** A store over samples in memory that keeps the StoreAPI's contract, and can be told to break it. */
+public final class MemoryStore implements Store {
+    /** What goes wrong. */
+    public enum Fault {
+        /** Nothing. */
+        NONE,
+        /** The call fails at once. */
+        REFUSES,
+        /** The stream breaks after half of the series. */
+        BREAKS,
+        /** The stream ends early with a warning. */
+        WARNS,
+        /** The stream says nothing more after half of the series. */
+        HANGS,
+        /** Series come out of order. */
+        UNSORTED
+    }
+
+    private final Labels external;
+    private final Map<Labels, SampleBuffer> series = new TreeMap<>();
+    private final AtomicLong calls = new AtomicLong();
+    private volatile Fault fault = Fault.NONE;
+    private final boolean removesReplicaLabels;
+
+    /** A store whose series have these external labels. */
+    public MemoryStore(Labels external, boolean removesReplicaLabels) {
+        this.external = external;
+        this.removesReplicaLabels = removesReplicaLabels;
+    }
+
+    /** Adds a series; labels without the external ones. */
+    public MemoryStore add(Labels labels, SampleBuffer samples) {
+        series.put(labels.overriddenBy(external), samples);
+        return this;
+    }
+
+    /** Breaks it, or mends it. */
+    public void fault(Fault f) {
+        fault = f;
+    }
+
+    /** Series calls so far. */
+    public long calls() {
+        return calls.get();
+    }
+
+    @Override
+    public StoreInfo info() {
+        return new StoreInfo("store", List.of(external), new StoreInfo.StoreSpan(Long.MIN_VALUE, Long.MAX_VALUE, true, removesReplicaLabels,
+                List.of()), Set.of());
+    }
+
+    @Override
+    public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
+        for (StoreSeries s : answer(request)) {
+            sink.series(s);
+        }
+    }
+
+    private List<StoreSeries> answer(SeriesRequest r) {
+        calls.incrementAndGet();
+        List<StoreSeries> out = new ArrayList<>();
+        series.forEach((labels, samples) -> {
+            if (!r.matchers().stream().allMatch(m -> m.matches(labels.get(m.name())))) {
+                return;
+            }
+            List<StoreChunk> chunks = chunks(samples, r.minTime(), r.maxTime());
+            if (chunks.isEmpty()) {
+                return;
+            }
+            Labels shown = removesReplicaLabels ? labels.without(r.withoutReplicaLabels()) : labels;
+            out.add(new StoreSeries(shown, r.skipChunks() ? List.of() : chunks));
+        });
+        out.sort((a, b) -> a.labels().compareTo(b.labels()));
+        return out;
+    }
+
+    private static List<StoreChunk> chunks(SampleBuffer b, long min, long max) {
+        List<Chunk> all = new ArrayList<>();
+        ChunkAppender a = ChunkAppender.plain(120, all::add);
+        for (int i = 0; i < b.size; i++) {
+            FloatHistogram h = b.histogram(i);
+            if (h == null) {
+                a.append(b.timestamps[i], b.values[i]);
+            } else {
+                a.append(0, b.timestamps[i], h);
+            }
+        }
+        a.cut();
+        List<StoreChunk> out = new ArrayList<>();
+        for (Chunk c : all) {
+            if (c.minTime() <= max && c.maxTime() >= min) {
+                out.add(StoreChunk.raw(c));
+            }
+        }
+        return out;
+    }
+
+    @Override
+    public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
+        failIfBroken();
+        Set<String> out = new TreeSet<>();
+        series.keySet().stream().filter(l -> matches(l, request.matchers())).forEach(l -> l.forEach((n, v) -> out.add(n)));
+        return new StringsResponse(List.copyOf(out), List.of(), List.of());
+    }
+
+    @Override
+    public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
+        failIfBroken();
+        Set<String> out = new TreeSet<>();
+        series.keySet().stream().filter(l -> matches(l, request.matchers()) && l.has(request.label())).forEach(l -> out.add(l.get(request.label())));
+        return new StringsResponse(List.copyOf(out), List.of(), List.of());
+    }
+
+    private static boolean matches(Labels l, List<Matcher> matchers) {
+        return matchers.stream().allMatch(m -> m.matches(l.get(m.name())));
+    }
+
+    private void failIfBroken() {
+        if (fault != Fault.NONE) {
+            throw new UnavailableException("rpc error: code = Unavailable desc = told to fail");
+        }
+    }
+
+    /** The same as seen by a client, faults included. */
+    public StoreClient client(String address) {
+        return new StoreClient() {
+            @Override
+            public String address() {
+                return address;
+            }
+
+            @Override
+            public StoreInfo info(QueryContext context) {
+                return MemoryStore.this.info();
+            }
+
+            @Override
+            public SeriesStream series(QueryContext context, SeriesRequest request) {
+                if (fault == Fault.REFUSES) {
+                    throw new UnavailableException("rpc error: code = Unavailable desc = told to refuse");
+                }
+                List<StoreSeries> all = answer(request);
+                return new Stream(fault == Fault.UNSORTED ? all.reversed() : all, fault);
+            }
+
+            @Override
+            public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
+                return MemoryStore.this.labelNames(context, request);
+            }
+
+            @Override
+            public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
+                return MemoryStore.this.labelValues(context, request);
+            }
+
+            @Override
+            public void close() {
+            }
+        };
+    }
+
+    private static final class Stream implements StoreClient.SeriesStream {
+        private final Iterator<StoreSeries> left;
+        private final Fault fault;
+        private int until;
+        private volatile boolean closed;
+
+        Stream(List<StoreSeries> all, Fault fault) {
+            this.left = all.iterator();
+            this.fault = fault;
+            this.until = all.size() / 2;
+        }
+
+        @Override
+        public @Nullable Frame next(long timeoutMillis) {
+            if (fault != Fault.NONE && fault != Fault.UNSORTED && until-- == 0) {
+                switch (fault) {
+                    case BREAKS -> throw new UnavailableException("rpc error: code = Unavailable desc = told to break");
+                    case WARNS -> {
+                        while (left.hasNext()) {
+                            left.next();
+                        }
+                        return new Frame.OfWarning("told to warn");
+                    }
+                    case HANGS -> {
+                        long end = System.nanoTime() + (timeoutMillis == 0 ? 60_000 : timeoutMillis) * 1_000_000;
+                        while (!closed && System.nanoTime() < end) {
+                            Thread.onSpinWait();
+                            Thread.yield();
+                        }
+                        throw new UnavailableException("failed to receive any data in " + timeoutMillis + "ms");
+                    }
+                    default -> throw new IllegalStateException(fault.name());
+                }
+            }
+            return left.hasNext() ? new Frame.OfSeries(left.next()) : null;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+}
