@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 
 /** {@code varve tools}: commands that start no server. Exit 0 where all is well, 1 where it is not. */
 @Command(name = "tools", description = "Look into blocks, buckets and PromQL.", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", subcommands = {
-        PromqlCommand.class})
+        BlockCommand.class, PromqlCommand.class})
 public final class ToolsCommand {
     /** For picocli. */
     public ToolsCommand() {

@@ -111,6 +111,15 @@ public final class BlockReader implements AutoCloseable {
         return segments.chunk(ref, minTime, maxTime);
     }
 
+    /** Bytes that the chunks of a decoded entry take in the segment files, with lengths and checksums. */
+    public long chunkBytes(SeriesEntry entry) {
+        long sum = 0;
+        for (int i = 0; i < entry.chunkCount; i++) {
+            sum += segments.entryLength(entry.refs[i]);
+        }
+        return sum;
+    }
+
     /** The chunks of a decoded entry, as they are stored. */
     public List<Chunk> chunks(SeriesEntry entry) {
         return segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, entry.chunkCount);

@@ -290,10 +290,16 @@ public final class BlockVerifier {
                 throw region.corrupt(at, "series: chunk reference " + Long.toUnsignedString(ref) + " of " + labels
                         + " is not behind the chunk before, which ends at " + lastRefEnd);
             }
-            long length = block.segments().entryLength(ref);
-            lastRefEnd = ref + length;
-            maxChunkEntry = Math.max(maxChunkEntry, length);
-            verifyChunk(block.chunk(ref, min, max), ref, labels);
+            try {
+                long length = block.segments().entryLength(ref);
+                lastRefEnd = ref + length;
+                maxChunkEntry = Math.max(maxChunkEntry, length);
+                verifyChunk(block.chunk(ref, min, max), ref, labels);
+            } catch (CorruptDataException e) {
+                // Either file may be the damaged one: the reference or what it leads to.
+                throw new CorruptDataException(e.file(), e.offset(), e.rule() + "; it is chunk " + i + " of " + labels
+                        + ", whose entry is in the index at offset " + at, e);
+            }
             chunks++;
             minTime = Math.min(minTime, min);
             maxTime = Math.max(maxTime, max);

@@ -1,0 +1,298 @@
+package io.varve.tools;
+
+import io.varve.model.GoFloat;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.LabelNames;
+import io.varve.model.Labels;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.TreeMap;
+
+/**
+ * Reads OpenMetrics text as a stream of samples with times, line by line. Types, help, units and exemplars are checked for form
+ * and passed over: blocks do not hold them. Label values and names may be any UTF-8; names that are not of the old form stand in
+ * quotes.
+ */
+final class OpenMetricsReader {
+    /** No line is longer. */
+    private static final int MAX_LINE = 16 << 20;
+
+    /** Receives samples. */
+    @FunctionalInterface
+    interface Sink {
+        void sample(Labels labels, long timeMillis, double value, long line);
+    }
+
+    private final InputStream in;
+    private final String file;
+    private final byte[] buffer = new byte[1 << 18];
+    private byte[] text = new byte[1 << 12];
+    private int position;
+    private int limit;
+    private long bytes;
+    private long line;
+    private boolean ended;
+    private String lastKey = "";
+    private Labels lastLabels = Labels.EMPTY;
+
+    OpenMetricsReader(InputStream in, String file) {
+        this.in = in;
+        this.file = file;
+    }
+
+    /** Bytes read so far. */
+    long bytes() {
+        return bytes;
+    }
+
+    /**
+     * Reads the next sample line into the sink; false at the end.
+     *
+     * @throws InvalidRequestException where a line is not OpenMetrics, naming it
+     */
+    boolean next(Sink sink) throws IOException {
+        while (true) {
+            String s = readLine();
+            if (s == null) {
+                if (!ended) {
+                    throw wrong("expected \"# EOF\" at the end");
+                }
+                return false;
+            }
+            if (ended) {
+                throw wrong("text after \"# EOF\"");
+            }
+            if (s.isEmpty()) {
+                throw wrong("empty line");
+            }
+            if (s.charAt(0) == '#') {
+                comment(s);
+            } else {
+                sample(s, sink);
+                return true;
+            }
+        }
+    }
+
+    private void comment(String s) {
+        if (s.equals("# EOF")) {
+            ended = true;
+            return;
+        }
+        String[] words = s.split(" ", 4);
+        boolean known = words.length >= 3 && (words[1].equals("TYPE") || words[1].equals("HELP") || words[1].equals("UNIT"));
+        if (!known) {
+            throw wrong("a line that begins with # must be TYPE, HELP, UNIT or EOF");
+        }
+    }
+
+    private void sample(String s, Sink sink) {
+        int end = seriesEnd(s);
+        String key = s.substring(0, end);
+        if (!key.equals(lastKey)) {
+            lastLabels = series(key);
+            lastKey = key;
+        }
+        String rest = s.substring(end);
+        int exemplar = rest.indexOf(" # ");
+        String[] words = (exemplar < 0 ? rest : rest.substring(0, exemplar)).strip().split(" +");
+        if (words.length < 2) {
+            throw wrong("expected a value and a time, found \"" + rest.strip() + "\"");
+        }
+        if (words.length > 2) {
+            throw wrong("text after the time: \"" + words[2] + "\"");
+        }
+        double value;
+        double time;
+        try {
+            value = GoFloat.parse(words[0]);
+        } catch (NumberFormatException e) {
+            throw wrong("\"" + words[0] + "\" is no number");
+        }
+        try {
+            time = GoFloat.parse(words[1]) * 1000;
+        } catch (NumberFormatException e) {
+            throw wrong("\"" + words[1] + "\" is no time");
+        }
+        if (!(Math.abs(time) < 9e15)) {
+            throw wrong("time " + words[1] + " is out of bounds");
+        }
+        // Any NaN is written as the one that means "not a number", never as the stale marker.
+        sink.sample(lastLabels, Math.round(time), Double.isNaN(value) ? Double.longBitsToDouble(0x7ff8000000000001L) : value, line);
+    }
+
+    /** Where the series ends and the value begins. */
+    private int seriesEnd(String s) {
+        boolean quoted = false;
+        boolean inBraces = false;
+        for (int i = 0; i < s.length(); i++) {
+            char c = s.charAt(i);
+            if (quoted) {
+                if (c == '\\') {
+                    i++;
+                } else if (c == '"') {
+                    quoted = false;
+                }
+            } else if (c == '"') {
+                quoted = true;
+            } else if (c == '{') {
+                inBraces = true;
+            } else if (c == '}') {
+                return i + 1;
+            } else if (c == ' ' && !inBraces) {
+                return i;
+            }
+        }
+        throw wrong(inBraces ? "labels do not end" : "expected a value after the name");
+    }
+
+    private Labels series(String key) {
+        TreeMap<String, String> labels = new TreeMap<>();
+        int brace = key.indexOf('{');
+        String name = brace < 0 ? key : key.substring(0, brace).stripTrailing();
+        if (!name.isEmpty()) {
+            if (!LabelNames.isLegacyMetric(name)) {
+                throw wrong("\"" + name + "\" is no metric name; other names stand in quotes inside the braces");
+            }
+            labels.put(Labels.METRIC_NAME, name);
+        }
+        if (brace >= 0) {
+            new Pairs(key, brace + 1).read(labels);
+        }
+        if (labels.isEmpty()) {
+            throw wrong("series without a name or label");
+        }
+        return Labels.of(labels);
+    }
+
+    /** The inside of the braces. */
+    private final class Pairs {
+        private final String s;
+        private int at;
+
+        Pairs(String s, int at) {
+            this.s = s;
+            this.at = at;
+        }
+
+        void read(TreeMap<String, String> labels) {
+            skip();
+            while (s.charAt(at) != '}') {
+                String name;
+                boolean quoted = s.charAt(at) == '"';
+                if (quoted) {
+                    name = string();
+                } else {
+                    int from = at;
+                    while (s.charAt(at) != '=' && s.charAt(at) != '}' && s.charAt(at) != ',' && s.charAt(at) != ' ') {
+                        at++;
+                    }
+                    name = s.substring(from, at);
+                    if (!LabelNames.isLegacy(name)) {
+                        throw wrong("\"" + name + "\" is no label name");
+                    }
+                }
+                skip();
+                String before;
+                if (s.charAt(at) == '=') {
+                    at++;
+                    skip();
+                    if (s.charAt(at) != '"') {
+                        throw wrong("label " + name + ": expected a value in quotes");
+                    }
+                    before = labels.put(name, string());
+                } else if (quoted) {
+                    before = labels.put(Labels.METRIC_NAME, name);
+                } else {
+                    throw wrong("label " + name + " has no value");
+                }
+                if (before != null) {
+                    throw wrong("label " + name + " is there twice");
+                }
+                skip();
+                if (s.charAt(at) == ',') {
+                    at++;
+                    skip();
+                } else if (s.charAt(at) != '}') {
+                    throw wrong("expected , or } after a label");
+                }
+            }
+        }
+
+        private void skip() {
+            while (s.charAt(at) == ' ') {
+                at++;
+            }
+        }
+
+        private String string() {
+            StringBuilder sb = new StringBuilder();
+            for (at++; s.charAt(at) != '"'; at++) {
+                char c = s.charAt(at);
+                if (c != '\\') {
+                    sb.append(c);
+                    continue;
+                }
+                char e = s.charAt(++at);
+                switch (e) {
+                    case 'n' -> sb.append('\n');
+                    case '"', '\\' -> sb.append(e);
+                    default -> sb.append('\\').append(e);
+                }
+            }
+            at++;
+            return sb.toString();
+        }
+    }
+
+    private InvalidRequestException wrong(String rule) {
+        return new InvalidRequestException(file + ": line " + line + ": " + rule);
+    }
+
+    /** The next line without its end, null at the end. */
+    private @org.jspecify.annotations.Nullable String readLine() throws IOException {
+        line++;
+        int n = 0;
+        while (true) {
+            if (position == limit) {
+                limit = in.read(buffer);
+                position = 0;
+                if (limit <= 0) {
+                    limit = 0;
+                    return n == 0 ? null : decode(n);
+                }
+                bytes += limit;
+            }
+            int from = position;
+            while (position < limit && buffer[position] != '\n') {
+                position++;
+            }
+            int length = position - from;
+            if (n + length > MAX_LINE) {
+                throw wrong("line is longer than " + MAX_LINE + " bytes");
+            }
+            if (n + length > text.length) {
+                text = Arrays.copyOf(text, Math.max(n + length, text.length * 2));
+            }
+            System.arraycopy(buffer, from, text, n, length);
+            n += length;
+            if (position < limit) {
+                position++;
+                return decode(n);
+            }
+        }
+    }
+
+    private String decode(int n) {
+        int length = n > 0 && text[n - 1] == '\r' ? n - 1 : n;
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(text, 0, length)).toString();
+        } catch (CharacterCodingException e) {
+            throw wrong("not UTF-8");
+        }
+    }
+}
