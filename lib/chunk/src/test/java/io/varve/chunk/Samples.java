@@ -44,8 +44,10 @@ final class Samples {
             case 6 -> -0.0;
             case 7 -> Double.longBitsToDouble(random.nextLong());
             // Differences with each count of leading and trailing zeros.
-            case 8 -> Double.longBitsToDouble(
-                    Double.doubleToRawLongBits(before) ^ (1L << random.nextInt(64) | 1L << random.nextInt(64)));
+            case 8 -> {
+                long high = 1L << random.nextInt(64);
+                yield Double.longBitsToDouble(Double.doubleToRawLongBits(before) ^ (high | high >>> random.nextInt(64)));
+            }
             case 9 -> Double.longBitsToDouble(Double.doubleToRawLongBits(before) ^ random.nextLong());
             case 10 -> Double.MIN_VALUE;
             default -> before + random.nextInt(-3, 50);
