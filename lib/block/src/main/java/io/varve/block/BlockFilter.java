@@ -42,7 +42,7 @@ public interface BlockFilter {
      */
     record Outcome(NavigableMap<Ulid, BlockMeta> kept, Map<Ulid, Drop> dropped) {
         /** Splits candidates by the reasons of those that go. */
-        static Outcome without(NavigableMap<Ulid, BlockMeta> metas, Map<Ulid, Drop> dropped) {
+        public static Outcome without(NavigableMap<Ulid, BlockMeta> metas, Map<Ulid, Drop> dropped) {
             if (dropped.isEmpty()) {
                 return new Outcome(metas, dropped);
             }
