@@ -68,12 +68,14 @@ final class BlockDownsampling {
             }
             if (health.outsideChunks() > 0 || health.outOfOrderChunks() > 0 || health.duplicatedChunks() > 0 || health.unsortedSeries() > 0
                     || health.outOfOrderLabels() > 0) {
-                throw new CorruptDataException(id + "/" + BlockReader.INDEX, -1, "downsampled block of " + source.ulid() + " is not sound: " + health);
+                throw new CorruptDataException(id + "/" + BlockReader.INDEX, -1,
+                        "downsampled block of " + source.ulid() + " is not sound: " + health);
             }
             BlockMeta.Thanos thanos = written.thanosSection().orElseThrow().withIndexStats(health.sizes());
             new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).upload(result, written.withThanos(thanos));
             LOG.atInfo().addKeyValue("from", source.ulid()).addKeyValue("to", id).addKeyValue("resolution", task.resolutionMillis())
-                    .addKeyValue("series", written.stats().series()).addKeyValue("duration_ms", clock.millis() - begin).log("downsampled block");
+                    .addKeyValue("series", written.stats().series()).addKeyValue("duration_ms", clock.millis() - begin)
+                    .log("downsampled block");
         } finally {
             Directories.delete(local);
             Directories.delete(result);
@@ -93,7 +95,8 @@ final class BlockDownsampling {
                 reader.index().symbols().forEach(writer::addSymbol);
                 for (ChunkSeries series = all.next(); series != null; series = all.next()) {
                     if (Thread.currentThread().isInterrupted()) {
-                        throw new CancelledException(CancelledException.Reason.CANCELED, "downsampling of " + source.ulid() + ": interrupted");
+                        throw new CancelledException(CancelledException.Reason.CANCELED,
+                                "downsampling of " + source.ulid() + ": interrupted");
                     }
                     List<Chunk> chunks = source.resolutionMillis() == 0
                             ? downsampler.raw(series.chunks(), resolution)
@@ -102,9 +105,11 @@ final class BlockDownsampling {
                         writer.add(series.labels(), chunks);
                     }
                 }
-                BlockMeta.Thanos old = source.thanosSection().orElseThrow(() -> new CorruptDataException(source.ulid() + "/" + BlockMeta.FILE, -1,
-                        "downsampling needs a block with a thanos section"));
-                BlockMeta.Thanos thanos = new BlockMeta.Thanos(old.version(), old.labels(), resolution, "compactor", List.of(), List.of(), old.rewrites(),
+                BlockMeta.Thanos old = source.thanosSection()
+                        .orElseThrow(() -> new CorruptDataException(source.ulid() + "/" + BlockMeta.FILE, -1,
+                                "downsampling needs a block with a thanos section"));
+                BlockMeta.Thanos thanos = new BlockMeta.Thanos(old.version(), old.labels(), resolution, "compactor", List.of(), List.of(),
+                        old.rewrites(),
                         BlockMeta.IndexStats.UNKNOWN, old.extensions(), null);
                 // Level, sources and parents stay: by its sources a block is known to be downsampled already. Thanos keeps the raw counts by kind.
                 return writer.commit(stats -> source.withUlid(id).withThanos(thanos).withStats(new BlockMeta.Stats(stats.samples(),

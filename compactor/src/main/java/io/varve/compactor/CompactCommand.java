@@ -1,7 +1,6 @@
 package io.varve.compactor;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import io.varve.block.BlockMark;
 import io.varve.block.BlockMetrics;
 import io.varve.block.BlockSync;
 import io.varve.block.BlockUploader;
@@ -56,124 +55,98 @@ public final class CompactCommand implements ProcessCommand {
     @Mixin
     private SelectorFlags selector = new SelectorFlags();
 
-    @Option(names = "--debug.halt-on-error", hidden = true, negatable = true, defaultValue = "true", fallbackValue = "true",
-            description = "With --wait: stay up, doing nothing, when something needs a person; else end.")
+    @Option(names = "--debug.halt-on-error", hidden = true, negatable = true, defaultValue = "true", fallbackValue = "true", description = "With --wait: stay up, doing nothing, when something needs a person; else end.")
     private boolean haltOnError = true;
 
-    @Option(names = "--debug.accept-malformed-index", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Accept blocks whose labels are out of order.")
+    @Option(names = "--debug.accept-malformed-index", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true", description = "Accept blocks whose labels are out of order.")
     private boolean acceptMalformedIndex;
 
-    @Option(names = "--debug.max-compaction-level", hidden = true, paramLabel = "<level>", defaultValue = "4",
-            description = "Steps of the ladder that are used: 0 none, 1 up to 2h, 2 up to 8h, 3 up to 2d, 4 up to 14d.")
+    @Option(names = "--debug.max-compaction-level", hidden = true, paramLabel = "<level>", defaultValue = "4", description = "Steps of the ladder that are used: 0 none, 1 up to 2h, 2 up to 8h, 3 up to 2d, 4 up to 14d.")
     private int maxLevel = 4;
 
     @Option(names = "--data-dir", paramLabel = "<dir>", defaultValue = "./data", description = "Directory for downloads, results and cached metas.")
     private String dataDirectory = "./data";
 
-    @Option(names = "--consistency-delay", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "30m",
-            description = "How old an upload must be before it is looked at.")
+    @Option(names = "--consistency-delay", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "30m", description = "How old an upload must be before it is looked at.")
     private Duration consistencyDelay = Duration.ofMinutes(30);
 
-    @Option(names = "--retention.resolution-raw", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d",
-            description = "How long raw blocks are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-raw", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long raw blocks are kept; 0d: for ever.")
     private Duration retentionRaw = Duration.ZERO;
 
-    @Option(names = "--retention.resolution-5m", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d",
-            description = "How long blocks of 5 minutes are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-5m", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long blocks of 5 minutes are kept; 0d: for ever.")
     private Duration retentionFiveMinutes = Duration.ZERO;
 
-    @Option(names = "--retention.resolution-1h", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d",
-            description = "How long blocks of one hour are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-1h", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long blocks of one hour are kept; 0d: for ever.")
     private Duration retentionOneHour = Duration.ZERO;
 
-    @Option(names = {"-w", "--wait"}, negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Do not end after all compactions are done, wait for new blocks.")
+    @Option(names = {"-w",
+            "--wait"}, negatable = true, defaultValue = "false", fallbackValue = "true", description = "Do not end after all compactions are done, wait for new blocks.")
     private boolean wait;
 
-    @Option(names = "--wait-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m",
-            description = "Pause between iterations with --wait.")
+    @Option(names = "--wait-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m", description = "Pause between iterations with --wait.")
     private Duration waitInterval = Duration.ofMinutes(5);
 
-    @Option(names = "--downsampling.disable", negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Do not downsample; queries over long ranges get slow.")
+    @Option(names = "--downsampling.disable", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Do not downsample; queries over long ranges get slow.")
     private boolean downsamplingDisabled;
 
-    @Option(names = "--block-discovery-strategy", paramLabel = "<strategy>", converter = Discovery.class, defaultValue = "concurrent",
-            description = "concurrent or recursive. Both list the bucket recursively, once.")
+    @Option(names = "--block-discovery-strategy", paramLabel = "<strategy>", converter = Discovery.class, defaultValue = "concurrent", description = "concurrent or recursive. Both list the bucket recursively, once.")
     private String discovery = "concurrent";
 
     @Option(names = "--block-meta-fetch-concurrency", paramLabel = "<n>", defaultValue = "32", description = "meta.json files fetched at a time.")
     private int metaFetchConcurrency = 32;
 
-    @Option(names = "--block-files-concurrency", paramLabel = "<n>", defaultValue = "1",
-            description = "Files of one block downloaded or uploaded at a time.")
+    @Option(names = "--block-files-concurrency", paramLabel = "<n>", defaultValue = "1", description = "Files of one block downloaded or uploaded at a time.")
     private int filesConcurrency = 1;
 
-    @Option(names = "--block-viewer.global.sync-block-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "1m",
-            description = "How often the view of all blocks is refreshed.")
+    @Option(names = "--block-viewer.global.sync-block-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "1m", description = "How often the view of all blocks is refreshed.")
     private Duration viewerInterval = Duration.ofMinutes(1);
 
-    @Option(names = "--block-viewer.global.sync-block-timeout", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m",
-            description = "How long that may take.")
+    @Option(names = "--block-viewer.global.sync-block-timeout", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m", description = "How long that may take.")
     private Duration viewerTimeout = Duration.ofMinutes(5);
 
-    @Option(names = "--compact.cleanup-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m",
-            description = "With --wait: how often marked blocks and given-up uploads are deleted beside compaction; 0s: only after it.")
+    @Option(names = "--compact.cleanup-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m", description = "With --wait: how often marked blocks and given-up uploads are deleted beside compaction; 0s: only after it.")
     private Duration cleanupInterval = Duration.ofMinutes(5);
 
-    @Option(names = "--compact.progress-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m",
-            description = "With --wait: how often the thanos_compact_todo_* metrics are computed; 0s: never.")
+    @Option(names = "--compact.progress-interval", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "5m", description = "With --wait: how often the thanos_compact_todo_* metrics are computed; 0s: never.")
     private Duration progressInterval = Duration.ofMinutes(5);
 
     @Option(names = "--compact.concurrency", paramLabel = "<n>", defaultValue = "1", description = "Groups compacted at a time.")
     private int compactionConcurrency = 1;
 
-    @Option(names = "--compact.blocks-fetch-concurrency", paramLabel = "<n>", defaultValue = "1",
-            description = "Blocks of one compaction downloaded at a time.")
+    @Option(names = "--compact.blocks-fetch-concurrency", paramLabel = "<n>", defaultValue = "1", description = "Blocks of one compaction downloaded at a time.")
     private int fetchConcurrency = 1;
 
     @Option(names = "--downsample.concurrency", paramLabel = "<n>", defaultValue = "1", description = "Blocks downsampled at a time.")
     private int downsampleConcurrency = 1;
 
-    @Option(names = "--delete-delay", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "48h",
-            description = "Time between marking a block for deletion and deleting it; 0: at once.")
+    @Option(names = "--delete-delay", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "48h", description = "Time between marking a block for deletion and deleting it; 0: at once.")
     private Duration deleteDelay = Duration.ofHours(48);
 
-    @Option(names = "--compact.enable-vertical-compaction", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Merge blocks that overlap. Irreversible.")
+    @Option(names = "--compact.enable-vertical-compaction", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true", description = "Merge blocks that overlap. Irreversible.")
     private boolean vertical;
 
-    @Option(names = "--deduplication.func", paramLabel = "<name>", converter = Deduplication.class, defaultValue = "",
-            description = "How overlapping samples are merged: \"\" keeps every time once; penalty chooses between HA replicas as the querier does.")
+    @Option(names = "--deduplication.func", paramLabel = "<name>", converter = Deduplication.class, defaultValue = "", description = "How overlapping samples are merged: \"\" keeps every time once; penalty chooses between HA replicas as the querier does.")
     private String deduplication = "";
 
-    @Option(names = "--deduplication.replica-label", paramLabel = "<label>",
-            description = "External label that does not count: blocks that differ in it alone are merged. Repeatable. Irreversible.")
+    @Option(names = "--deduplication.replica-label", paramLabel = "<label>", description = "External label that does not count: blocks that differ in it alone are merged. Repeatable. Irreversible.")
     private List<String> replicaLabels = new ArrayList<>();
 
-    @Option(names = "--compact.block-max-index-size", hidden = true, paramLabel = "<bytes>", converter = ByteSize.class, defaultValue = "64GB",
-            description = "Blocks are not compacted where their indexes together would be larger.")
+    @Option(names = "--compact.block-max-index-size", hidden = true, paramLabel = "<bytes>", converter = ByteSize.class, defaultValue = "64GB", description = "Blocks are not compacted where their indexes together would be larger.")
     private Long maxIndexBytes = 64L << 30;
 
-    @Option(names = "--compact.skip-block-with-out-of-order-chunks", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Mark blocks with chunks out of order and leave them out, instead of stopping.")
+    @Option(names = "--compact.skip-block-with-out-of-order-chunks", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true", description = "Mark blocks with chunks out of order and leave them out, instead of stopping.")
     private boolean skipOutOfOrder;
 
-    @Option(names = "--hash-func", paramLabel = "<name>", converter = Hash.class, defaultValue = "",
-            description = "Hash to record of uploaded files: SHA256 or nothing.")
+    @Option(names = "--hash-func", paramLabel = "<name>", converter = Hash.class, defaultValue = "", description = "Hash to record of uploaded files: SHA256 or nothing.")
     private String hash = "";
 
-    @Option(names = "--min-time", paramLabel = "<time>", converter = TimeOrDuration.Converter.class, defaultValue = "0000-01-01T00:00:00Z",
-            description = "Only blocks that reach beyond this time: RFC 3339, or relative to now.")
+    @Option(names = "--min-time", paramLabel = "<time>", converter = TimeOrDuration.Converter.class, defaultValue = "0000-01-01T00:00:00Z", description = "Only blocks that reach beyond this time: RFC 3339, or relative to now.")
     private TimeOrDuration minTime = TimeOrDuration.parse("0000-01-01T00:00:00Z");
 
-    @Option(names = "--max-time", paramLabel = "<time>", converter = TimeOrDuration.Converter.class, defaultValue = "9999-12-31T23:59:59Z",
-            description = "Only blocks that begin before this time.")
+    @Option(names = "--max-time", paramLabel = "<time>", converter = TimeOrDuration.Converter.class, defaultValue = "9999-12-31T23:59:59Z", description = "Only blocks that begin before this time.")
     private TimeOrDuration maxTime = TimeOrDuration.parse("9999-12-31T23:59:59Z");
 
-    @Option(names = "--web.disable", negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Serve no view of blocks.")
+    @Option(names = "--web.disable", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Serve no view of blocks.")
     private boolean webDisabled;
 
     @Option(names = "--web.route-prefix", paramLabel = "<prefix>", defaultValue = "", description = "Prefix of the API's paths.")
@@ -191,8 +164,7 @@ public final class CompactCommand implements ProcessCommand {
     @Option(names = "--bucket-web-label", paramLabel = "<label>", defaultValue = "", description = "External label that groups blocks in the view.")
     private String bucketWebLabel = "";
 
-    @Option(names = "--disable-admin-operations", negatable = true, defaultValue = "false", fallbackValue = "true",
-            description = "Do not let the API mark blocks.")
+    @Option(names = "--disable-admin-operations", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Do not let the API mark blocks.")
     private boolean adminDisabled;
 
     static final class Discovery extends OneOf {
@@ -225,7 +197,8 @@ public final class CompactCommand implements ProcessCommand {
     @Override
     public AutoCloseable launch(ProcessContext context) throws Exception {
         check();
-        String yaml = objstore.config().readExpanded().orElseThrow(() -> new FlagException("flag --objstore.config or --objstore.config-file is required"));
+        String yaml = objstore.config().readExpanded()
+                .orElseThrow(() -> new FlagException("flag --objstore.config or --objstore.config-file is required"));
         Relabel relabel = selector.relabelConfig().read().map(text -> Relabel.parse(text, Relabel.SELECTOR_ACTIONS)).orElse(Relabel.NONE);
         PrometheusRegistry registry = context.registry();
         Bucket bucket = new InstrumentedBucket(BucketFactory.open(yaml), new InstrumentedBucket.Metrics(registry));
@@ -234,7 +207,8 @@ public final class CompactCommand implements ProcessCommand {
         InstantSource clock = InstantSource.system();
         CompactOptions options = options();
         Compactor compactor = new Compactor(bucket, options,
-                new Compactor.Selection(minTime::millis, maxTime::millis, relabel, replicaLabels()), metaFetchConcurrency, new BlockMetrics(registry),
+                new Compactor.Selection(minTime::millis, maxTime::millis, relabel, replicaLabels()), metaFetchConcurrency,
+                new BlockMetrics(registry),
                 metrics, clock, RandomGenerator.of("SecureRandom"));
         List<Thread> threads = new ArrayList<>();
         CountDownLatch stopped = new CountDownLatch(1);
@@ -242,8 +216,10 @@ public final class CompactCommand implements ProcessCommand {
         BlockSync viewer = null;
         if (wait && !webDisabled) {
             // Its own registry: the names of its metrics would be those of the compactor's own sync.
-            viewer = new BlockSync(bucket, null, metaFetchConcurrency, List.of(), Set.of(), new BlockMetrics(new PrometheusRegistry()), clock::millis);
-            new BlocksView(viewer::latest, compactor::latest, new Marker(bucket, metrics, clock), bucketWebLabel, adminDisabled).route(routes);
+            viewer = new BlockSync(bucket, null, metaFetchConcurrency, List.of(), Set.of(), new BlockMetrics(new PrometheusRegistry()),
+                    clock::millis);
+            new BlocksView(viewer::latest, compactor::latest, new Marker(bucket, metrics, clock), bucketWebLabel, adminDisabled)
+                    .route(routes);
             routes.prefix(routePrefix).cors(!corsDisabled);
         }
         context.startHttp(http, routes.build());
@@ -270,10 +246,12 @@ public final class CompactCommand implements ProcessCommand {
         Refuse.ifSet("web.external-prefix", externalPrefix, "this build has no web page to build links for");
         Refuse.ifSet("web.prefix-header", prefixHeader, "this build has no web page to build links for");
         if (!deduplication.isEmpty() && replicaLabels().isEmpty()) {
-            throw new FlagException("penalty based deduplication needs at least one replica label specified: flag --deduplication.replica-label");
+            throw new FlagException(
+                    "penalty based deduplication needs at least one replica label specified: flag --deduplication.replica-label");
         }
         if (maxLevel < 0 || maxLevel >= CompactionPlanner.RANGES_MILLIS.size()) {
-            throw new FlagException("flag --debug.max-compaction-level: expected 0 to " + (CompactionPlanner.RANGES_MILLIS.size() - 1) + ", found " + maxLevel);
+            throw new FlagException("flag --debug.max-compaction-level: expected 0 to " + (CompactionPlanner.RANGES_MILLIS.size() - 1)
+                    + ", found " + maxLevel);
         }
         positive("block-meta-fetch-concurrency", metaFetchConcurrency);
         positive("block-files-concurrency", filesConcurrency);
@@ -282,10 +260,12 @@ public final class CompactCommand implements ProcessCommand {
         positive("downsample.concurrency", downsampleConcurrency);
         if (!downsamplingDisabled) {
             if (!retentionRaw.isZero() && retentionRaw.toMillis() < DownsamplingPlanner.MIN_RAW_RANGE_MILLIS) {
-                throw new FlagException("raw resolution must be higher than the minimum block size after which 5m resolution downsampling will occur (40 hours)");
+                throw new FlagException(
+                        "raw resolution must be higher than the minimum block size after which 5m resolution downsampling will occur (40 hours)");
             }
             if (!retentionFiveMinutes.isZero() && retentionFiveMinutes.toMillis() < DownsamplingPlanner.MIN_FIVE_MINUTES_RANGE_MILLIS) {
-                throw new FlagException("5m resolution must be higher than the minimum block size after which 1h resolution downsampling will occur (10 days)");
+                throw new FlagException(
+                        "5m resolution must be higher than the minimum block size after which 1h resolution downsampling will occur (10 days)");
             }
         }
     }
@@ -297,7 +277,8 @@ public final class CompactCommand implements ProcessCommand {
     }
 
     private List<String> replicaLabels() {
-        return replicaLabels.stream().flatMap(l -> List.of(l.split(",", -1)).stream()).map(String::strip).filter(l -> !l.isEmpty()).distinct().toList();
+        return replicaLabels.stream().flatMap(l -> List.of(l.split(",", -1)).stream()).map(String::strip).filter(l -> !l.isEmpty())
+                .distinct().toList();
     }
 
     private CompactOptions options() {
@@ -306,7 +287,8 @@ public final class CompactCommand implements ProcessCommand {
             LOG.info("vertical compaction is on: blocks that overlap are merged, which cannot be undone");
         }
         return new CompactOptions(Path.of(dataDirectory), consistencyDelay, deleteDelay,
-                new RetentionRules(retentionRaw, retentionFiveMinutes, retentionOneHour), !downsamplingDisabled, compactionConcurrency, fetchConcurrency,
+                new RetentionRules(retentionRaw, retentionFiveMinutes, retentionOneHour), !downsamplingDisabled, compactionConcurrency,
+                fetchConcurrency,
                 filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, overlaps, deduplication.equals("penalty"), skipOutOfOrder,
                 acceptMalformedIndex, hash.isEmpty() ? BlockUploader.Hash.NONE : BlockUploader.Hash.SHA256);
     }
@@ -352,7 +334,8 @@ public final class CompactCommand implements ProcessCommand {
                         return;
                     }
                     if (next == Next.HALT) {
-                        LOG.atError().addKeyValue("err", e.toString()).log("critical error detected; halting until the process is restarted");
+                        LOG.atError().addKeyValue("err", e.toString())
+                                .log("critical error detected; halting until the process is restarted");
                         metrics.halted.set(1);
                         return;
                     }
@@ -408,7 +391,8 @@ public final class CompactCommand implements ProcessCommand {
                         action.run();
                     } catch (VarveException e) {
                         if (stopped.getCount() > 0) {
-                            LOG.atWarn().addKeyValue("task", name).addKeyValue("err", e.getMessage()).log("background task did not succeed, it runs again");
+                            LOG.atWarn().addKeyValue("task", name).addKeyValue("err", e.getMessage())
+                                    .log("background task did not succeed, it runs again");
                         }
                     }
                 } while (!stopped.await(interval.toMillis(), TimeUnit.MILLISECONDS));

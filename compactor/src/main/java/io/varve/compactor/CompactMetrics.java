@@ -55,7 +55,8 @@ final class CompactMetrics {
                 .help("Time it took to perform garbage collection iteration.").register(registry);
         compactions = perResolution(registry, "thanos_compact_group_compactions_total",
                 "Total number of group compaction attempts that resulted in a new block.");
-        runsStarted = perResolution(registry, "thanos_compact_group_compaction_runs_started_total", "Total number of group compaction attempts.");
+        runsStarted = perResolution(registry, "thanos_compact_group_compaction_runs_started_total",
+                "Total number of group compaction attempts.");
         runsCompleted = perResolution(registry, "thanos_compact_group_compaction_runs_completed_total",
                 "Total number of group completed compaction runs. This also includes compactor group runs that resulted with no compaction.");
         compactionFailures = perResolution(registry, "thanos_compact_group_compactions_failures_total",
@@ -71,7 +72,8 @@ final class CompactMetrics {
         todoCompactions = gauge(registry, "thanos_compact_todo_compactions", "number of compactions to be done");
         todoCompactionBlocks = gauge(registry, "thanos_compact_todo_compaction_blocks", "number of blocks planned to be compacted");
         todoDownsampleBlocks = gauge(registry, "thanos_compact_todo_downsample_blocks", "number of blocks to be downsampled");
-        todoDeletionBlocks = gauge(registry, "thanos_compact_todo_deletion_blocks", "number of blocks that have crossed their retention period");
+        todoDeletionBlocks = gauge(registry, "thanos_compact_todo_deletion_blocks",
+                "number of blocks that have crossed their retention period");
         gauge(registry, "thanos_consistency_delay_seconds", "Configured consistency delay in seconds.").set(consistencyDelaySeconds);
         gauge(registry, "thanos_delete_delay_seconds", "Configured delete delay in seconds.").set(deleteDelaySeconds);
         // Alerts divide by these: they exist from the start.

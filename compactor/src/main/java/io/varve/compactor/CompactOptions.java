@@ -3,7 +3,6 @@ package io.varve.compactor;
 import io.varve.block.BlockUploader;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 
 /**
  * What the compactor is told; the flags of the same names say more.
@@ -26,7 +25,8 @@ import java.util.List;
  * @param hash what is recorded of uploaded files
  */
 record CompactOptions(Path dataDirectory, Duration consistencyDelay, Duration deleteDelay, RetentionRules retention, boolean downsampling,
-        int compactionConcurrency, int fetchConcurrency, int filesConcurrency, int downsampleConcurrency, int maxLevel, long maxIndexBytes, boolean vertical,
+        int compactionConcurrency, int fetchConcurrency, int filesConcurrency, int downsampleConcurrency, int maxLevel, long maxIndexBytes,
+        boolean vertical,
         boolean penalty, boolean skipOutOfOrder, boolean acceptMalformedIndex, BlockUploader.Hash hash) {
     /** Thanos' defaults. */
     static CompactOptions defaults(Path dataDirectory) {
@@ -36,22 +36,28 @@ record CompactOptions(Path dataDirectory, Duration consistencyDelay, Duration de
     }
 
     CompactOptions withDelays(Duration consistency, Duration delete) {
-        return new CompactOptions(dataDirectory, consistency, delete, retention, downsampling, compactionConcurrency, fetchConcurrency, filesConcurrency,
+        return new CompactOptions(dataDirectory, consistency, delete, retention, downsampling, compactionConcurrency, fetchConcurrency,
+                filesConcurrency,
                 downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skipOutOfOrder, acceptMalformedIndex, hash);
     }
 
     CompactOptions withVertical(boolean overlaps, boolean byPenalty) {
-        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, retention, downsampling, compactionConcurrency, fetchConcurrency,
-                filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, overlaps, byPenalty, skipOutOfOrder, acceptMalformedIndex, hash);
+        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, retention, downsampling, compactionConcurrency,
+                fetchConcurrency,
+                filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, overlaps, byPenalty, skipOutOfOrder, acceptMalformedIndex,
+                hash);
     }
 
     CompactOptions withRetention(RetentionRules rules) {
-        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, rules, downsampling, compactionConcurrency, fetchConcurrency,
-                filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skipOutOfOrder, acceptMalformedIndex, hash);
+        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, rules, downsampling, compactionConcurrency,
+                fetchConcurrency,
+                filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skipOutOfOrder, acceptMalformedIndex,
+                hash);
     }
 
     CompactOptions withTolerance(boolean skip, boolean malformed) {
-        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, retention, downsampling, compactionConcurrency, fetchConcurrency,
+        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, retention, downsampling, compactionConcurrency,
+                fetchConcurrency,
                 filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skip, malformed, hash);
     }
 }

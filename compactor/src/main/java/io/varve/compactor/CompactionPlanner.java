@@ -91,7 +91,8 @@ public final class CompactionPlanner {
      * @param limitBytes the greatest index that is wanted
      * @param vertical whether blocks may overlap: downsampled blocks that do are then excluded, as they cannot be merged
      */
-    public Plan plan(Collection<BlockMeta> metas, Set<Ulid> excluded, ToLongFunction<BlockMeta> indexSize, long limitBytes, boolean vertical) {
+    public Plan plan(Collection<BlockMeta> metas, Set<Ulid> excluded, ToLongFunction<BlockMeta> indexSize, long limitBytes,
+            boolean vertical) {
         Set<Ulid> out = new HashSet<>(excluded);
         List<Exclusion> exclusions = new ArrayList<>();
         while (true) {

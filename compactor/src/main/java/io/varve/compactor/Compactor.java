@@ -60,7 +60,8 @@ final class Compactor {
     private final GroupCompaction compaction;
     private final BlockDownsampling downsampling;
 
-    Compactor(Bucket bucket, CompactOptions options, Selection selection, int fetchConcurrency, BlockMetrics blockMetrics, CompactMetrics metrics,
+    Compactor(Bucket bucket, CompactOptions options, Selection selection, int fetchConcurrency, BlockMetrics blockMetrics,
+            CompactMetrics metrics,
             InstantSource clock, RandomGenerator random) {
         this.bucket = bucket;
         this.options = options;
@@ -132,7 +133,8 @@ final class Compactor {
     private BlockCatalog sync() {
         BlockCatalog catalog = sync.sync();
         if (catalog.incomplete()) {
-            throw new UnavailableException("sync of bucket " + bucket.name() + ": incomplete view: some meta.json or marker could not be read");
+            throw new UnavailableException(
+                    "sync of bucket " + bucket.name() + ": incomplete view: some meta.json or marker could not be read");
         }
         return catalog;
     }
@@ -230,7 +232,8 @@ final class Compactor {
         Set<Ulid> marked = marked(catalog, BlockMark.Kind.DELETION);
         for (BlockMeta m : visible(catalog)) {
             if (!marked.contains(m.ulid()) && options.retention().exceeded(m, now)) {
-                marker.mark(BlockMark.Kind.DELETION, m.ulid(), "block exceeding retention of " + RetentionRules.go(options.retention().of(m)), "");
+                marker.mark(BlockMark.Kind.DELETION, m.ulid(),
+                        "block exceeding retention of " + RetentionRules.go(options.retention().of(m)), "");
             }
         }
     }
@@ -260,7 +263,8 @@ final class Compactor {
                 metrics.blocksCleaned.inc();
             } catch (UnavailableException e) {
                 metrics.cleanupFailures.inc();
-                LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("partial upload could not be deleted, will be tried again");
+                LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage())
+                        .log("partial upload could not be deleted, will be tried again");
             }
         });
     }

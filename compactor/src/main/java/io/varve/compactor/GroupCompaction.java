@@ -41,7 +41,8 @@ final class GroupCompaction {
     private final InstantSource clock;
     private final RandomGenerator random;
 
-    GroupCompaction(Bucket bucket, CompactOptions options, CompactMetrics metrics, Marker marker, InstantSource clock, RandomGenerator random) {
+    GroupCompaction(Bucket bucket, CompactOptions options, CompactMetrics metrics, Marker marker, InstantSource clock,
+            RandomGenerator random) {
         this.bucket = bucket;
         this.options = options;
         this.metrics = metrics;
@@ -77,10 +78,12 @@ final class GroupCompaction {
     private boolean compact(BlockGroup group, Set<Ulid> excluded, Path directory) {
         List<BlockMeta> overlapping = CompactionPlanner.overlapping(group.blocks());
         if (!overlapping.isEmpty() && !options.vertical()) {
-            throw new CorruptDataException("group " + group.key(), -1, "pre compaction overlap check: overlaps found while gathering blocks: "
-                    + describe(overlapping) + " (vertical compaction is off)");
+            throw new CorruptDataException("group " + group.key(), -1,
+                    "pre compaction overlap check: overlaps found while gathering blocks: "
+                            + describe(overlapping) + " (vertical compaction is off)");
         }
-        CompactionPlanner.Plan plan = new CompactionPlanner(options.maxLevel()).plan(group.blocks(), excluded, this::indexSize, options.maxIndexBytes(),
+        CompactionPlanner.Plan plan = new CompactionPlanner(options.maxLevel()).plan(group.blocks(), excluded, this::indexSize,
+                options.maxIndexBytes(),
                 options.vertical());
         for (CompactionPlanner.Exclusion e : plan.exclusions()) {
             marker.mark(BlockMark.Kind.NO_COMPACT, e.block().ulid(), e.details(), e.reason());
@@ -151,7 +154,8 @@ final class GroupCompaction {
             throw new CorruptDataException(file, -1, "found " + wholly + " chunks completely outside the block time range");
         }
         if (health.outOfOrderChunks() > 0) {
-            String what = health.outOfOrderSeries() + "/" + health.series() + " series have out-of-order chunks, " + health.outOfOrderChunks() + " in all";
+            String what = health.outOfOrderSeries() + "/" + health.series() + " series have out-of-order chunks, "
+                    + health.outOfOrderChunks() + " in all";
             if (!options.skipOutOfOrder()) {
                 throw new CorruptDataException(file, -1, what + "; --compact.skip-block-with-out-of-order-chunks leaves such blocks out");
             }
@@ -164,7 +168,8 @@ final class GroupCompaction {
         }
         if (health.outOfOrderLabels() > 0 && !options.acceptMalformedIndex()) {
             throw new CorruptDataException(file, -1,
-                    "index contains " + health.outOfOrderLabels() + " postings with out of order labels, try running with --debug.accept-malformed-index");
+                    "index contains " + health.outOfOrderLabels()
+                            + " postings with out of order labels, try running with --debug.accept-malformed-index");
         }
         return false;
     }
@@ -194,7 +199,8 @@ final class GroupCompaction {
         OverlapMerger overlaps = options.penalty() ? new PenaltyMerger() : OverlapMerger.chain();
         Optional<BlockMeta> merged;
         try {
-            BlockMeta.Thanos section = BlockMeta.Thanos.of(group.labels(), group.resolutionMillis(), "compactor").withExtensions(group.extensions());
+            BlockMeta.Thanos section = BlockMeta.Thanos.of(group.labels(), group.resolutionMillis(), "compactor")
+                    .withExtensions(group.extensions());
             merged = BlockMerger.write(readers, directory, template.withThanos(section), BlockMerger.Options.DEFAULT.withOverlaps(overlaps)
                     .withProgress(series -> stopIfInterrupted()));
         } catch (InvalidRequestException | IllegalArgumentException e) {
@@ -256,7 +262,8 @@ final class GroupCompaction {
         }
         return health.series() == meta.stats().series() && health.chunks() == meta.stats().chunks()
                 ? ""
-                : health.series() + " series and " + health.chunks() + " chunks, written were " + meta.stats().series() + " and " + meta.stats().chunks();
+                : health.series() + " series and " + health.chunks() + " chunks, written were " + meta.stats().series() + " and "
+                        + meta.stats().chunks();
     }
 
     /** What the result would do to the other blocks of the group. */
@@ -270,8 +277,9 @@ final class GroupCompaction {
         after.sort(CompactionPlanner.BY_MIN_TIME);
         List<BlockMeta> overlapping = CompactionPlanner.overlapping(after);
         if (!overlapping.isEmpty()) {
-            throw new CorruptDataException("group " + group.key(), -1, "resulted compacted block " + result.ulid() + " overlaps with something: "
-                    + describe(overlapping));
+            throw new CorruptDataException("group " + group.key(), -1,
+                    "resulted compacted block " + result.ulid() + " overlaps with something: "
+                            + describe(overlapping));
         }
     }
 

@@ -26,7 +26,8 @@ final class PenaltyMerger implements OverlapMerger {
         boolean startTimestamps = false;
         for (Chunk chunk : overlapping) {
             if (chunk.encoding() == Encoding.AGGREGATE) {
-                throw new InvalidRequestException("downsampled chunks of " + labels + " overlap at " + chunk.minTime() + ": they cannot be merged");
+                throw new InvalidRequestException(
+                        "downsampled chunks of " + labels + " overlap at " + chunk.minTime() + ": they cannot be merged");
             }
             startTimestamps |= switch (chunk.encoding()) {
                 case XOR2, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> true;

@@ -16,7 +16,9 @@ public record RetentionRules(Duration raw, Duration fiveMinutes, Duration oneHou
         long resolution = meta.resolutionMillis();
         return resolution == 0
                 ? raw
-                : resolution == DownsamplingPlanner.FIVE_MINUTES ? fiveMinutes : resolution == DownsamplingPlanner.ONE_HOUR ? oneHour : Duration.ZERO;
+                : resolution == DownsamplingPlanner.FIVE_MINUTES
+                        ? fiveMinutes
+                        : resolution == DownsamplingPlanner.ONE_HOUR ? oneHour : Duration.ZERO;
     }
 
     /** Whether the block has outlived its rule; its end counts in whole seconds. */
