@@ -1,9 +1,13 @@
 package io.varve.dist;
 
+import io.varve.compactor.CompactCommand;
 import io.varve.demo.DemoCommand;
 import io.varve.runtime.BuildInfo;
+import io.varve.runtime.ProcessRunner;
 import io.varve.tools.ToolsCommand;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import picocli.CommandLine;
 
@@ -37,6 +41,8 @@ public final class Main {
 
     private static int run(String command, String[] args) {
         return switch (command) {
+        case "compact" -> ProcessRunner.run("varve", new CompactCommand(), new PrintWriter(System.out, true, StandardCharsets.UTF_8),
+                new PrintWriter(System.err, true, StandardCharsets.UTF_8), args);
         case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
         case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
         case "--version", "version" -> {
