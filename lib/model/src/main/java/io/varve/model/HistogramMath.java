@@ -77,6 +77,7 @@ final class HistogramMath {
             return nan ? new FloatHistogram.Estimate(Double.NaN, FloatHistogram.NanEffect.RESULT) : FloatHistogram.Estimate.exact(upper);
         }
         FloatHistogram.NanEffect effect = FloatHistogram.NanEffect.NONE;
+        rank = forward ? rank - (seen - b.count[at]) : seen - rank;
         if (nan) {
             double all = seen;
             for (int j = at + 1; j < b.size; j++) {
@@ -84,8 +85,13 @@ final class HistogramMath {
             }
             // Sum is NaN also where both infinities were observed; that skews nothing.
             effect = all < h.count() ? FloatHistogram.NanEffect.SKEW : effect;
+            // Looking for the total, Prometheus goes on to the last bucket and interpolates there; so do we, to give the same answer.
+            if (at < b.size - 1) {
+                at = b.size - 1;
+                lower = b.lower[at];
+                upper = b.upper[at];
+            }
         }
-        rank = forward ? rank - (seen - b.count[at]) : seen - rank;
         double fraction = rank / b.count[at];
         double value;
         if (h.usesCustomBuckets() || lower <= 0 && upper >= 0) {

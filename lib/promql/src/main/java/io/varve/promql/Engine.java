@@ -74,7 +74,8 @@ public final class Engine implements AutoCloseable {
         long lookback = request.lookbackMillis() > 0 ? request.lookbackMillis() : options.lookbackMillis();
         Executor pool = workers;
         boolean perStep = request.perStepStats() && options.has(Feature.PER_STEP_STATS);
-        Execution execution = new Execution(context, source, options, lookback, grid, request.isInstant(), perStep, request.analyze(),
+        Execution execution = new Execution(context, source, options, lookback, grid, request.isInstant(),
+                request.startMillis() != request.endMillis(), perStep, request.analyze(),
                 pool);
         return execution.run(plan, expr.type(), request.text(), System.nanoTime() - begin);
     }

@@ -33,8 +33,8 @@ public final class Execution {
 
     /** For one query. */
     public Execution(QueryContext context, SeriesSource source, EngineOptions options, long lookback, Grid grid, boolean instant,
-            boolean perStep, boolean timed, @Nullable Executor workers) {
-        run = new QueryRun(context, source, options, lookback, grid, instant, perStep, timed, workers);
+            boolean spans, boolean perStep, boolean timed, @Nullable Executor workers) {
+        run = new QueryRun(context, source, options, lookback, grid, instant, spans, perStep, timed, workers);
         memory = new Memory(context.budget(), "query result");
     }
 

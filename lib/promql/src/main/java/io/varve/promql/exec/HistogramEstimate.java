@@ -128,7 +128,7 @@ final class HistogramEstimate extends Operator {
                 bound = GoFloat.parse(le);
             } catch (NumberFormatException e) {
                 run.notes.warn(vectorPosition, "bucket label \"le\" is missing or has a malformed value of " + GoQuote.quote(le)
-                        + Notes.forMetric(row.labels.metricName()));
+                        + Notes.forMetric(run.delayedNames ? row.labels.metricName() : ""));
                 continue;
             }
             Labels key = row.labels.without(LE);

@@ -160,8 +160,12 @@ final class InstantKernel implements Kernel {
             return;
         }
         FloatHistogram h = w.histograms[b];
-        if (w.histogramTimes[b] == ref || b + 1 >= hi || w.histogramTimes[b + 1] >= ref + lookback) {
+        if (w.histogramTimes[b] == ref) {
             row.setHistogram(step, h);
+            return;
+        }
+        if (b + 1 >= hi || w.histogramTimes[b + 1] >= ref + lookback) {
+            row.setHistogram(step, h.hint() == CounterResetHint.GAUGE ? h : h.withHint(CounterResetHint.UNKNOWN));
             return;
         }
         double share = (double) (ref - w.histogramTimes[b]) / (double) (w.histogramTimes[b + 1] - w.histogramTimes[b]);

@@ -231,7 +231,7 @@ final class Join extends Operator {
         for (int i = 0; i < steps; i++) {
             if (m.has(i) && o.has(i)) {
                 if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, 1, oneToOne
+                    refuse(i, Integer.MAX_VALUE, oneToOne
                             ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                             : "multiple matches for labels: grouping labels must ensure unique matches");
                     continue;
@@ -372,7 +372,7 @@ final class Join extends Operator {
                 int step = both.nextSetBit(0);
                 if (step >= 0) {
                     boolean inOrder = a.labels.compareTo(b.labels) <= 0;
-                    refuse(step, 0, "found duplicate series for the match group " + k + " on the " + (swapped ? "left" : "right")
+                    refuse(step, b.order, "found duplicate series for the match group " + k + " on the " + (swapped ? "left" : "right")
                             + " hand-side of the operation: [" + (inOrder ? a.labels : b.labels) + ", " + (inOrder ? b.labels : a.labels)
                             + "];many-to-many matching not allowed: matching labels must be unique on one side");
                 }
@@ -390,7 +390,7 @@ final class Join extends Operator {
         for (int i = 0; i < grid.count(); i++) {
             if (m.has(i) && !hasOne(g, i)) {
                 if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, 1, oneToOne
+                    refuse(i, Integer.MAX_VALUE, oneToOne
                             ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                             : "multiple matches for labels: grouping labels must ensure unique matches");
                     continue;

@@ -278,7 +278,7 @@ public final class OperatorBuilder {
         Operator p = node(parameter, grid);
         return switch (a.op()) {
             case QUANTILE -> new QuantileAggregation(run, grid, detail, input, p, grouping, inner, parameter.position());
-            case TOPK, BOTTOMK -> new TopK(run, grid, detail, input, p, a.op() == AggregateOp.TOPK, grouping, inner);
+            case TOPK, BOTTOMK -> new TopK(run, grid, detail, input, p, a.op() == AggregateOp.TOPK, grouping, a.position());
             case LIMITK, LIMIT_RATIO ->
                 new Limit(run, grid, detail, input, p, a.op() == AggregateOp.LIMIT_RATIO, grouping, parameter.position());
             default -> throw new IllegalArgumentException(a.op().text() + " has no parameter");
@@ -527,8 +527,9 @@ public final class OperatorBuilder {
     }
 
     private Operator timestamp(PlanNode.Call c, Grid grid, InstantKernel.Take take) {
+        boolean nothing = take == InstantKernel.Take.START_TIME && !run.options.has(Feature.USE_START_TIMESTAMPS);
         PlanNode arg = c.inputs().getFirst();
-        if (unwrapped(arg) instanceof PlanNode.Select s && s.rangeMillis() == 0) {
+        if (!nothing && unwrapped(arg) instanceof PlanNode.Select s && s.rangeMillis() == 0) {
             return new RowMap(run, grid, c.function(), "", List.of(instant(s, grid, take)), naming(arg), false, row -> {
             });
         }
@@ -555,7 +556,7 @@ public final class OperatorBuilder {
     private Operator sort(PlanNode.Call c, Grid grid) {
         String f = c.function();
         Operator input = node(c.inputs().getFirst(), grid);
-        if (!run.instant) {
+        if (run.spans) {
             run.notes.warn(c.position(),
                     "sort is ineffective for range queries since results are always ordered by labels");
         }

@@ -26,6 +26,8 @@ public final class QueryRun {
     final Grid grid;
     /** Whether the query asks for one instant. */
     final boolean instant;
+    /** Whether the query asks for more than one instant, be it that only one step falls into its range. */
+    final boolean spans;
     /** Whether time is taken. */
     final boolean timed;
     /** Warnings and infos; only the thread that pulls writes to it. */
@@ -43,13 +45,14 @@ public final class QueryRun {
 
     /** One query. */
     public QueryRun(QueryContext context, SeriesSource source, EngineOptions options, long lookback, Grid grid, boolean instant,
-            boolean perStep, boolean timed, @Nullable Executor workers) {
+            boolean spans, boolean perStep, boolean timed, @Nullable Executor workers) {
         this.context = context;
         this.source = source;
         this.options = options;
         this.lookback = lookback;
         this.grid = grid;
         this.instant = instant;
+        this.spans = spans;
         this.timed = timed;
         this.workers = workers;
         this.delayedNames = options.has(Feature.DELAYED_NAME_REMOVAL);

@@ -1,9 +1,6 @@
 package io.varve.promql.function;
 
-import java.time.DateTimeException;
-import java.time.Instant;
-import java.time.LocalDateTime;
-import java.time.ZoneOffset;
+import java.time.LocalDate;
 import java.util.Map;
 import java.util.function.DoubleUnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -11,8 +8,9 @@ import org.jspecify.annotations.Nullable;
 /** Functions of one float. */
 public final class Elementwise {
     private static final Map<String, DoubleUnaryOperator> MATHS = Map.ofEntries(Map.entry("abs", Math::abs), Map.entry("ceil", Math::ceil),
-            Map.entry("floor", Math::floor), Map.entry("exp", Math::exp), Map.entry("sqrt", Math::sqrt), Map.entry("ln", Math::log),
-            Map.entry("log2", Elementwise::log2), Map.entry("log10", Math::log10), Map.entry("sin", Math::sin), Map.entry("cos", Math::cos),
+            Map.entry("floor", Math::floor), Map.entry("exp", Math::exp), Map.entry("sqrt", Math::sqrt), Map.entry("ln", Elementwise::ln),
+            Map.entry("log2", Elementwise::log2), Map.entry("log10", Elementwise::log10), Map.entry("sin", Math::sin),
+            Map.entry("cos", Math::cos),
             Map.entry("tan", Math::tan), Map.entry("asin", Math::asin), Map.entry("acos", Math::acos), Map.entry("atan", Math::atan),
             Map.entry("sinh", Math::sinh), Map.entry("cosh", Math::cosh), Map.entry("tanh", Math::tanh),
             Map.entry("asinh", Elementwise::asinh), Map.entry("acosh", Elementwise::acosh), Map.entry("atanh", Elementwise::atanh),
@@ -27,16 +25,32 @@ public final class Elementwise {
         return MATHS.get(name);
     }
 
+    private static final double LN2 = Math.log(2);
+
+    /**
+     * Logarithms of Go on amd64 read numbers too small to be normal as if their exponent were the least normal one less one; so do
+     * these, for answers to be the same.
+     */
+    private static double ln(double v) {
+        if (v > 0 && v < Double.MIN_NORMAL) {
+            double mantissa = Double.longBitsToDouble(Double.doubleToRawLongBits(v) | 0x3ffL << 52);
+            return Math.log(mantissa) - 1023 * LN2;
+        }
+        return Math.log(v);
+    }
+
+    private static double log10(double v) {
+        return v > 0 && v < Double.MIN_NORMAL ? ln(v) / Math.log(10) : Math.log10(v);
+    }
+
     private static double log2(double v) {
-        if (v > 0 && !Double.isInfinite(v)) {
+        if (v >= Double.MIN_NORMAL && !Double.isInfinite(v)) {
             // Exact for powers of two.
             int exponent = Math.getExponent(v);
-            if (exponent >= Double.MIN_EXPONENT) {
-                double mantissa = Math.scalb(v, -exponent - 1);
-                return mantissa == 0.5 ? exponent : exponent + 1 + Math.log(mantissa) * (1 / Math.log(2));
-            }
+            double mantissa = Math.scalb(v, -exponent - 1);
+            return mantissa == 0.5 ? exponent : exponent + 1 + Math.log(mantissa) * (1 / LN2);
         }
-        return Math.log(v) * (1 / Math.log(2));
+        return ln(v) * (1 / LN2);
     }
 
     private static double asinh(double x) {
@@ -95,22 +109,31 @@ public final class Elementwise {
 
     /** A part of a date; {@code seconds} since 1970, in UTC. */
     public static double datePart(String function, double seconds) {
-        long s = truncated(seconds);
-        LocalDateTime t;
-        try {
-            t = LocalDateTime.ofInstant(Instant.ofEpochSecond(s), ZoneOffset.UTC);
-        } catch (DateTimeException e) {
-            t = LocalDateTime.ofInstant(s < 0 ? Instant.MIN : Instant.MAX, ZoneOffset.UTC);
-        }
+        // Go counts from the year -292277022399, without a sign, so that no time is out of range; sums wrap around.
+        long absolute = truncated(seconds) + SECONDS_BEFORE_1970;
+        long days = Long.divideUnsigned(absolute, 86_400) - SECONDS_BEFORE_1970 / 86_400;
+        long inDay = Long.remainderUnsigned(absolute, 86_400);
         return switch (function) {
-            case "minute" -> t.getMinute();
-            case "hour" -> t.getHour();
-            case "day_of_week" -> t.getDayOfWeek().getValue() % 7;
-            case "day_of_month" -> t.getDayOfMonth();
-            case "day_of_year" -> t.getDayOfYear();
-            case "days_in_month" -> t.toLocalDate().lengthOfMonth();
-            case "month" -> t.getMonthValue();
-            case "year" -> t.getYear();
+            case "minute" -> inDay % 3600 / 60;
+            case "hour" -> inDay / 3600;
+            case "day_of_week" -> Math.floorMod(days + 4, 7);
+            default -> calendar(function, days);
+        };
+    }
+
+    private static final long SECONDS_BEFORE_1970 = 9_223_371_966_579_724_800L;
+    private static final long DAYS_IN_400_YEARS = 146_097;
+
+    /** Dates repeat every 400 years: the place in such a span is what java.time can tell. */
+    private static double calendar(String function, long days) {
+        long spans = Math.floorDiv(days, DAYS_IN_400_YEARS);
+        LocalDate date = LocalDate.ofEpochDay(Math.floorMod(days, DAYS_IN_400_YEARS));
+        return switch (function) {
+            case "day_of_month" -> date.getDayOfMonth();
+            case "day_of_year" -> date.getDayOfYear();
+            case "days_in_month" -> date.lengthOfMonth();
+            case "month" -> date.getMonthValue();
+            case "year" -> date.getYear() + 400 * spans;
             default -> throw new IllegalArgumentException(function);
         };
     }

@@ -1,8 +1,5 @@
 package io.varve.promql.function;
 
-import io.varve.model.CounterResetHint;
-import io.varve.model.FloatHistogram;
-
 /** {@code first_over_time}, {@code last_over_time} and when those were. */
 public final class EndOverTime implements RangeFunction {
     private final boolean last;
@@ -37,9 +34,7 @@ public final class EndOverTime implements RangeFunction {
             } else if (useFloat) {
                 out.values[i] = w.values[f];
             } else {
-                FloatHistogram histogram = w.histograms[h];
-                out.setHistogram(i,
-                        histogram.hint() == CounterResetHint.GAUGE ? histogram : histogram.withHint(CounterResetHint.UNKNOWN));
+                out.setHistogram(i, w.histograms[h]);
             }
         }
     }

@@ -98,7 +98,6 @@ public final class ExtendedEdges {
         sum.subtract(a);
         sum.scale(fraction);
         sum.add(a);
-        sum.hint(b.hint());
         return sum.result();
     }
 
