@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One block's part of a request: its series in the order of the answered labels, with their chunks. {@link #prepare} finds the series and plans
- * all reads; {@link #next} goes forward, holding a batch at a time. One thread at a time.
+ * all reads; {@link #next} reads, going forward and holding a batch at a time. One thread at a time.
  *
  * <p>
  * The index is gone over twice: once for what to read (chunk ranges, order, limits), once for the answer. A block that contributes few
@@ -127,7 +127,7 @@ final class BlockCursor implements AutoCloseable {
         return chunks;
     }
 
-    /** Finds the series, plans the chunks and starts to read them. */
+    /** Finds the series and plans the chunks. No chunk is read before all blocks of the request have planned. */
     void prepare() {
         try {
             plan();
@@ -182,8 +182,6 @@ final class BlockCursor implements AutoCloseable {
         }
         if (kept && decoded.isEmpty() || !kept && count == 0) {
             closeLease();
-        } else {
-            readAhead();
         }
     }
 
@@ -389,6 +387,12 @@ final class BlockCursor implements AutoCloseable {
         int segment = (int) (ref >>> 32);
         long at = ref & 0xFFFFFFFFL;
         long size = block.segmentSize(segment);
+        if (size < 0) {
+            throw new CorruptDataException(block.segmentKey(segment), -1, "object does not exist");
+        }
+        if (at >= size) {
+            throw new CorruptDataException(block.segmentKey(segment), at, "chunk lies outside the segment of " + size + " bytes");
+        }
         long most = statedChunkMax();
         long end = most > 0 ? at + most : -1;
         if (nextRef > ref && nextRef >>> 32 == segment) {
@@ -396,12 +400,12 @@ final class BlockCursor implements AutoCloseable {
             end = end < 0 ? Math.min(next, at + MAX_REACH) : Math.min(next, end);
         } else if (nextRef == Selection.LAST || nextRef >= 0 && nextRef >>> 32 > segment) {
             // Nothing follows in this segment.
-            end = end < 0 && size > 0 ? Math.min(size, at + MAX_REACH) : end;
+            end = end < 0 ? Math.min(size, at + MAX_REACH) : end;
         }
         if (end < 0) {
             end = at + query.options().estimatedChunkBytes();
         }
-        return size > 0 ? Math.max(at, Math.min(end, size)) : end;
+        return Math.min(end, size);
     }
 
     private long statedChunkMax() {
@@ -417,9 +421,6 @@ final class BlockCursor implements AutoCloseable {
             Ranges r = ranges.get(segment);
             if (r == null) {
                 continue;
-            }
-            if (block.segmentSize(segment) < 0) {
-                throw new CorruptDataException(block.segmentKey(segment), -1, "object does not exist");
             }
             Ranges wanted = r.joined(0);
             bytes += wanted.bytes();
@@ -477,6 +478,7 @@ final class BlockCursor implements AutoCloseable {
     /** Moves to the next series; false at the end. */
     boolean next() {
         if (batch.isEmpty()) {
+            readAhead();
             load();
         }
         Loaded l = batch.poll();

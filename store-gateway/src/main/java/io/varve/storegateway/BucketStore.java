@@ -24,8 +24,10 @@ import io.varve.store.StoreSeries;
 import io.varve.store.StringsResponse;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
@@ -304,24 +306,45 @@ final class BucketStore implements Store {
         return out;
     }
 
+    /** Plans all blocks, side by side; then, with every limit passed, loads the first batch of each. */
     private List<BlockCursor> prepare(SeriesQuery query, List<Chosen> chosen, Faults faults) {
-        List<@Nullable BlockCursor> all = forAll(query.context(), chosen, faults, c -> {
+        List<@Nullable BlockCursor> planned = forAll(query.context(), chosen, faults, c -> {
             BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, strings);
             try {
                 cursor.prepare();
-                return cursor.next() ? cursor : null;
+                return cursor;
             } catch (RuntimeException | Error e) {
                 cursor.close();
                 throw e;
             }
         });
-        List<BlockCursor> out = new ArrayList<>();
-        for (BlockCursor c : all) {
+        List<BlockCursor> cursors = new ArrayList<>();
+        for (BlockCursor c : planned) {
             if (c != null) {
-                out.add(c);
+                cursors.add(c);
             }
         }
-        return out;
+        try {
+            List<Chosen> open = cursors.stream().map(c -> new Chosen(c.block(), List.of())).toList();
+            Map<GatewayBlock, BlockCursor> byBlock = new IdentityHashMap<>();
+            cursors.forEach(c -> byBlock.put(c.block(), c));
+            List<@Nullable BlockCursor> started = forAll(query.context(), open, faults, c -> {
+                BlockCursor cursor = byBlock.get(c.block);
+                return cursor != null && cursor.next() ? cursor : null;
+            });
+            List<BlockCursor> out = new ArrayList<>();
+            for (BlockCursor c : started) {
+                if (c != null) {
+                    out.add(c);
+                    byBlock.remove(c.block());
+                }
+            }
+            byBlock.values().forEach(BlockCursor::close);
+            return out;
+        } catch (RuntimeException e) {
+            cursors.forEach(BlockCursor::close);
+            throw e;
+        }
     }
 
     private long merge(QueryContext context, List<BlockCursor> cursors, long limit, SeriesSink sink, Faults faults, String tenant) {

@@ -110,6 +110,11 @@ final class PageCache {
         }
     }
 
+    /** Where it is. */
+    Path directory() {
+        return directory;
+    }
+
     /** Bytes on disk. */
     long used() {
         synchronized (extents) {

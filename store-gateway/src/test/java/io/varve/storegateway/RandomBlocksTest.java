@@ -1,0 +1,107 @@
+package io.varve.storegateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.varve.model.Matcher;
+import io.varve.objstore.MemoryBucket;
+import io.varve.store.Aggregate;
+import io.varve.store.SeriesRequest;
+import io.varve.store.ShardInfo;
+import io.varve.testkit.Seeds;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/** Random blocks and requests against the naive reader; whatever is cached where, the answer is the same. */
+class RandomBlocksTest {
+    private static final List<TestGateway.Setup> SETUPS = List.of(TestGateway.Setup.DEFAULT,
+            TestGateway.Setup.DEFAULT.disk(0).cache(r -> IndexCache.NONE), TestGateway.Setup.DEFAULT.disk(0),
+            TestGateway.Setup.DEFAULT.disk(1 << 16).options(new ReadOptions(3, 64, 16, true, 2, 1)),
+            TestGateway.Setup.DEFAULT.disk(0).options(new ReadOptions(5, 200, 30, true, 100, 1)));
+
+    static SeriesRequest request(RandomGenerator random) {
+        List<Matcher> matchers = new ArrayList<>();
+        for (int i = 1 + random.nextInt(3); i > 0; i--) {
+            matchers.add(TestBlocks.matcher(random));
+        }
+        long min = random.nextInt(5_000_000) - 200_000L;
+        long max = random.nextInt(3) == 0 ? min + random.nextInt(50_000) : min + random.nextInt(5_000_000);
+        List<String> drop = random.nextInt(3) == 0
+                ? List.of("replica")
+                : random.nextInt(4) == 0 ? List.of("instance", "replica", "nope") : List.of();
+        ShardInfo shard = random.nextInt(4) == 0
+                ? new ShardInfo(random.nextInt(3), 3, random.nextBoolean(), random.nextBoolean() ? List.of("__name__", "job") : List.of())
+                : ShardInfo.NONE;
+        List<Matcher> blocks = random.nextInt(6) == 0 ? List.of(Matcher.of(Matcher.Type.REGEX, "cluster", "v0|")) : List.of();
+        return new SeriesRequest(min, max, matchers, 0, EnumSet.allOf(Aggregate.class), random.nextBoolean(), random.nextInt(4) == 0,
+                blocks, drop,
+                shard, random.nextInt(6) == 0 ? 1 + random.nextInt(20) : 0, random.nextInt(3), SeriesRequest.Spans.ALL);
+    }
+
+    @Test
+    void answersAreThoseOfTheNaiveReaderWhateverIsCached() {
+        Seeds.forEach(12, random -> {
+            MemoryBucket bucket = new MemoryBucket("random");
+            TestBlocks blocks = TestBlocks.random(bucket, random);
+            List<SeriesRequest> requests = new ArrayList<>();
+            for (int i = 0; i < 30; i++) {
+                requests.add(request(random));
+            }
+            for (TestGateway.Setup setup : SETUPS) {
+                try (TestGateway g = new TestGateway(bucket, setup)) {
+                    for (SeriesRequest q : requests) {
+                        for (int again = 0; again < 2; again++) {
+                            TestGateway.Answer a = g.series(q);
+                            assertThat(a.warnings()).isEmpty();
+                            assertThat(sorted(a.lines())).as("%s by %s", q, setup).isEqualTo(blocks.expected(q));
+                        }
+                    }
+                    assertThat(g.broker.used()).isZero();
+                }
+            }
+        });
+    }
+
+    @Test
+    void aRequestOfSpansGetsEveryChunkThatAWindowSees() {
+        Seeds.forEach(5, random -> {
+            MemoryBucket bucket = new MemoryBucket("random");
+            TestBlocks blocks = TestBlocks.random(bucket, random);
+            try (TestGateway g = new TestGateway(bucket, TestGateway.Setup.DEFAULT)) {
+                for (int i = 0; i < 20; i++) {
+                    SeriesRequest q = request(random);
+                    long step = 1 + random.nextInt(400_000);
+                    long window = 1 + random.nextInt(200_000);
+                    long first = q.minTime() - 1 + window;
+                    SeriesRequest hinted = new SeriesRequest(q.minTime(), q.maxTime(), q.matchers(), 0, q.aggregates(), true, false,
+                            q.blockMatchers(),
+                            q.withoutReplicaLabels(), q.shard(), 0, 1, new SeriesRequest.Spans(first, step, window));
+                    SeriesRequest plain = new SeriesRequest(q.minTime(), q.maxTime(), q.matchers(), 0, q.aggregates(), true, false,
+                            q.blockMatchers(),
+                            q.withoutReplicaLabels(), q.shard(), 0, 1, SeriesRequest.Spans.ALL);
+                    List<String> got = sorted(g.series(hinted).lines()).stream().flatMap(l -> l.chunks().stream().map(c -> l.labels() + c))
+                            .toList();
+                    for (TestGateway.Line l : blocks.expected(plain)) {
+                        for (String c : l.chunks()) {
+                            long min = Long.parseLong(c.substring(0, c.indexOf('-', 1)));
+                            long max = Long.parseLong(c.substring(c.indexOf('-', 1) + 1, c.indexOf(' ')));
+                            boolean seen = false;
+                            for (long t = first; t - window < max && !seen; t += step) {
+                                seen = t >= min && t - window < max;
+                            }
+                            assertThat(got.contains(l.labels() + c))
+                                    .as("chunk %d-%d first %d step %d window %d", min, max, first, step, window)
+                                    .isEqualTo(seen);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    private static List<TestGateway.Line> sorted(List<TestGateway.Line> lines) {
+        return lines.stream().map(l -> new TestGateway.Line(l.labels(), l.chunks().stream().sorted().toList())).toList();
+    }
+}
