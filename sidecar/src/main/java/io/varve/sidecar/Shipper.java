@@ -231,7 +231,9 @@ final class Shipper {
             }
             Files.createLink(aside.resolve("index"), source.resolve("index"));
             BlockMeta.Thanos section = meta.thanosSection().map(t -> t.withLabels(external.get()).withSource("sidecar"))
-                    .orElseGet(() -> BlockMeta.Thanos.of(external.get(), 0, "sidecar"));
+                    // As Thanos' sidecar: without a version, which readers take for 1.
+                    .orElseGet(() -> new BlockMeta.Thanos(0, external.get(), 0, "sidecar", List.of(), List.of(), List.of(),
+                            BlockMeta.IndexStats.UNKNOWN, null, null));
             BlockMeta shipped = meta.withThanos(section);
             Files.write(aside.resolve(BlockMeta.FILE), shipped.toJson());
             uploader.upload(aside, shipped);

@@ -91,9 +91,11 @@ class SeriesOrderTest {
     @Test
     void whatWasSentIsNeverContradicted() {
         SeriesOrder order = new SeriesOrder(Labels.of("b", "m"), List.of(), true, sink, MemoryBudget.UNLIMITED, 0);
-        for (Labels l : List.of(Labels.of("b", "z", "c", "1"), Labels.of("c", "0"), Labels.of("c", "2"))) {
-            order.add(l, new StoreSeries(order.finalLabels(l), List.of()));
-        }
-        assertThatThrownBy(order::finish).isInstanceOf(UnavailableException.class).hasMessageContaining("ask again");
+        assertThatThrownBy(() -> {
+            for (Labels l : List.of(Labels.of("b", "z", "c", "1"), Labels.of("c", "0"), Labels.of("c", "2"))) {
+                order.add(l, new StoreSeries(order.finalLabels(l), List.of()));
+            }
+            order.finish();
+        }).isInstanceOf(UnavailableException.class).hasMessageContaining("ask again");
     }
 }

@@ -297,8 +297,7 @@ class SidecarProcessTest {
     void badConfigurationIsOneLine() {
         record Case(String flag, String line) {
         }
-        for (Case c : List.of(new Case("--prometheus.url=nope", "--prometheus.url: nope is no URL"),
-                new Case("--prometheus.http-client={basic_auht: {}}", "field basic_auht not known"),
+        for (Case c : List.of(new Case("--prometheus.http-client={basic_auht: {}}", "field basic_auht not known"),
                 new Case("--prometheus.http-client={transport_config: {max_idle_conns: 3}}", "max_idle_conns is not supported"),
                 new Case("--prometheus.http-client={bearer_token: a, bearer_token_file: b}", "at most one of"),
                 new Case("--request.logging-config=x", "request.logging-config is not supported"),
@@ -307,6 +306,8 @@ class SidecarProcessTest {
             assertThatThrownBy(() -> launch(c.flag)).satisfies(seen::set);
             assertThat(ProcessRunner.oneLine(seen.get())).contains(c.line).doesNotContain("\n");
         }
+        assertThatThrownBy(() -> ProcessRunner.launch(new SidecarCommand(), "--prometheus.url=nope")).isInstanceOf(FlagException.class)
+                .hasMessage("--prometheus.url: nope is no URL of http or https with a host");
         assertThatThrownBy(() -> launch("--reloader.method=x")).isInstanceOf(FlagException.class);
         // What prometheus-operator always gives.
         HttpClientConfig operator = HttpClientConfig.parse("tls_config:\n  insecure_skip_verify: true\n");
