@@ -55,6 +55,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -241,13 +242,13 @@ public final class HttpApi {
 
     private long timeout(Params p) {
         String v = p.text("timeout");
-        return v.isEmpty() ? 0 : Math.max(1, Params.parseDuration(v));
+        return v.isEmpty() ? 0 : named("timeout", () -> Math.max(1, Params.parseDuration(v)));
     }
 
     private void query(Request request, Response response) throws IOException {
         Params p = params(request);
         long now = System.currentTimeMillis();
-        long time = p.time("time", now);
+        long time = instant(p, now);
         long timeout = timeout(p);
         p.bool("dedup", true);
         p.replicaLabels(config.replicaLabels);
@@ -255,8 +256,8 @@ public final class HttpApi {
         partial(p);
         SourceOptions source = sourceOptions(p, resolution(p, config.instantResolutionMillis));
         boolean thanos = thanosEngine(p);
-        long lookback = p.duration("lookback_delta", 0);
-        int limit = p.limit();
+        long lookback = lookback(p);
+        int limit = limit(p);
         String tenant = tenancy.of(request);
         execute(request, response, p, new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
                 p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
@@ -264,18 +265,12 @@ public final class HttpApi {
 
     private void queryRange(Request request, Response response) throws IOException {
         Params p = params(request);
-        long start = Params.parseTime(p.text("start"));
-        long end = Params.parseTime(p.text("end"));
+        long start = named("start", () -> Params.parseTime(p.text("start")));
+        long end = named("end", () -> Params.parseTime(p.text("end")));
         if (end < start) {
-            throw ApiException.badData("end timestamp must not be before start time");
+            throw named("end", ApiException.badData("end timestamp must not be before start time"));
         }
-        long step = p.text("step").isEmpty() ? Math.max((end - start) / 250, config.defaultStepMillis) : p.duration("step", 0);
-        if (p.text("step").isEmpty()) {
-            step = Math.max(config.defaultStepMillis, step / 1000 * 1000);
-        }
-        if (step <= 0) {
-            throw ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer");
-        }
+        long step = step(p, start, end);
         // Unsigned: the whole of time does not fit into a signed number.
         if (Long.divideUnsigned(end - start, step) > MAX_POINTS) {
             throw ApiException.badData(
@@ -284,13 +279,71 @@ public final class HttpApi {
         long timeout = timeout(p);
         SourceOptions source = sourceOptions(p, resolution(p, step / 5));
         boolean thanos = thanosEngine(p);
-        long lookback = p.duration("lookback_delta", 0);
-        int limit = p.limit();
+        long lookback = lookback(p);
+        int limit = limit(p);
         String tenant = tenancy.of(request);
         String text = text(tenant, p);
         checkRangeType(text);
         execute(request, response, p, new QuerySpec(text, start, end, step, timeout, lookback, source, p.text("analyze").equals("true"),
                 p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
+    }
+
+    /** With varve's own merge the API's complaints are Prometheus'; with Thanos' functions they are Thanos', as everything else is. */
+    private boolean asPrometheus() {
+        return config.dedup == DedupFunction.VARVE;
+    }
+
+    private ApiException named(String parameter, ApiException e) {
+        return asPrometheus() ? new ApiException(ApiException.Kind.BAD_DATA, "invalid parameter \"" + parameter + "\": " + e.getMessage(), e) : e;
+    }
+
+    private long named(String parameter, LongSupplier value) {
+        try {
+            return value.getAsLong();
+        } catch (ApiException e) {
+            throw named(parameter, e);
+        }
+    }
+
+    private long instant(Params p, long now) {
+        if (!asPrometheus() || p.text("time").isEmpty()) {
+            return p.time("time", now);
+        }
+        return named("time", () -> {
+            try {
+                return Params.parseTime(p.text("time"));
+            } catch (ApiException e) {
+                throw new ApiException(ApiException.Kind.BAD_DATA, "invalid time value for 'time': " + e.getMessage(), e);
+            }
+        });
+    }
+
+    private long step(Params p, long start, long end) {
+        String given = p.text("step");
+        if (given.isEmpty()) {
+            return Math.max(config.defaultStepMillis, (end - start) / 250 / 1000 * 1000);
+        }
+        long step = asPrometheus() ? named("step", () -> Params.parseDuration(given)) : p.duration("step", 0);
+        if (step <= 0) {
+            throw named("step", ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer"));
+        }
+        return step;
+    }
+
+    private long lookback(Params p) {
+        if (!asPrometheus() || p.text("lookback_delta").isEmpty()) {
+            return p.duration("lookback_delta", 0);
+        }
+        try {
+            return Params.parseDuration(p.text("lookback_delta"));
+        } catch (ApiException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "error parsing lookback delta duration: " + e.getMessage(), e);
+        }
+    }
+
+    /** Thanos' query endpoints know no limit. */
+    private int limit(Params p) {
+        return asPrometheus() ? (int) named("limit", p::limit) : 0;
     }
 
     private String text(String tenant, Params p) {
@@ -368,9 +421,10 @@ public final class HttpApi {
         if (analyzeRefused) {
             warnings.add("Query not analyzable; change engine to 'thanos'.");
         }
+        // As in Prometheus' results a cut by the caller's own limit is no warning; the header says it.
         int keep = limit > 0 && size > limit ? limit : size;
-        if (keep < size && !(value instanceof QueryValue.Scalar) && !(value instanceof QueryValue.Text)) {
-            warnings.add(TRUNCATED);
+        if (keep < size) {
+            response.header("X-Varve-Truncated", keep + " of " + size + " series");
         }
         boolean wantsCoverage = p.text("coverage").equals("true") || spec.source().debug();
         Envelope.success(response, context, List.copyOf(warnings), o.result().infos(MAX_ANNOTATIONS), !stores.isEmpty() || analyzeRefused,
@@ -519,17 +573,14 @@ public final class HttpApi {
         if (end < start) {
             throw ApiException.badData("end timestamp must not be before start time");
         }
-        long step = range ? p.text("step").isEmpty() ? Math.max(config.defaultStepMillis, (end - start) / 250) : p.duration("step", 0) : 0;
-        if (range && step <= 0) {
-            throw ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer");
-        }
+        long step = range ? step(p, start, end) : 0;
         String text = text(tenancy.of(request), p);
         if (range) {
             checkRangeType(text);
         } else {
             parsed(text);
         }
-        PlanTree plan = queries.engine().explain(new QueryRequest(text, start, end, step, p.duration("lookback_delta", 0), false, false));
+        PlanTree plan = queries.engine().explain(new QueryRequest(text, start, end, step, lookback(p), false, false));
         Envelope.success(response, null, List.of(), List.of(), false, false, out -> tree(out, plan, false));
     }
 

@@ -162,10 +162,15 @@ final class JsonOut {
             sb.append(some ? "," : ",\"buckets\":[");
             some = true;
             int kind = b.lowerInclusive() ? b.upperInclusive() ? 3 : 1 : b.upperInclusive() ? 0 : 2;
+            // What lies within the zero bucket belongs to it.
+            double zero = h.usesCustomBuckets() ? 0 : h.zeroThreshold();
+            boolean isZero = kind == 3;
+            double lower = !isZero && b.lower() >= 0 && b.lower() < zero ? zero : b.lower();
+            double upper = !isZero && b.upper() <= 0 && b.upper() > -zero ? -zero : b.upper();
             sb.append('[').append(kind).append(',');
-            JsonText.appendSample(sb, b.lower());
+            JsonText.appendSample(sb, lower);
             sb.append(',');
-            JsonText.appendSample(sb, b.upper());
+            JsonText.appendSample(sb, upper);
             sb.append(',');
             JsonText.appendSample(sb, b.count());
             sb.append(']');

@@ -145,7 +145,10 @@ final class Params {
         Double d = parseFloat(s);
         if (d != null) {
             double nanos = d * 1e9;
-            if (nanos > Long.MAX_VALUE || nanos < Long.MIN_VALUE || Double.isNaN(nanos)) {
+            if (Double.isNaN(nanos)) {
+                return Long.MIN_VALUE;
+            }
+            if (nanos > Long.MAX_VALUE || nanos < Long.MIN_VALUE) {
                 throw ApiException.badData("cannot parse " + GoQuote.quote(s) + " to a valid duration. It overflows int64");
             }
             return (long) (nanos / 1e6);
