@@ -260,6 +260,10 @@ final class Params {
             }
             throw ApiException.badData("expected type *parser.VectorSelector, got *parser." + goName(e));
         } catch (InvalidRequestException e) {
+            // A query must name something; a selector of stores or labels need not.
+            if (e.getMessage().contains("must contain at least one non-empty matcher")) {
+                return Parser.parseSelector(s);
+            }
             throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
         }
     }

@@ -125,7 +125,8 @@ public final class StoreSource implements SeriesSource {
         long min = several ? saturated(range.min(), -MARGIN_BEFORE_MILLIS) : range.min();
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
         long max = several ? Math.max(range.max(), Math.min(saturated(range.max(), MARGIN_AFTER_MILLIS), System.currentTimeMillis())) : range.max();
-        Spans spans = Spans.of(hints, several);
+        // Thanos' ways need every sample: what they say at an instant depends on all before it.
+        Spans spans = own ? Spans.of(hints, several) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
         for (long resolution : resolutions(context, hints, stores, range)) {
