@@ -4,42 +4,59 @@ import java.util.Arrays;
 
 /** Writes Prometheus' bit stream, most significant bit first, behind a header of whole bytes that is set at the end. */
 final class BitWriter {
+    /** More leading zeros than any number has: nothing fits. */
+    static final byte NO_WINDOW = 127;
+
     private byte[] data;
-    /** Next byte to flush to. */
+    /** The byte that holds the next bit. */
     private int at;
-    /** Bits not yet flushed, left-aligned. */
+    /** The bits of that byte that are written already, left-aligned; they are in {@link #data} too. */
     private long pending;
-    /** How many bits are pending, 0 to 63. */
+    /** How many bits are pending, 0 to 7. */
     private int used;
 
-    /** Leaves {@code headerBytes} zero bytes in front. */
-    BitWriter(int headerBytes, int capacity) {
-        data = new byte[Math.max(capacity, 16)];
+    /**
+     * Leaves {@code headerBytes} bytes in front, to be set at the end.
+     *
+     * @param buffer what to write to while it is large enough; anything may be in it
+     */
+    BitWriter(int headerBytes, byte[] buffer) {
+        data = buffer;
         at = headerBytes;
     }
 
-    /** The low {@code n} bits of {@code v}, 1 to 64. */
-    void bits(long v, int n) {
-        long left = v << 64 - n;
-        pending |= left >>> used;
-        int sum = used + n;
-        if (sum < 64) {
-            used = sum;
-            return;
-        }
-        flush();
-        int rest = sum - 64;
-        // A shift by 64 would be one by 0: nothing is left over then.
-        pending = rest == 0 ? 0 : left << n - rest;
-        used = rest;
+    /** What is written to, for the next writer; this one must not be used any more. */
+    byte[] buffer() {
+        return data;
     }
 
-    private void flush() {
-        if (at + 8 > data.length) {
-            data = Arrays.copyOf(data, data.length * 2 + 8);
+    /** The low {@code n} bits of {@code v}, 1 to 64; what is above them does not matter. */
+    void bits(long v, int n) {
+        if (n > 56) {
+            bits(v >>> 32, n - 32);
+            bits(v, 32);
+            return;
         }
-        BitReader.LONG.set(data, at, pending);
-        at += 8;
+        // Eight bytes are stored each time and the whole ones kept: no branch that depends on the number of bits.
+        long word = pending | v << 64 - n >>> used;
+        if (at + 8 > data.length) {
+            data = Arrays.copyOf(data, data.length * 2 + 16);
+        }
+        BitReader.LONG.set(data, at, word);
+        int sum = used + n;
+        at += sum >>> 3;
+        pending = word << (sum & 0x38);
+        used = sum & 7;
+    }
+
+    /** The low {@code n} bits of {@code v}, then the low {@code m} of {@code u}, which has no others. */
+    void bits(long v, int n, long u, int m) {
+        if (n + m <= 56) {
+            bits(v << m | u, n + m);
+        } else {
+            bits(v, n);
+            bits(u, m);
+        }
     }
 
     /** Prometheus' asymmetric range of {@code n} bits, 1 to 63. */
@@ -114,7 +131,7 @@ final class BitWriter {
      * A float as its difference to the one before: {@code 0} where equal, else {@code 10} within the window before or {@code 11}
      * with a new one.
      *
-     * @param window leading and trailing zeros at {@code 2 * index}; leading −1 while there is no window
+     * @param window leading and trailing zeros at {@code 2 * index}; leading {@link #NO_WINDOW} while there is none
      */
     void xor(long value, long previous, byte[] window, int index) {
         long delta = value ^ previous;
@@ -132,21 +149,29 @@ final class BitWriter {
      * @param fresh control bits for a new window
      */
     void changed(long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
-        int leading = Math.min(31, Long.numberOfLeadingZeros(delta));
-        int trailing = Long.numberOfTrailingZeros(delta);
+        changed(0, 0, delta, window, index, reuse, reuseBits, fresh, freshBits);
+    }
+
+    /**
+     * As the other, behind {@code headBits} bits of {@code head} (24 at most), all in one or two writes and without a branch on
+     * whether the window fits, which is as good as random.
+     */
+    void changed(long head, int headBits, long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
         int oldLeading = window[2 * index];
         int oldTrailing = window[2 * index + 1];
-        if (oldLeading >= 0 && leading >= oldLeading && trailing >= oldTrailing) {
-            bits(reuse, reuseBits);
-            bits(delta >>> oldTrailing, 64 - oldLeading - oldTrailing);
-            return;
-        }
+        int leading = Math.min(31, Long.numberOfLeadingZeros(delta));
+        int trailing = Long.numberOfTrailingZeros(delta);
+        // All ones for a new window, 0 for the old one.
+        int isNew = leading - oldLeading >> 31 | trailing - oldTrailing >> 31;
+        leading = oldLeading + (leading - oldLeading & isNew);
+        trailing = oldTrailing + (trailing - oldTrailing & isNew);
         window[2 * index] = (byte) leading;
         window[2 * index + 1] = (byte) trailing;
         int n = 64 - leading - trailing;
         // 64 significant bits are written as 0: six bits hold no 64.
-        bits((long) fresh << 11 | leading << 6 | n & 63, freshBits + 11);
-        bits(delta >>> trailing, n);
+        int control = reuse + ((fresh << 11 | leading << 6 | n & 63) - reuse & isNew);
+        int controlBits = reuseBits + (freshBits + 11 - reuseBits & isNew);
+        bits(head << controlBits | control, headBits + controlBits, delta >>> trailing, n);
     }
 
     /** Bytes so far, the last one perhaps begun. */
@@ -156,10 +181,6 @@ final class BitWriter {
 
     /** A copy of all bytes so far; the rest of the last one is zero. Writing may go on. */
     byte[] toBytes() {
-        byte[] out = Arrays.copyOf(data, size());
-        for (int i = at, shift = 56; i < out.length; i++, shift -= 8) {
-            out[i] = (byte) (pending >>> shift);
-        }
-        return out;
+        return Arrays.copyOf(data, size());
     }
 }

@@ -30,6 +30,10 @@ public final class ChunkAppender {
     private final int maxSamples;
     private final Consumer<Chunk> sink;
     private @Nullable ChunkEncoder current;
+    /** Samples at which the current chunk is full. */
+    private int limit;
+    /** What the chunk before was written to, for the next one. */
+    private byte[] buffer = new byte[512];
 
     private ChunkAppender(boolean startTimestamps, int maxSamples, Consumer<Chunk> sink) {
         if (maxSamples < 1) {
@@ -66,12 +70,14 @@ public final class ChunkAppender {
             if (room() instanceof Xor2Encoder e) {
                 e.append(startTimestamp, timestamp, value);
             } else {
-                begin(new Xor2Encoder()).append(startTimestamp, timestamp, value);
+                cut();
+                begin(new Xor2Encoder(buffer)).append(startTimestamp, timestamp, value);
             }
         } else if (room() instanceof XorEncoder e) {
             e.append(timestamp, value);
         } else {
-            begin(new XorEncoder()).append(timestamp, value);
+            cut();
+            begin(new XorEncoder(buffer)).append(timestamp, value);
         }
     }
 
@@ -102,7 +108,9 @@ public final class ChunkAppender {
         ChunkEncoder e = current;
         current = null;
         if (e != null) {
-            sink.accept(e.toChunk());
+            Chunk chunk = e.toChunk();
+            buffer = e.out.buffer();
+            sink.accept(chunk);
         }
     }
 
@@ -121,7 +129,7 @@ public final class ChunkAppender {
     /** The current chunk if it takes another sample. */
     private @Nullable ChunkEncoder room() {
         ChunkEncoder e = current;
-        return e != null && (e.count >= maxSamples || e.full()) ? null : e;
+        return e != null && e.count >= limit ? null : e;
     }
 
     private void append(long startTimestamp, long timestamp, FlatHistogram h, Encoding encoding) {
@@ -190,13 +198,14 @@ public final class ChunkAppender {
     }
 
     private HistogramEncoder begin(Encoding encoding, CounterResetHint reset) {
-        HistogramEncoder e = begin(new HistogramEncoder(encoding));
+        cut();
+        HistogramEncoder e = begin(new HistogramEncoder(encoding, buffer));
         e.reset = reset;
         return e;
     }
 
     private <E extends ChunkEncoder> E begin(E encoder) {
-        cut();
+        limit = Math.min(maxSamples, encoder.maxSamples());
         current = encoder;
         return encoder;
     }
@@ -205,7 +214,7 @@ public final class ChunkAppender {
             BucketMerge.Places negative) {
         byte[] bytes = e.toBytes();
         HistogramReader reader = new HistogramReader(e.encoding(), bytes, 0, bytes.length);
-        HistogramEncoder wider = new HistogramEncoder(e.encoding());
+        HistogramEncoder wider = new HistogramEncoder(e.encoding(), new byte[bytes.length + 64]);
         wider.reset = e.reset;
         while (reader.next()) {
             wider.append(reader.st, reader.t, reader.flat().spread(layout, positive, negative));

@@ -12,15 +12,15 @@ abstract sealed class ChunkEncoder permits XorEncoder, Xor2Encoder, HistogramEnc
     long t;
     long tDelta;
 
-    ChunkEncoder(Encoding encoding) {
-        out = new BitWriter(ChunkDecoder.headerLength(encoding), 128);
+    ChunkEncoder(Encoding encoding, byte[] buffer) {
+        out = new BitWriter(ChunkDecoder.headerLength(encoding), buffer);
     }
 
     abstract Encoding encoding();
 
-    /** Whether the format has no room for another sample. */
-    boolean full() {
-        return count == MAX_SAMPLES;
+    /** How many samples the format has room for. */
+    int maxSamples() {
+        return MAX_SAMPLES;
     }
 
     /** Steps to the time of the next sample. */

@@ -26,8 +26,8 @@ final class HistogramEncoder extends ChunkEncoder {
     private long[] deltas = new long[0];
     private byte[] windows = new byte[0];
 
-    HistogramEncoder(Encoding encoding) {
-        super(encoding);
+    HistogramEncoder(Encoding encoding, byte[] buffer) {
+        super(encoding, buffer);
         this.encoding = encoding;
         ints = encoding == Encoding.HISTOGRAM || encoding == Encoding.HISTOGRAM_ST;
         starts = encoding == Encoding.HISTOGRAM_ST || encoding == Encoding.FLOAT_HISTOGRAM_ST ? new StartTimes.Writer() : null;
@@ -39,8 +39,8 @@ final class HistogramEncoder extends ChunkEncoder {
     }
 
     @Override
-    boolean full() {
-        return count == (starts == null ? MAX_SAMPLES : MAX_SAMPLES_WITH_STARTS);
+    int maxSamples() {
+        return starts == null ? MAX_SAMPLES : MAX_SAMPLES_WITH_STARTS;
     }
 
     @Override
@@ -102,7 +102,7 @@ final class HistogramEncoder extends ChunkEncoder {
                 out.bits(v, 64);
             }
         }
-        Arrays.fill(windows, (byte) -1);
+        Arrays.fill(windows, BitWriter.NO_WINDOW);
     }
 
     private void nextInts(long[] now, boolean stale) {

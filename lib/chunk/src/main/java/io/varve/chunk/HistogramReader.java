@@ -11,8 +11,8 @@ import java.util.List;
  * {@link #histogram} builds it: the bucket arrays are new for each sample, spans and bounds are the chunk's and shared.
  */
 final class HistogramReader {
-    /** Payload bits of a variable number by the count of ones before it, where it fits one word. */
-    private static final int[] WIDTH = {0, 3, 6, 9, 12, 18, 25};
+    /** With up to so many ones before it, a variable number has three bits for each of them. */
+    private static final int SHORT = 4;
 
     private final BitReader in;
     private final boolean ints;
@@ -109,26 +109,46 @@ final class HistogramReader {
         if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
             return;
         }
+        buckets(v, d);
+    }
+
+    /**
+     * Steps all buckets. A load has 57 bits at least, enough for three numbers of up to 17: so many come from one load, without a
+     * branch that depends on their size, for sizes of neighbours are as good as random. Wider ones are rare.
+     */
+    private void buckets(long[] v, long[] d) {
         BitReader r = in;
         long pos = r.pos;
-        for (int i = FlatHistogram.BUCKETS; i < v.length; i++) {
+        int n = v.length;
+        int i = FlatHistogram.BUCKETS;
+        while (i < n) {
             long w = r.word(pos);
-            if (w >= 0) {
-                pos++;
-            } else {
+            int stop = Math.min(i + 3, n);
+            int used = 0;
+            do {
                 int ones = Long.numberOfLeadingZeros(~w);
-                if (ones < WIDTH.length) {
-                    int width = WIDTH[ones];
-                    long x = w << ones + 1 >>> 64 - width;
-                    d[i] += x > 1L << width - 1 ? x - (1L << width) : x;
-                    pos += ones + 1 + width;
-                } else {
-                    r.pos = pos;
-                    d[i] += r.varbitInt();
-                    pos = r.pos;
+                if (ones > SHORT) {
+                    break;
                 }
+                int width = 3 * ones;
+                int size = width + ones + 1;
+                // In two steps, as the width may be 0.
+                long x = w << ones + 1 >>> 1 >>> 63 - width;
+                long range = 1L << width;
+                // Values above the middle are negative: the middle itself is not.
+                x -= range & (range >>> 1) - x >> 63;
+                v[i] += d[i] += x;
+                i++;
+                used += size;
+                w <<= size;
+            } while (i < stop);
+            pos += used;
+            if (i < stop) {
+                r.pos = pos;
+                v[i] += d[i] += r.varbitInt();
+                i++;
+                pos = r.pos;
             }
-            v[i] += d[i];
         }
         r.pos = pos;
     }
@@ -141,9 +161,35 @@ final class HistogramReader {
         if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
             return;
         }
+        BitReader r = in;
+        byte[] windows = this.windows;
+        long pos = r.pos;
         for (int i = FlatHistogram.BUCKETS; i < v.length; i++) {
-            v[i] = in.xor(v[i], windows, i);
+            long w = r.word(pos);
+            if (w >= 0) {
+                pos++;
+                continue;
+            }
+            int leading = windows[2 * i];
+            int trailing = windows[2 * i + 1];
+            int used = 2;
+            if (w << 1 < 0) {
+                r.pos = pos + 2;
+                r.newWindow(windows, i);
+                leading = windows[2 * i];
+                trailing = windows[2 * i + 1];
+                used = 13;
+            }
+            int significant = 64 - leading - trailing;
+            if (used + significant <= 57) {
+                v[i] ^= w << used >>> 64 - significant << trailing;
+            } else {
+                r.pos = pos + used;
+                v[i] ^= r.bits(significant) << trailing;
+            }
+            pos += used + significant;
         }
+        r.pos = pos;
     }
 
     boolean stale() {

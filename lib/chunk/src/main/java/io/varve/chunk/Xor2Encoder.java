@@ -4,13 +4,13 @@ import io.varve.model.SampleBuffer;
 
 /** Floats with start timestamps. */
 final class Xor2Encoder extends ChunkEncoder {
-    private final byte[] window = {-1, 0};
+    private final byte[] window = {BitWriter.NO_WINDOW, 0};
     private final StartTimes.Writer starts = new StartTimes.Writer();
     /** The last value that is no stale marker. */
     private long baseline;
 
-    Xor2Encoder() {
-        super(Encoding.XOR2);
+    Xor2Encoder(byte[] buffer) {
+        super(Encoding.XOR2, buffer);
     }
 
     @Override

@@ -2,11 +2,11 @@ package io.varve.chunk;
 
 /** Floats without start timestamps. */
 final class XorEncoder extends ChunkEncoder {
-    private final byte[] window = {-1, 0};
+    private final byte[] window = {BitWriter.NO_WINDOW, 0};
     private long value;
 
-    XorEncoder() {
-        super(Encoding.XOR);
+    XorEncoder(byte[] buffer) {
+        super(Encoding.XOR, buffer);
     }
 
     @Override
@@ -32,23 +32,37 @@ final class XorEncoder extends ChunkEncoder {
                 out.uvarint(tDelta);
                 out.xor(bits, value, window, 0);
             }
-            default -> {
-                long dod = tDelta - oldDelta;
-                if (dod == 0) {
-                    out.bits(0, 1);
-                } else if (BitWriter.inRange(dod, 14)) {
-                    out.bits(0b10 << 14 | dod & 0x3FFF, 16);
-                } else if (BitWriter.inRange(dod, 17)) {
-                    out.bits(0b110 << 17 | dod & 0x1FFFF, 20);
-                } else if (BitWriter.inRange(dod, 20)) {
-                    out.bits(0b1110 << 20 | dod & 0xFFFFF, 24);
-                } else {
-                    out.bits(0b1111, 4);
-                    out.bits(dod, 64);
-                }
-                out.xor(bits, value, window, 0);
-            }
+            default -> next(tDelta - oldDelta, bits ^ value);
         }
         value = bits;
+    }
+
+    /** One sample behind the second, in as few writes as 64 bits allow: mostly one. */
+    private void next(long dod, long delta) {
+        long head;
+        int n;
+        if (dod == 0) {
+            head = 0;
+            n = 1;
+        } else if (BitWriter.inRange(dod, 14)) {
+            head = 0b10 << 14 | dod & 0x3FFF;
+            n = 16;
+        } else if (BitWriter.inRange(dod, 17)) {
+            head = 0b110 << 17 | dod & 0x1FFFF;
+            n = 20;
+        } else if (BitWriter.inRange(dod, 20)) {
+            head = 0b1110 << 20 | dod & 0xFFFFF;
+            n = 24;
+        } else {
+            out.bits(0b1111, 4);
+            out.bits(dod, 64);
+            head = 0;
+            n = 0;
+        }
+        if (delta == 0) {
+            out.bits(head << 1, n + 1);
+            return;
+        }
+        out.changed(head, n, delta, window, 0, 0b10, 2, 0b11, 2);
     }
 }

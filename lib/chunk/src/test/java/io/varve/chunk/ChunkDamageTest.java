@@ -142,17 +142,17 @@ class ChunkDamageTest {
             assertThat(readable(encoding, new byte[]{(byte) 0xFF, (byte) 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12)).isFalse();
         }
         // A layout of 2^31 buckets, then of 2^40 spans.
-        BitWriter buckets = new BitWriter(3, 64);
+        BitWriter buckets = new BitWriter(3, new byte[64]);
         buckets.bits(0, 8);
         buckets.varbitInt(1);
         buckets.varbitUint(1);
         buckets.varbitUint(Integer.MAX_VALUE);
         buckets.varbitInt(0);
-        BitWriter spans = new BitWriter(3, 64);
+        BitWriter spans = new BitWriter(3, new byte[64]);
         spans.bits(0, 8);
         spans.varbitInt(1);
         spans.varbitUint(1L << 40);
-        BitWriter bounds = new BitWriter(3, 64);
+        BitWriter bounds = new BitWriter(3, new byte[64]);
         bounds.bits(0, 8);
         bounds.varbitInt(-53);
         bounds.varbitUint(0);
