@@ -62,7 +62,7 @@ final class ShipperState {
             }
             sb.append("\n\t]");
         }
-        sb.append("\n}");
+        sb.append("\n}\n");
         Path tmp = file.resolveSibling(file.getFileName() + ".tmp");
         try (var channel = java.nio.channels.FileChannel.open(tmp, java.nio.file.StandardOpenOption.CREATE,
                 java.nio.file.StandardOpenOption.WRITE, java.nio.file.StandardOpenOption.TRUNCATE_EXISTING)) {

@@ -82,7 +82,7 @@ class ShipperTest {
         assertThat(meta.thanosSection().orElseThrow().segmentFiles()).containsExactly("000001");
         assertThat(read(first + "/meta.json")).contains("\"index_stats\": {}").doesNotContain("\"version\": 1,\n\t\t\"labels\"");
         assertThat(Files.readString(tsdb.resolve("thanos.shipper.json")))
-                .isEqualTo("{\n\t\"version\": 1,\n\t\"uploaded\": [\n\t\t\"" + first + "\",\n\t\t\"" + second + "\"\n\t]\n}");
+                .isEqualTo("{\n\t\"version\": 1,\n\t\"uploaded\": [\n\t\t\"" + first + "\",\n\t\t\"" + second + "\"\n\t]\n}\n");
         assertThat(tsdb.resolve("thanos/upload/" + first)).doesNotExist();
         assertThat(tsdb.resolve(first + "/meta.json")).content().doesNotContain("thanos");
         assertThat(shipper.sync()).isZero();

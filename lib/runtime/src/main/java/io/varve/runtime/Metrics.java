@@ -18,6 +18,7 @@ public final class Metrics {
     public static PrometheusRegistry newRegistry() {
         PrometheusRegistry registry = new PrometheusRegistry();
         JvmMetrics.builder().register(registry);
+        OsMetrics.register(registry);
         BuildInfo b = BuildInfo.current();
         Info build = Info.builder().name("thanos_build_info")
                 .help("A metric with a constant '1' value labeled by version, revision, branch, goversion from which it was built.")

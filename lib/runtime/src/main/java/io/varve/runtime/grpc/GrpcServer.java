@@ -147,6 +147,7 @@ public final class GrpcServer implements AutoCloseable {
             List<ServerServiceDefinition> all = new ArrayList<>(services);
             all.add(health.getHealthService().bindService());
             all.add(ProtoReflectionServiceV1.newInstance().bindService());
+            all.add(olderReflection());
             for (ServerServiceDefinition service : all) {
                 metrics.initialise(service);
                 builder.addService(ServerInterceptors.interceptForward(service, metrics, recovery, encoding));
@@ -160,6 +161,12 @@ public final class GrpcServer implements AutoCloseable {
                 throw new FlagException("listen on " + flags.address() + ": " + cause.getMessage(), e);
             }
         }
+    }
+
+    /** What tools asked before reflection had a version 1. */
+    @SuppressWarnings("deprecation")
+    private static ServerServiceDefinition olderReflection() {
+        return io.grpc.protobuf.services.ProtoReflectionService.newInstance().bindService();
     }
 
     /** Answers in the encoding that the request came in, as Go's server does. */
