@@ -2,8 +2,12 @@ package io.varve.dist;
 
 import io.varve.compactor.CompactCommand;
 import io.varve.demo.DemoCommand;
+import io.varve.querier.QueryCommand;
 import io.varve.runtime.BuildInfo;
+import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessRunner;
+import io.varve.sidecar.SidecarCommand;
+import io.varve.storegateway.StoreCommand;
 import io.varve.tools.ToolsCommand;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -41,10 +45,13 @@ public final class Main {
 
     private static int run(String command, String[] args) {
         return switch (command) {
-        case "compact" -> ProcessRunner.run("varve", new CompactCommand(), new PrintWriter(System.out, true, StandardCharsets.UTF_8),
-                new PrintWriter(System.err, true, StandardCharsets.UTF_8), args);
+        case "sidecar" -> process(new SidecarCommand(), command, args);
+        case "store" -> process(new StoreCommand(), command, args);
+        case "query" -> process(new QueryCommand(), command, args);
+        case "compact" -> process(new CompactCommand(), command, args);
         case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
         case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
+        case "train" -> Training.run();
         case "--version", "version" -> {
             System.out.println(BuildInfo.current().describe());
             yield 0;
@@ -55,6 +62,12 @@ public final class Main {
             yield 1;
         }
         };
+    }
+
+    private static int process(ProcessCommand process, String command, String[] args) {
+        PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+        PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        return ProcessRunner.run("varve " + command, process, out, err, args);
     }
 
     private static int usage(PrintStream out, int code) {
