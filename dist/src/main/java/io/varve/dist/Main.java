@@ -45,22 +45,22 @@ public final class Main {
 
     private static int run(String command, String[] args) {
         return switch (command) {
-        case "sidecar" -> process(new SidecarCommand(), command, args);
-        case "store" -> process(new StoreCommand(), command, args);
-        case "query" -> process(new QueryCommand(), command, args);
-        case "compact" -> process(new CompactCommand(), command, args);
-        case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
-        case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
-        case "train" -> Training.run();
-        case "--version", "version" -> {
-            System.out.println(BuildInfo.current().describe());
-            yield 0;
-        }
-        case "--help", "-h", "help" -> usage(System.out, 0);
-        default -> {
-            System.err.println("varve: error: unknown command \"" + command + "\", try \"varve --help\"");
-            yield 1;
-        }
+            case "sidecar" -> process(new SidecarCommand(), command, args);
+            case "store" -> process(new StoreCommand(), command, args);
+            case "query" -> process(new QueryCommand(), command, args);
+            case "compact" -> process(new CompactCommand(), command, args);
+            case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
+            case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
+            case "train" -> Training.run();
+            case "--version", "version" -> {
+                System.out.println(BuildInfo.current().describe());
+                yield 0;
+            }
+            case "--help", "-h", "help" -> usage(System.out, 0);
+            default -> {
+                System.err.println("varve: error: unknown command \"" + command + "\", try \"varve --help\"");
+                yield 1;
+            }
         };
     }
 

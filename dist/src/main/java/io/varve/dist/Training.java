@@ -37,9 +37,11 @@ final class Training {
             "{\"status\":\"success\",\"data\":{\"storage.tsdb.min-block-duration\":\"2h\",\"storage.tsdb.max-block-duration\":\"2h\","
                     + "\"storage.tsdb.path\":\"data\",\"web.enable-admin-api\":\"false\"}}",
             "/api/v1/status/buildinfo", "{\"status\":\"success\",\"data\":{\"version\":\"3.5.0\"}}", "/metrics",
-            "prometheus_tsdb_lowest_timestamp_seconds 1700000000\n", "/api/v1/labels", "{\"status\":\"success\",\"data\":[\"__name__\",\"job\"]}",
+            "prometheus_tsdb_lowest_timestamp_seconds 1700000000\n", "/api/v1/labels",
+            "{\"status\":\"success\",\"data\":[\"__name__\",\"job\"]}",
             "/api/v1/series", "{\"status\":\"success\",\"data\":[]}");
-    private static final List<String> QUERIES = List.of("up", "sum by (job) (rate(http_requests_total[5m])) / on (job) group_left count(up) by (job)",
+    private static final List<String> QUERIES = List.of("up",
+            "sum by (job) (rate(http_requests_total[5m])) / on (job) group_left count(up) by (job)",
             "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))", "max_over_time(x[1h:5m]) > 1 or vector(1)", "topk(3, x) + 1");
 
     private Training() {
@@ -89,7 +91,8 @@ final class Training {
 
     private static void ask(String querier) throws IOException, InterruptedException {
         HttpClient client = HttpClient.newHttpClient();
-        List<String> paths = new ArrayList<>(List.of("/-/ready", "/metrics", "/api/v1/stores", "/api/v1/labels", "/api/v1/status/buildinfo"));
+        List<String> paths = new ArrayList<>(
+                List.of("/-/ready", "/metrics", "/api/v1/stores", "/api/v1/labels", "/api/v1/status/buildinfo"));
         for (String q : QUERIES) {
             String encoded = URLEncoder.encode(q, StandardCharsets.UTF_8);
             paths.add("/api/v1/query?query=" + encoded);
