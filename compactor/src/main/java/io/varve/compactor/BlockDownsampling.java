@@ -71,8 +71,7 @@ final class BlockDownsampling {
                 throw new CorruptDataException(id + "/" + BlockReader.INDEX, -1,
                         "downsampled block of " + source.ulid() + " is not sound: " + health);
             }
-            BlockMeta.Thanos thanos = written.thanosSection().orElseThrow().withIndexStats(health.sizes());
-            new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).upload(result, written.withThanos(thanos));
+            new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).upload(result, written);
             LOG.atInfo().addKeyValue("from", source.ulid()).addKeyValue("to", id).addKeyValue("resolution", task.resolutionMillis())
                     .addKeyValue("series", written.stats().series()).addKeyValue("duration_ms", clock.millis() - begin)
                     .log("downsampled block");
@@ -112,8 +111,9 @@ final class BlockDownsampling {
                         old.rewrites(),
                         BlockMeta.IndexStats.UNKNOWN, old.extensions(), null);
                 // Level, sources and parents stay: by its sources a block is known to be downsampled already. Thanos keeps the raw counts by kind.
-                return writer.commit(stats -> source.withUlid(id).withThanos(thanos).withStats(new BlockMeta.Stats(stats.samples(),
-                        source.stats().floatSamples(), source.stats().histogramSamples(), stats.series(), stats.chunks(), 0)));
+                return writer.commit(stats -> source.withUlid(id).withThanos(thanos.withIndexStats(writer.indexStats()))
+                        .withStats(new BlockMeta.Stats(stats.samples(),
+                                source.stats().floatSamples(), source.stats().histogramSamples(), stats.series(), stats.chunks(), 0)));
             }
         }
     }

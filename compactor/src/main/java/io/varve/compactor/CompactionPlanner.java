@@ -67,11 +67,11 @@ public final class CompactionPlanner {
     /**
      * Plans without looking at sizes or resolutions.
      *
-     * @param metas of one stream and resolution, in any order
+     * @param metas of one stream and resolution; of those that begin together the order is kept
      * @param excluded marked not to be compacted
      */
     public List<BlockMeta> plan(Collection<BlockMeta> metas, Set<Ulid> excluded) {
-        List<BlockMeta> sorted = metas.stream().sorted(BY_MIN_TIME).toList();
+        List<BlockMeta> sorted = metas.stream().sorted(Comparator.comparingLong(BlockMeta::minTime)).toList();
         List<BlockMeta> included = sorted.stream().filter(m -> !excluded.contains(m.ulid())).toList();
         List<BlockMeta> overlapping = overlapping(included);
         if (!overlapping.isEmpty() || sorted.isEmpty()) {

@@ -228,7 +228,7 @@ final class GroupCompaction {
             throw new CorruptDataException(id + "/" + BlockReader.INDEX, -1, "invalid result block of " + ids(sources) + ": " + fault);
         }
         checkResult(group, sources, meta);
-        upload(block, meta.withThanos(meta.thanosSection().orElseThrow().withIndexStats(health.sizes())));
+        upload(block, meta);
         for (BlockMeta m : sources) {
             marker.mark(BlockMark.Kind.DELETION, m.ulid(), "source of compacted block", "");
         }

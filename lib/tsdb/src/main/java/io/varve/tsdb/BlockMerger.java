@@ -65,7 +65,10 @@ public final class BlockMerger {
         return write(List.of(block), parent, old.withUlid(ulid).withCompaction(origin), options);
     }
 
-    /** Writes a block of the given blocks' series under a meta of which name, range, origin and Thanos section are taken. */
+    /**
+     * Writes a block of the given blocks' series under a meta of which name, range, origin and Thanos section are taken; the latter gets the
+     * block's own greatest sizes.
+     */
     public static Optional<BlockMeta> write(List<BlockReader> blocks, Path parent, BlockMeta meta, Options options) {
         if (blocks.isEmpty()) {
             throw new IllegalArgumentException("no blocks to merge");
@@ -92,7 +95,9 @@ public final class BlockMerger {
             if (writer.stats().samples() == 0) {
                 return Optional.empty();
             }
-            return Optional.of(writer.commit(meta));
+            BlockMeta.Thanos thanos = meta.thanos();
+            return Optional.of(writer.commit(stats -> meta.withStats(stats)
+                    .withThanos(thanos == null ? null : thanos.withIndexStats(writer.indexStats()))));
         }
     }
 

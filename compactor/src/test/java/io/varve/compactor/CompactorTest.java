@@ -1,0 +1,357 @@
+package io.varve.compactor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.block.BlockDownloader;
+import io.varve.block.BlockMark;
+import io.varve.block.BlockMarks;
+import io.varve.block.BlockMetrics;
+import io.varve.block.BlockUploader;
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkAppender;
+import io.varve.chunk.ChunkDecoder;
+import io.varve.chunk.ChunkSeries;
+import io.varve.chunk.ChunkSeriesSet;
+import io.varve.chunk.Encoding;
+import io.varve.model.CorruptDataException;
+import io.varve.model.Labels;
+import io.varve.model.SampleBuffer;
+import io.varve.objstore.Bucket;
+import io.varve.objstore.BucketOperation;
+import io.varve.objstore.FaultyBucket;
+import io.varve.objstore.MemoryBucket;
+import io.varve.objstore.ObjectBody;
+import io.varve.tsdb.BlockMeta;
+import io.varve.tsdb.BlockReader;
+import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Ulid;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The compactor over a bucket in memory, also killed and failing at every operation of that bucket. */
+class CompactorTest {
+    private static final long HOUR = 3_600_000;
+    /** Aligned to 14 days. */
+    private static final long START = 1_209_600_000L * 1400;
+    private static final Instant NOW = Instant.ofEpochMilli(START + 60 * 24 * HOUR);
+    private static final Labels STREAM = Labels.of("cluster", "eu", "replica", "a");
+
+    @TempDir
+    Path dir;
+    private int directories;
+    private MemoryBucket bucket;
+    private final RandomGenerator random = RandomGenerator.getDefault();
+
+    @BeforeEach
+    void newBucket() {
+        bucket = new MemoryBucket("test", Clock.fixed(NOW.minusSeconds(7200), ZoneOffset.UTC));
+    }
+
+    private CompactOptions options() {
+        return CompactOptions.defaults(dir.resolve("work-" + directories++)).withDelays(Duration.ZERO, Duration.ofHours(48));
+    }
+
+    private Compactor compactor(Bucket over, CompactOptions options, List<String> replicaLabels, Instant now) {
+        PrometheusRegistry registry = new PrometheusRegistry();
+        return new Compactor(over, options,
+                new Compactor.Selection(n -> Long.MIN_VALUE, n -> Long.MAX_VALUE, io.varve.block.Relabel.NONE, replicaLabels), 4,
+                new BlockMetrics(registry),
+                new CompactMetrics(registry, 0, 0), InstantSource.fixed(now), random);
+    }
+
+    private void compact(Bucket over, CompactOptions options) {
+        compactor(over, options, List.of(), NOW).iterate();
+    }
+
+    /** A block of two counters with a sample a minute, in the range given in hours from the start. */
+    private Ulid block(Labels external, int fromHour, int toHour, double slope) {
+        long from = START + fromHour * HOUR;
+        long to = START + toHour * HOUR;
+        Ulid id = Ulid.of(from, random);
+        Path parent = dir.resolve("made");
+        try (BlockWriter writer = BlockWriter.create(parent, id)) {
+            for (String name : List.of("a_total", "b_total")) {
+                List<Chunk> chunks = new ArrayList<>();
+                ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, chunks::add);
+                for (long t = from; t < to; t += 60_000) {
+                    appender.append(t, slope * (t - START) / 60_000);
+                }
+                appender.cut();
+                writer.add(Labels.of("__name__", name, "job", "x"), chunks);
+            }
+            writer.commit(new BlockMeta(id, from, to, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(id))
+                    .withThanos(BlockMeta.Thanos.of(external, 0, "sidecar")));
+        }
+        new BlockUploader(bucket, 1, BlockUploader.Hash.NONE, InstantSource.fixed(NOW.minusSeconds(7200)))
+                .upload(parent.resolve(id.toString()));
+        return id;
+    }
+
+    private Map<Ulid, BlockMeta> metas(Bucket of) {
+        Map<Ulid, BlockMeta> metas = new TreeMap<>();
+        Set<Ulid> marked = new HashSet<>();
+        of.listRecursive("", o -> {
+            Ulid id = Ulid.of(o.key().substring(0, Ulid.LENGTH));
+            if (o.key().endsWith("/deletion-mark.json")) {
+                marked.add(id);
+            }
+            if (o.key().endsWith("/meta.json")) {
+                try (var in = of.open(o.key())) {
+                    metas.put(id, BlockMeta.parse(in.readAllBytes(), o.key()));
+                } catch (Exception e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        });
+        metas.keySet().removeAll(marked);
+        return metas;
+    }
+
+    /** All raw samples that unmarked blocks hold, by stream and series. */
+    private Map<String, TreeMap<Long, Double>> samples(Map<Ulid, BlockMeta> metas) {
+        Map<String, TreeMap<Long, Double>> out = new TreeMap<>();
+        metas.forEach((id, meta) -> {
+            if (meta.resolutionMillis() != 0) {
+                return;
+            }
+            Path local = dir.resolve("read-" + directories++);
+            new BlockDownloader(bucket, 1).download(id, local);
+            try (BlockReader reader = BlockReader.open(local); ChunkSeriesSet all = reader.stored()) {
+                for (ChunkSeries s = all.next(); s != null; s = all.next()) {
+                    TreeMap<Long, Double> into = out.computeIfAbsent(meta.externalLabels() + " " + s.labels(), k -> new TreeMap<>());
+                    for (Chunk c : s.chunks()) {
+                        SampleBuffer b = new SampleBuffer(120);
+                        ChunkDecoder.decode(c, b);
+                        for (int i = 0; i < b.size; i++) {
+                            into.put(b.timestamps[i], b.values[i]);
+                        }
+                    }
+                }
+            }
+        });
+        return out;
+    }
+
+    private static List<String> describe(Map<Ulid, BlockMeta> metas) {
+        return metas.values().stream().map(m -> m.externalLabels() + " " + m.resolutionMillis() + " " + (m.minTime() - START) / HOUR + "-"
+                + (m.maxTime() - START) / HOUR + " L" + m.compaction().level() + " of " + m.compaction().sources().size())
+                .sorted(io.varve.model.Utf8Order::compare).toList();
+    }
+
+    private void fourDays() {
+        for (int h = 0; h < 100; h += 2) {
+            block(STREAM, h, h + 2, 1);
+        }
+    }
+
+    @Test
+    void theLadderIsClimbedInOneIteration() {
+        fourDays();
+        Map<String, TreeMap<Long, Double>> before = samples(metas(bucket));
+        compact(bucket, options());
+        Map<Ulid, BlockMeta> after = metas(bucket);
+        assertThat(describe(after)).containsExactly(STREAM + " 0 0-48 L3 of 24", STREAM + " 0 48-96 L3 of 24", STREAM + " 0 96-98 L1 of 1",
+                STREAM + " 0 98-100 L1 of 1", STREAM + " 300000 0-48 L3 of 24", STREAM + " 300000 48-96 L3 of 24");
+        assertThat(samples(after)).isEqualTo(before);
+        after.values().stream().filter(m -> m.compaction().level() > 1).forEach(m -> {
+            BlockMeta.Thanos t = m.thanosSection().orElseThrow();
+            assertThat(t.source()).isEqualTo("compactor");
+            assertThat(t.segmentFiles()).containsExactly("000001");
+            assertThat(t.indexStats().chunkMaxSize()).isPositive();
+            assertThat(t.uploadTime()).isEqualTo(NOW);
+        });
+    }
+
+    @Test
+    void aSecondRunFindsNothingToDo() {
+        fourDays();
+        compact(bucket, options());
+        List<String> keys = new ArrayList<>();
+        bucket.listRecursive("", o -> keys.add(o.key()));
+        FaultyBucket counting = FaultyBucket.counting(bucket);
+        compact(counting, options());
+        assertThat(counting.counts()).doesNotContainKeys(BucketOperation.UPLOAD, BucketOperation.DELETE);
+        List<String> again = new ArrayList<>();
+        bucket.listRecursive("", o -> again.add(o.key()));
+        assertThat(again).isEqualTo(keys);
+    }
+
+    @Test
+    void markedSourcesGoAfterTheDelay() {
+        fourDays();
+        compact(bucket, options());
+        compactor(bucket, options(), List.of(), NOW.plus(Duration.ofHours(49))).iterate();
+        Set<String> blocks = new TreeSet<>();
+        bucket.list("", blocks::add);
+        assertThat(blocks).hasSize(6);
+    }
+
+    @Test
+    void killedAtAnyOperationTheBucketStaysWholeAndTheNextRunFinishes() {
+        for (int h : new int[]{0, 4, 8, 12}) {
+            block(STREAM, h, h + 2, 1);
+        }
+        Map<String, byte[]> initial = copy();
+        Map<String, TreeMap<Long, Double>> whole = samples(metas(bucket));
+        compact(bucket, options());
+        List<String> want = describe(metas(bucket));
+        FaultyBucket counting = FaultyBucket.counting(restore(initial));
+        compact(counting, options());
+        long operations = counting.operations();
+        assertThat(operations).isGreaterThan(10);
+        for (long n = 1; n <= operations; n++) {
+            for (FaultyBucket.Fault fault : List.of(new FaultyBucket.Fault.Kill(), new FaultyBucket.Fault.FailAfter())) {
+                restore(initial);
+                FaultyBucket faulty = FaultyBucket.at(bucket, n, fault);
+                try {
+                    compact(faulty, options());
+                } catch (FaultyBucket.Killed | RuntimeException e) {
+                    // The run may end here; what counts is what it leaves.
+                }
+                assertThat(samples(metas(bucket))).as("after %s at operation %s", fault, n).isEqualTo(whole);
+                compact(bucket, options());
+                assertThat(samples(metas(bucket))).as("finished after %s at operation %s", fault, n).isEqualTo(whole);
+                assertThat(describe(metas(bucket))).as("finished after %s at operation %s", fault, n).isEqualTo(want);
+            }
+        }
+    }
+
+    private Map<String, byte[]> copy() {
+        Map<String, byte[]> copy = new HashMap<>();
+        bucket.listRecursive("", o -> {
+            try (var in = bucket.open(o.key())) {
+                copy.put(o.key(), in.readAllBytes());
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        return copy;
+    }
+
+    private MemoryBucket restore(Map<String, byte[]> objects) {
+        newBucket();
+        objects.forEach((key, bytes) -> bucket.upload(key, ObjectBody.of(bytes)));
+        return bucket;
+    }
+
+    @Test
+    void overlapsHaltUnlessTheyAreWanted() {
+        block(STREAM, 0, 2, 1);
+        block(STREAM, 1, 3, 1);
+        block(STREAM, 4, 6, 1);
+        assertThatThrownBy(() -> compact(bucket, options())).isInstanceOf(CorruptDataException.class)
+                .hasMessageContaining("pre compaction overlap check");
+        Map<String, TreeMap<Long, Double>> before = samples(metas(bucket));
+        compact(bucket, options().withVertical(true, false));
+        assertThat(describe(metas(bucket))).containsExactly(STREAM + " 0 0-3 L2 of 2", STREAM + " 0 4-6 L1 of 1");
+        assertThat(samples(metas(bucket))).isEqualTo(before);
+    }
+
+    @Test
+    void replicasBecomeOneStream() {
+        Labels other = Labels.of("cluster", "eu", "replica", "b");
+        block(STREAM, 0, 2, 1);
+        block(other, 0, 2, 1);
+        block(STREAM, 2, 4, 1);
+        compactor(bucket, options().withVertical(true, true), List.of("replica"), NOW).iterate();
+        assertThat(describe(metas(bucket))).containsExactly(STREAM + " 0 2-4 L1 of 1", Labels.of("cluster", "eu") + " 0 0-2 L2 of 2");
+    }
+
+    @Test
+    void retentionMarksByResolution() {
+        fourDays();
+        compact(bucket, options());
+        RetentionRules rules = new RetentionRules(Duration.ofDays(50), Duration.ZERO, Duration.ZERO);
+        compact(bucket, options().withRetention(rules));
+        assertThat(describe(metas(bucket))).containsExactly(STREAM + " 300000 0-48 L3 of 24", STREAM + " 300000 48-96 L3 of 24");
+    }
+
+    @Test
+    void uploadsThatWereGivenUpAreDeleted() {
+        block(STREAM, 0, 2, 1);
+        Ulid old = Ulid.of(START, random);
+        bucket.upload(old + "/index", ObjectBody.of(new byte[10]));
+        compact(bucket, options());
+        assertThat(bucket.find(old + "/index")).isPresent();
+        compactor(bucket, options(), List.of(), NOW.plus(Duration.ofDays(3))).iterate();
+        assertThat(bucket.find(old + "/index")).isEmpty();
+    }
+
+    @Test
+    void marksAreRespected() {
+        Ulid first = block(STREAM, 0, 2, 1);
+        block(STREAM, 2, 4, 1);
+        block(STREAM, 4, 6, 1);
+        block(STREAM, 8, 10, 1);
+        block(STREAM, 10, 12, 1);
+        BlockMarks.write(bucket, new BlockMark(BlockMark.Kind.NO_COMPACT, first, "", NOW.getEpochSecond(), "manual"));
+        compact(bucket, options());
+        assertThat(describe(metas(bucket))).containsExactlyInAnyOrder(STREAM + " 0 0-2 L1 of 1", STREAM + " 0 2-6 L2 of 2",
+                STREAM + " 0 8-10 L1 of 1",
+                STREAM + " 0 10-12 L1 of 1");
+    }
+
+    @Test
+    void aDamagedBlockStopsItsStreamAndNamesIt() {
+        block(STREAM, 0, 2, 1);
+        Ulid bad = block(STREAM, 2, 4, 1);
+        block(STREAM, 4, 6, 1);
+        block(STREAM, 8, 10, 1);
+        block(STREAM, 10, 12, 1);
+        byte[] index = copy().get(bad + "/index");
+        bucket.upload(bad + "/index", ObjectBody.of(java.util.Arrays.copyOf(index, index.length)));
+        byte[] chunk = copy().get(bad + "/chunks/000001");
+        chunk[chunk.length / 2] ^= 1;
+        bucket.upload(bad + "/chunks/000001", ObjectBody.of(chunk));
+        Map<Ulid, BlockMeta> before = metas(bucket);
+        assertThatThrownBy(() -> compact(bucket, options())).isInstanceOf(CorruptDataException.class).hasMessageContaining(bad.toString());
+        assertThat(metas(bucket)).isEqualTo(before);
+    }
+
+    @Test
+    void todoCountsWhatWillBeDone() {
+        fourDays();
+        Compactor c = compactor(bucket, options(), List.of(), NOW);
+        Compactor.Todo todo = c.todo();
+        assertThat(todo.compactions()).isEqualTo(14);
+        c.iterate();
+        assertThat(c.todo()).isEqualTo(new Compactor.Todo(0, 0, 0, 0));
+    }
+
+    @Test
+    void chunksStayXor() throws Exception {
+        block(STREAM, 0, 2, 1);
+        block(STREAM, 2, 4, 1);
+        block(STREAM, 8, 10, 1);
+        block(STREAM, 10, 12, 1);
+        compact(bucket, options());
+        BlockMeta merged = metas(bucket).values().stream().filter(m -> m.compaction().level() == 2).findFirst().orElseThrow();
+        Path local = dir.resolve("merged");
+        new BlockDownloader(bucket, 1).download(merged.ulid(), local);
+        try (BlockReader reader = BlockReader.open(local); ChunkSeriesSet all = reader.stored()) {
+            ChunkSeries s = all.next();
+            assertThat(s).isNotNull();
+            assertThat(s.chunks()).allMatch(c -> c.encoding() == Encoding.XOR);
+        }
+        assertThat(Files.exists(local.resolve("meta.json"))).isTrue();
+    }
+}
