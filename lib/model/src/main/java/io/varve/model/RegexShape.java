@@ -66,7 +66,7 @@ sealed interface RegexShape {
     record Automaton(String suffix, RegexDfa dfa) implements RegexShape {
         @Override
         public boolean matches(String value) {
-            return value.endsWith(suffix) && dfa.matches(value);
+            return (suffix.isEmpty() || value.endsWith(suffix)) && dfa.matches(value);
         }
     }
 
@@ -84,7 +84,8 @@ sealed interface RegexShape {
             int last = literals.length - 1;
             int pos = literals[0].length();
             int end = v.length() - literals[last].length();
-            if (pos > end || !at(v, 0, literals[0], folds[0]) || !at(v, end, literals[last], folds[last])) {
+            if (pos > end || pos > 0 && !at(v, 0, literals[0], folds[0])
+                    || end < v.length() && !at(v, end, literals[last], folds[last])) {
                 return false;
             }
             for (int i = 1; i < last; i++) {
@@ -366,11 +367,66 @@ sealed interface RegexShape {
         if (literals.size() == 2 && literals.getFirst().isEmpty() && literals.getLast().isEmpty() && gaps.getFirst() <= 1) {
             return gaps.getFirst() == 0 ? new Everything() : new NonEmpty();
         }
+        if (!folds.contains(true)) {
+            RegexShape simple = simple(literals, gaps);
+            if (simple != null) {
+                return simple;
+            }
+        }
         boolean[] foldArray = new boolean[folds.size()];
         for (int i = 0; i < foldArray.length; i++) {
             foldArray[i] = folds.get(i);
         }
         return new Glob(literals.toArray(String[]::new), foldArray, gaps.stream().mapToInt(Integer::intValue).toArray());
+    }
+
+    /** The commonest sequences, which need no loop; null for others. */
+    private static @Nullable RegexShape simple(List<String> literals, List<Integer> gaps) {
+        if (literals.size() == 2 && gaps.getFirst() <= 1) {
+            if (literals.getLast().isEmpty()) {
+                return new Prefix(literals.getFirst(), gaps.getFirst());
+            }
+            if (literals.getFirst().isEmpty()) {
+                return new Suffix(literals.getLast(), gaps.getFirst());
+            }
+        }
+        if (literals.size() == 3 && literals.getFirst().isEmpty() && literals.getLast().isEmpty() && gaps.getFirst() == 0
+                && gaps.getLast() == 0) {
+            return new Contains(literals.get(1));
+        }
+        return null;
+    }
+
+    /**
+     * A literal, then anything.
+     *
+     * @param more how many characters follow at least, 0 or 1
+     */
+    record Prefix(String literal, int more) implements RegexShape {
+        @Override
+        public boolean matches(String value) {
+            return value.length() >= literal.length() + more && value.startsWith(literal);
+        }
+    }
+
+    /**
+     * Anything, then a literal.
+     *
+     * @param more how many characters stand before it at least, 0 or 1
+     */
+    record Suffix(String literal, int more) implements RegexShape {
+        @Override
+        public boolean matches(String value) {
+            return value.length() >= literal.length() + more && value.endsWith(literal);
+        }
+    }
+
+    /** A literal somewhere. */
+    record Contains(String literal) implements RegexShape {
+        @Override
+        public boolean matches(String value) {
+            return value.contains(literal);
+        }
     }
 
     /** One literal whose case does not matter. */
