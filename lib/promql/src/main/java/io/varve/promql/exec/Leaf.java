@@ -1,5 +1,6 @@
 package io.varve.promql.exec;
 
+import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.SampleBuffer;
@@ -139,11 +140,13 @@ final class Leaf extends Operator {
             long histogramBytes = 0;
             try {
                 if (s.samples.histograms != null) {
+                    long sum = 0;
                     for (int i = 0; i < s.samples.size; i++) {
-                        var h = s.samples.histogram(i);
-                        histogramBytes += h == null ? 0 : h.bytes();
+                        FloatHistogram h = s.samples.histogram(i);
+                        sum += h == null ? 0 : h.bytes();
                     }
-                    memory.reserve(histogramBytes);
+                    memory.reserve(sum);
+                    histogramBytes = sum;
                 }
                 Row row = s.kernel.row(from.labels(), false, s.samples, notes, count);
                 if (row != null) {

@@ -157,26 +157,23 @@ public final class CounterFunction implements RangeFunction {
     /** How much the range is longer than the span between first and last sample, as far as the series is taken to go on. */
     private double factor(Windows w, int step, long firstTime, long lastTime, int n, double result, double first) {
         long rangeEnd = w.end(step);
-        long rangeStart = rangeEnd - w.range;
-        double toStart = (firstTime - rangeStart) / 1000.0;
-        double toEnd = (rangeEnd - lastTime) / 1000.0;
-        double sampled = (lastTime - firstTime) / 1000.0;
-        double average = sampled / (n - 1);
-        double threshold = average * 1.1;
-        if (toStart >= threshold) {
-            toStart = average / 2;
+        double toStart = firstTime - (rangeEnd - w.range);
+        double toEnd = rangeEnd - lastTime;
+        double sampled = lastTime - firstTime;
+        // The threshold is 1.1 times the mean distance of samples; multiplied out, because divisions are what is slow here.
+        double threshold = sampled * 1.1;
+        int gaps = n - 1;
+        if (toStart * gaps >= threshold) {
+            toStart = sampled / gaps / 2;
         }
-        if (counter && result > 0 && first >= 0) {
-            double toZero = sampled * (first / result);
-            if (toZero < toStart) {
-                toStart = toZero;
-            }
+        if (counter && result > 0 && first >= 0 && sampled * first < toStart * result) {
+            toStart = sampled * (first / result);
         }
-        if (toEnd >= threshold) {
-            toEnd = average / 2;
+        if (toEnd * gaps >= threshold) {
+            toEnd = sampled / gaps / 2;
         }
         double factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled;
-        return perSecond ? factor / (w.range / 1000.0) : factor;
+        return perSecond ? factor * 1000.0 / w.range : factor;
     }
 
     private void general(Windows w, int step, Row out, Notes notes) {

@@ -59,6 +59,12 @@ public final class Windows {
     /** By step: the first histogram behind the window. */
     public int[] histogramHi = new int[0];
 
+    /** Of the last {@link #bounds}: samples in all windows together. */
+    private long inWindows;
+    /** Of the last {@link #bounds}: samples in at least one window. */
+    private long readOnce;
+    private long floatsInWindows;
+    private long floatsRead;
     private long[] ownTimes = new long[0];
     private double[] ownValues = new double[0];
     private long[] ownStarts = new long[0];
@@ -117,6 +123,8 @@ public final class Windows {
         long before = edges == Edges.NORMAL ? 0 : lookback;
         long after = edges == Edges.SMOOTHED ? lookback : 0;
         bounds(times, size, before, after, lo, hi);
+        floatsInWindows = inWindows;
+        floatsRead = readOnce;
         if (histogramSize > 0) {
             if (histogramLo.length < grid.count()) {
                 histogramLo = new int[grid.count()];
@@ -204,8 +212,13 @@ public final class Windows {
             }
             Arrays.fill(from, 0, steps, l);
             Arrays.fill(to, 0, steps, h);
+            inWindows = (long) (h - l) * steps;
+            readOnce = h - l;
             return;
         }
+        long total = 0;
+        long read = 0;
+        int seen = 0;
         long end = grid.start() - offset + after;
         long length = range + before + after;
         long step = grid.step();
@@ -220,11 +233,19 @@ public final class Windows {
             from[i] = l;
             to[i] = h;
             end += step;
+            total += h - l;
+            read += h - Math.max(seen, l);
+            seen = h;
         }
+        inWindows = total;
+        readOnce = read;
     }
 
     /** Samples in all windows together, counted as Prometheus does; one in two windows counts twice. */
     public long samplesInWindows(long @Nullable [] perStep) {
+        if (histogramSize == 0 && perStep == null) {
+            return floatsInWindows;
+        }
         long total = 0;
         for (int i = 0; i < grid.count(); i++) {
             long c = hi[i] - lo[i];
@@ -243,6 +264,9 @@ public final class Windows {
 
     /** Samples in at least one window. */
     public long samplesRead() {
+        if (histogramSize == 0) {
+            return floatsRead;
+        }
         long read = 0;
         int seen = 0;
         int seenHistograms = 0;

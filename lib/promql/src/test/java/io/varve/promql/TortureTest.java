@@ -1,0 +1,194 @@
+package io.varve.promql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.varve.model.CancelledException;
+import io.varve.model.LimitExceededException;
+import io.varve.model.MemoryBudget;
+import io.varve.model.QueryContext;
+import io.varve.model.UnavailableException;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+
+/** Every operator under a budget one byte short, a source that fails, a cancelled query: nothing stays reserved or open. */
+class TortureTest {
+    private static final List<String> QUERIES = List.of("requests_total", "rate(requests_total[2m])", "sum(rate(requests_total[2m]))",
+            "avg by (job) (temperature)", "sum by (job) (latency)", "avg(rate(latency[2m]))", "min(temperature)", "stddev by (job) (temperature)",
+            "topk(2, temperature)", "bottomk by (job) (1, temperature)", "quantile(0.5, temperature)", "count_values(\"v\", round(limit))",
+            "limitk(2, temperature)", "limit_ratio(0.5, temperature)", "requests_total / ignoring (x) temperature",
+            "temperature * on (job) group_left () limit", "limit + on (job) group_right () temperature", "temperature and requests_total",
+            "temperature or limit", "temperature unless on (job) limit", "temperature > 0", "2 * temperature", "-temperature",
+            "histogram_quantile(0.9, rate(wait_bucket[2m]))", "histogram_quantile(0.9, latency)",
+            "histogram_quantiles(latency, \"q\", 0.1, 0.9)", "histogram_fraction(0, 1, latency)", "histogram_count(sum(latency))",
+            "max_over_time(rate(requests_total[1m])[5m:30s])", "quantile_over_time(0.5, temperature[3m])", "sum_over_time(temperature[10m])",
+            "stddev_over_time(temperature[10m])", "label_replace(temperature, \"a\", \"$1\", \"job\", \"(.*)\")", "sort(temperature)",
+            "sort_by_label(temperature, \"job\")", "absent(nothing)", "absent_over_time(temperature[1m])", "scalar(limit{job=\"api\"})",
+            "vector(time())", "clamp(temperature, scalar(limit{job=\"api\"}), 5)", "timestamp(temperature)", "temperature @ 1700000300",
+            "sum(requests_total) / sum(requests_total)", "info(temperature)", "predict_linear(temperature[3m], 60)",
+            "double_exponential_smoothing(temperature[3m], 0.5, 0.5)", "mad_over_time(temperature[3m])", "count_over_time(latency[3m])",
+            "requests_total + on (job, instance) fill (0) temperature{job=\"api\"}", "rate(requests_total[1m] smoothed)",
+            "{__name__=~\"requests_total|temperature\"} > 10 or limit");
+
+    /** Counts, refuses beyond a bound, and refuses the n-th request on demand. */
+    private static final class Budget implements MemoryBudget {
+        final long limit;
+        final AtomicLong failAt;
+        long reserved;
+        long peak;
+
+        Budget(long limit, long failAt) {
+            this.limit = limit;
+            this.failAt = new AtomicLong(failAt);
+        }
+
+        @Override
+        public synchronized void reserve(long bytes, String what) {
+            assertThat(bytes).isNotNegative();
+            if (reserved + bytes > limit || failAt.decrementAndGet() == 0) {
+                throw new LimitExceededException("query.memory", "no memory for " + what);
+            }
+            reserved += bytes;
+            peak = Math.max(peak, reserved);
+        }
+
+        @Override
+        public synchronized void release(long bytes) {
+            reserved -= bytes;
+            assertThat(reserved).isNotNegative();
+        }
+
+        @Override
+        public synchronized long reserved() {
+            return reserved;
+        }
+    }
+
+    private static Engine engine(int threads) {
+        return new Engine(EngineOptions.DEFAULT.withFeatures(EnumSet.allOf(Feature.class)).withThreads(threads));
+    }
+
+    private static QueryRequest request(String query) {
+        return QueryRequest.range(query, MemorySource.START, MemorySource.START + 600_000, 15_000);
+    }
+
+    @Test
+    void aBudgetOneByteShortIsRefusedAndGivenBack() {
+        MemorySource source = MemorySource.random(1, 60);
+        try (Engine engine = engine(1)) {
+            for (String query : QUERIES) {
+                Budget measured = new Budget(Long.MAX_VALUE, -1);
+                engine.execute(new QueryContext(0, measured), source, request(query)).close();
+                assertThat(measured.reserved()).as(query).isZero();
+                assertThat(measured.peak).as(query).isPositive();
+                Budget shorter = new Budget(measured.peak - 1, -1);
+                assertThatThrownBy(() -> engine.execute(new QueryContext(0, shorter), source, request(query))).as(query)
+                        .isInstanceOf(LimitExceededException.class);
+                assertThat(shorter.reserved()).as(query).isZero();
+                assertThat(source.open).as(query).isZero();
+            }
+        }
+    }
+
+    @Test
+    void aRefusalAnywhereLeavesNothingReserved() {
+        MemorySource source = MemorySource.random(2, 40);
+        try (Engine engine = engine(2)) {
+            for (String query : QUERIES) {
+                for (int n = 1; n < 200; n = n * 2 + 1) {
+                    Budget budget = new Budget(Long.MAX_VALUE, n);
+                    try (QueryResult r = engine.execute(new QueryContext(0, budget), source, request(query))) {
+                        assertThat(r.value()).isNotNull();
+                    } catch (LimitExceededException e) {
+                        assertThat(e.limit()).isEqualTo("query.memory");
+                    }
+                    assertThat(budget.reserved()).as(query + " refused at " + n).isZero();
+                    assertThat(source.open).as(query).isZero();
+                }
+            }
+        }
+    }
+
+    @Test
+    void aSourceThatFailsEndsTheQueryAndLeavesNothingOpen() {
+        MemorySource source = MemorySource.random(3, 40);
+        try (Engine engine = engine(2)) {
+            for (String query : QUERIES) {
+                for (int n = 0; n < 20; n += 3) {
+                    source.failAfter = n;
+                    Budget budget = new Budget(Long.MAX_VALUE, -1);
+                    try (QueryResult r = engine.execute(new QueryContext(0, budget), source, request(query))) {
+                        assertThat(r.value()).isNotNull();
+                    } catch (UnavailableException e) {
+                        assertThat(e).hasMessage("the source failed");
+                    }
+                    source.failAfter = -1;
+                    assertThat(budget.reserved()).as(query).isZero();
+                    assertThat(source.open).as(query).isZero();
+                }
+            }
+        }
+    }
+
+    @Test
+    void aCancelledQueryEnds() {
+        MemorySource source = MemorySource.random(4, 40);
+        try (Engine engine = engine(2)) {
+            for (String query : QUERIES) {
+                Budget budget = new Budget(Long.MAX_VALUE, -1);
+                QueryContext context = new QueryContext(0, budget);
+                context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in expression evaluation"));
+                assertThatThrownBy(() -> engine.execute(context, source, request(query))).isInstanceOf(CancelledException.class);
+                assertThat(budget.reserved()).as(query).isZero();
+            }
+        }
+    }
+
+    @Test
+    void closingAResultTwiceIsHarmless() {
+        MemorySource source = MemorySource.random(5, 40);
+        try (Engine engine = engine(1)) {
+            Budget budget = new Budget(Long.MAX_VALUE, -1);
+            QueryResult r = engine.execute(new QueryContext(0, budget), source, request("temperature"));
+            assertThat(budget.reserved()).isPositive();
+            r.close();
+            r.close();
+            assertThat(budget.reserved()).isZero();
+        }
+    }
+
+    @Test
+    void answersDoNotDependOnTheNumberOfThreads() {
+        MemorySource source = MemorySource.random(6, 80);
+        try (Engine one = engine(1); Engine four = engine(4)) {
+            for (String query : QUERIES) {
+                try (QueryResult a = one.execute(QueryContext.unlimited(), source, request(query));
+                        QueryResult b = four.execute(QueryContext.unlimited(), source, request(query))) {
+                    assertThat(text(b.value())).as(query).isEqualTo(text(a.value()));
+                    assertThat(b.warnings()).isEqualTo(a.warnings());
+                    assertThat(b.infos()).isEqualTo(a.infos());
+                    assertThat(b.stats().totalSamples()).isEqualTo(a.stats().totalSamples());
+                }
+            }
+        }
+    }
+
+    private static String text(QueryValue v) {
+        StringBuilder sb = new StringBuilder();
+        if (v instanceof QueryValue.Matrix m) {
+            for (QueryValue.Row r : m.rows()) {
+                sb.append(r.labels());
+                for (double d : r.floats()) {
+                    sb.append(' ').append(Long.toHexString(Double.doubleToRawLongBits(d)));
+                }
+                for (var h : r.histograms()) {
+                    sb.append(' ').append(h);
+                }
+                sb.append('\n');
+            }
+        }
+        return sb.toString();
+    }
+}
