@@ -13,6 +13,7 @@ import io.varve.model.InvalidRequestException;
 import io.varve.model.VarveException;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.BucketFactory;
+import io.varve.objstore.BucketReader;
 import io.varve.objstore.InstrumentedBucket;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessContext;
@@ -247,6 +248,12 @@ public final class StoreCommand implements ProcessCommand {
         }
         InstrumentedBucket counted = new InstrumentedBucket(bucket, new InstrumentedBucket.Metrics(context.registry()));
         context.onStop("bucket", counted);
+        BucketReader read = new PathOrContent("store.caching-bucket.config", cachingBucketConfigFile, cachingBucketConfig).readExpanded()
+                .<BucketReader>map(yaml -> {
+                    CachingBucket caching = CacheConfig.cachingBucket(yaml, "store.caching-bucket.config", counted, context.registry());
+                    context.onStop("caching bucket", caching);
+                    return caching;
+                }).orElse(counted);
         Files.createDirectories(dataDir);
         StoreMetrics metrics = new StoreMetrics(context.registry());
         Gauge.builder().name("thanos_consistency_delay_seconds").help("Configured consistency delay in seconds.")
@@ -255,20 +262,23 @@ public final class StoreCommand implements ProcessCommand {
         List<BlockFilter> filters = List.of(BlockFilters.timePartition(minTime::millis, maxTime::millis), BlockFilters.relabel(rules),
                 BlockFilters.consistencyDelay(consistencyDelay.toMillis()),
                 BlockFilters.ignoreDeletionMarks(ignoreDeletionMarksDelay.toMillis()), BlockFilters.deduplicate());
-        BlockSync sync = new BlockSync(counted, dataDir.resolve("meta-syncer"), blockMetaFetchConcurrency, filters,
+        BlockSync sync = new BlockSync(read, dataDir.resolve("meta-syncer"), blockMetaFetchConcurrency, filters,
                 Set.of(BlockMark.Kind.DELETION), new BlockMetrics(context.registry()), System::currentTimeMillis);
         Optional<PageCache> pages = diskCacheSize > 0
                 ? Optional.of(new PageCache(dataDir.resolve("pages"), diskCacheSize))
                 : Optional.empty();
         pages.ifPresent(p -> watch(p, context));
         long heap = Runtime.getRuntime().maxMemory();
-        ObjectReader reader = new ObjectReader(counted, pages.orElse(null), fetchConcurrency, heap / 8);
+        ObjectReader reader = new ObjectReader(read, pages.orElse(null), fetchConcurrency, heap / 8);
         StoreGateway gateway = new StoreGateway(sync, reader, pages, metrics, new StoreGateway.Options(dataDir, cacheIndexHeader,
                 lazyDownloadStrategy.equals("eager"), blockSyncConcurrency, lazyReader, lazyReaderIdleTimeout.toMillis()));
         context.onStop("store gateway", gateway);
-        long indexCacheBytes = Math.min(indexCacheSize, heap / 5);
-        IndexCache cache = new MemoryIndexCache(indexCacheBytes, 125L << 20, Set.of(IndexCache.Item.values()),
-                new IndexCacheMetrics(context.registry()));
+        IndexCache cache = new PathOrContent("index-cache.config", indexCacheConfigFile, indexCacheConfig).readExpanded()
+                .map(yaml -> CacheConfig.indexCache(yaml, "index-cache.config", context.registry()))
+                .orElseGet(() -> indexCacheSize <= 0
+                        ? IndexCache.NONE
+                        : new MemoryIndexCache(Math.min(indexCacheSize, heap / 5), 125L << 20, Set.of(IndexCache.Item.values()),
+                                new IndexCacheMetrics(context.registry())));
         context.onStop("index cache", cache);
         int concurrency = seriesMaxConcurrency <= 0 ? 1000 : seriesMaxConcurrency;
         MemoryBroker broker = new MemoryBroker(Math.min(chunkPoolSize, heap / 2), concurrency, memoryWaitTimeout.toMillis());

@@ -1,0 +1,199 @@
+package io.varve.storegateway;
+
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.objstore.BucketReader;
+import io.varve.objstore.NoSuchObjectException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * A bucket with a shared cache before it: aligned pieces of chunk files, small metadata files, the listing. For several gateways over one
+ * bucket; one gateway alone has its page cache. Safe for many threads.
+ */
+final class CachingBucket implements BucketReader {
+    /**
+     * Settings, named as in the YAML.
+     *
+     * @param subrangeBytes size of the pieces of chunk files
+     * @param maxRequests requests for missing pieces of one read at most, 0 = no bound
+     * @param subrangeTtl seconds that pieces are kept
+     * @param iterTtl seconds that the listing is kept
+     * @param contentTtl seconds that metadata files are kept
+     * @param contentMax greater metadata files are not kept
+     */
+    record Settings(int subrangeBytes, int maxRequests, long subrangeTtl, long iterTtl, long contentTtl, long contentMax) {
+    }
+
+    private final BucketReader bucket;
+    private final RemoteCache cache;
+    private final Settings settings;
+    private final Counter requests;
+    private final Counter hits;
+
+    CachingBucket(BucketReader bucket, RemoteCache cache, Settings settings, PrometheusRegistry registry) {
+        this.bucket = bucket;
+        this.cache = cache;
+        this.settings = settings;
+        this.requests = Counter.builder().name("thanos_store_bucket_cache_operation_requests_total")
+                .help("Number of requested operations matching given config.").labelNames("operation", "config").register(registry);
+        this.hits = Counter.builder().name("thanos_store_bucket_cache_operation_hits_total")
+                .help("Number of operations served from cache for given config.").labelNames("operation", "config").register(registry);
+    }
+
+    @Override
+    public InputStream open(String key) throws NoSuchObjectException {
+        if (!key.endsWith("/meta.json") && !key.endsWith("/deletion-mark.json")) {
+            return bucket.open(key);
+        }
+        String cacheKey = "varve:content:" + key;
+        requests.labelValues("get", "metafile").inc();
+        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        if (known != null) {
+            hits.labelValues("get", "metafile").inc();
+            return new ByteArrayInputStream(known);
+        }
+        try (InputStream in = bucket.open(key)) {
+            byte[] bytes = in.readAllBytes();
+            if (bytes.length <= settings.contentMax) {
+                cache.set(cacheKey, bytes, settings.contentTtl);
+            }
+            return new ByteArrayInputStream(bytes);
+        } catch (IOException e) {
+            throw new io.varve.model.UnavailableException("get " + key + ": " + e, e);
+        }
+    }
+
+    @Override
+    public byte[] readRange(String key, long offset, int length) throws NoSuchObjectException {
+        if (!key.contains("/chunks/") || length <= 0) {
+            return bucket.readRange(key, offset, length);
+        }
+        int piece = settings.subrangeBytes;
+        long first = offset / piece;
+        long last = (offset + length - 1) / piece;
+        List<String> keys = new ArrayList<>();
+        for (long i = first; i <= last; i++) {
+            keys.add(cacheKey(key, i));
+        }
+        requests.labelValues("getrange", "chunks").inc(keys.size());
+        Map<String, byte[]> known = new HashMap<>(cache.getAll(keys));
+        hits.labelValues("getrange", "chunks").inc(known.size());
+        Ranges missing = new Ranges();
+        for (long i = first; i <= last; i++) {
+            if (!known.containsKey(cacheKey(key, i))) {
+                missing.add(i * piece, (i + 1) * piece);
+            }
+        }
+        long gap = piece;
+        Ranges plan = missing.joined(0);
+        while (settings.maxRequests > 0 && plan.size() > settings.maxRequests) {
+            plan = plan.joined(gap);
+            gap *= 2;
+        }
+        plan = plan.cut(ObjectReader.MAX_PART / piece * piece);
+        for (int r = 0; r < plan.size(); r++) {
+            byte[] bytes = bucket.readRange(key, plan.start(r), plan.length(r));
+            for (int at = 0; at < plan.length(r); at += piece) {
+                int n = Math.clamp(bytes.length - at, 0, piece);
+                byte[] part = n == 0 ? new byte[0] : java.util.Arrays.copyOfRange(bytes, at, at + n);
+                String k = cacheKey(key, (plan.start(r) + at) / piece);
+                known.put(k, part);
+                // A short piece is the end of the object, or a read that was cut off: not worth the doubt.
+                if (n == piece) {
+                    cache.set(k, part, settings.subrangeTtl);
+                }
+            }
+        }
+        byte[] out = new byte[length];
+        int done = 0;
+        for (long i = first; i <= last; i++) {
+            byte[] part = known.get(cacheKey(key, i));
+            int from = (int) Math.max(0, offset - i * piece);
+            int n = part == null ? 0 : Math.clamp((long) part.length - from, 0, length - done);
+            if (part != null && n > 0) {
+                System.arraycopy(part, from, out, done, n);
+                done += n;
+            }
+            if (part == null || part.length < piece) {
+                break;
+            }
+        }
+        return done == length ? out : java.util.Arrays.copyOf(out, done);
+    }
+
+    private String cacheKey(String key, long piece) {
+        return "varve:subrange:" + key + ':' + piece * settings.subrangeBytes + ':' + (piece + 1) * settings.subrangeBytes;
+    }
+
+    @Override
+    public Optional<ObjectAttributes> find(String key) {
+        return bucket.find(key);
+    }
+
+    @Override
+    public void list(String prefix, Consumer<String> keys) {
+        bucket.list(prefix, keys);
+    }
+
+    @Override
+    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
+        if (!prefix.isEmpty()) {
+            bucket.listRecursive(prefix, objects);
+            return;
+        }
+        String cacheKey = "varve:iter-recursive:" + bucket.name();
+        requests.labelValues("iter", "blocks-iter").inc();
+        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        List<ObjectAttributes> all = known == null ? null : parse(new String(known, StandardCharsets.UTF_8));
+        if (all != null) {
+            hits.labelValues("iter", "blocks-iter").inc();
+            all.forEach(objects);
+            return;
+        }
+        StringBuilder text = new StringBuilder();
+        bucket.listRecursive(prefix, o -> {
+            text.append(o.size()).append(' ').append(o.lastModifiedMillis()).append(' ').append(o.key()).append('\n');
+            objects.accept(o);
+        });
+        cache.set(cacheKey, text.append("end\n").toString().getBytes(StandardCharsets.UTF_8), settings.iterTtl);
+    }
+
+    /** Null where the text is not what was stored. */
+    private static @org.jspecify.annotations.Nullable List<ObjectAttributes> parse(String text) {
+        List<ObjectAttributes> out = new ArrayList<>();
+        if (!text.endsWith("end\n")) {
+            return null;
+        }
+        for (String line : text.substring(0, text.length() - 4).split("\n", -1)) {
+            if (line.isEmpty()) {
+                continue;
+            }
+            String[] parts = line.split(" ", 3);
+            try {
+                out.add(new ObjectAttributes(parts[2], Long.parseLong(parts[0]), Long.parseLong(parts[1])));
+            } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+                return null;
+            }
+        }
+        return out;
+    }
+
+    @Override
+    public String name() {
+        return bucket.name();
+    }
+
+    @Override
+    public void close() {
+        cache.close();
+    }
+}

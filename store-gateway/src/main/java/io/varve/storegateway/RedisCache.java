@@ -1,0 +1,209 @@
+package io.varve.storegateway;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import redis.clients.jedis.ConnectionPoolConfig;
+import redis.clients.jedis.DefaultJedisClientConfig;
+import redis.clients.jedis.HostAndPort;
+import redis.clients.jedis.RedisClient;
+import redis.clients.jedis.RedisSentinelClient;
+import redis.clients.jedis.SslOptions;
+import redis.clients.jedis.UnifiedJedis;
+import redis.clients.jedis.exceptions.JedisException;
+import redis.clients.jedis.params.SetParams;
+
+/** Redis, one server or a group behind sentinels. A server that fails is left alone for a while. */
+final class RedisCache implements RemoteCache {
+    private static final Logger LOG = LoggerFactory.getLogger(RedisCache.class);
+    /** However long the server may take, a request does not wait longer for what may not be there. */
+    private static final long MAX_WAIT_MILLIS = 1000;
+
+    /**
+     * Settings, named as in the YAML.
+     *
+     * @param addresses host:port; with {@code masterName} those of the sentinels, otherwise the first that answers is used
+     * @param prefix before every key
+     * @param username may be empty
+     * @param password may be empty
+     * @param database number
+     * @param dialMillis to connect
+     * @param readMillis to wait for an answer
+     * @param getConcurrency gets at a time
+     * @param getBatch keys per get, 0 = all
+     * @param asyncBuffer sets waiting
+     * @param asyncConcurrency sets at a time
+     * @param tls whether to use TLS with the platform's trust
+     * @param masterName name of the master at the sentinels, empty for none
+     */
+    record Settings(List<String> addresses, String prefix, String username, String password, int database, int dialMillis, int readMillis,
+            int getConcurrency, int getBatch, int asyncBuffer, int asyncConcurrency, boolean tls, String masterName) {
+    }
+
+    private final Settings settings;
+    private final CacheMetrics metrics;
+    private final CacheHealth health = new CacheHealth();
+    private final Semaphore gets;
+    private final AsyncSets sets;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private @Nullable UnifiedJedis client;
+    private int nextAddress;
+
+    RedisCache(Settings settings, CacheMetrics metrics) {
+        this.settings = settings;
+        this.metrics = metrics;
+        this.gets = new Semaphore(Math.max(1, settings.getConcurrency));
+        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, metrics, this::store);
+    }
+
+    private synchronized UnifiedJedis client() {
+        UnifiedJedis c = client;
+        if (c == null) {
+            DefaultJedisClientConfig.Builder config = DefaultJedisClientConfig.builder().resp2()
+                    .connectionTimeoutMillis(settings.dialMillis)
+                    .socketTimeoutMillis(settings.readMillis).database(settings.database);
+            if (settings.tls) {
+                config.sslOptions(SslOptions.defaults());
+            }
+            if (!settings.username.isEmpty()) {
+                config.user(settings.username);
+            }
+            if (!settings.password.isEmpty()) {
+                config.password(settings.password);
+            }
+            ConnectionPoolConfig pool = new ConnectionPoolConfig();
+            pool.setMaxTotal(Math.max(8, settings.getConcurrency + settings.asyncConcurrency));
+            pool.setMaxIdle(pool.getMaxTotal());
+            pool.setJmxEnabled(false);
+            if (settings.masterName.isEmpty()) {
+                HostAndPort at = HostAndPort.from(settings.addresses.get(nextAddress++ % settings.addresses.size()));
+                c = RedisClient.builder().hostAndPort(at).clientConfig(config.build()).poolConfig(pool).build();
+            } else {
+                Set<HostAndPort> sentinels = new LinkedHashSet<>();
+                settings.addresses.forEach(a -> sentinels.add(HostAndPort.from(a)));
+                c = RedisSentinelClient.builder().masterName(settings.masterName).sentinels(sentinels).clientConfig(config.build())
+                        .poolConfig(pool)
+                        .build();
+            }
+            client = c;
+        }
+        return c;
+    }
+
+    /** With several addresses the next attempt goes to the next one. */
+    private synchronized void failed(Exception e) {
+        health.failed();
+        LOG.atDebug().addKeyValue("err", e.toString()).log("redis does not answer");
+        UnifiedJedis c = client;
+        if (c != null && settings.addresses.size() > 1 && settings.masterName.isEmpty()) {
+            client = null;
+            c.close();
+        }
+    }
+
+    private byte[] key(String key) {
+        return (settings.prefix + key).getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public Map<String, byte[]> getAll(Collection<String> keys) {
+        List<String> all = List.copyOf(keys);
+        int batch = settings.getBatch <= 0 ? Math.max(1, all.size()) : settings.getBatch;
+        List<Future<Map<String, byte[]>>> reads = new ArrayList<>();
+        for (int i = 0; i < all.size(); i += batch) {
+            List<String> part = all.subList(i, Math.min(all.size(), i + batch));
+            if (!health.mayAsk()) {
+                metrics.skipped.labelValues("getmulti", "server-down").inc();
+                continue;
+            }
+            reads.add(threads.submit(() -> read(part)));
+        }
+        Map<String, byte[]> out = new HashMap<>();
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Math.min(MAX_WAIT_MILLIS, settings.readMillis));
+        for (Future<Map<String, byte[]>> f : reads) {
+            try {
+                out.putAll(f.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS));
+            } catch (TimeoutException e) {
+                // Who answers too late is as good as down.
+                health.failed();
+                f.cancel(true);
+            } catch (ExecutionException e) {
+                f.cancel(true);
+            } catch (InterruptedException e) {
+                f.cancel(true);
+                Thread.currentThread().interrupt();
+            }
+        }
+        return out;
+    }
+
+    private Map<String, byte[]> read(List<String> keys) throws InterruptedException {
+        metrics.operations.labelValues("getmulti").inc();
+        long start = System.nanoTime();
+        gets.acquire();
+        try {
+            List<byte[]> values = client().mget(keys.stream().map(this::key).toArray(byte[][]::new));
+            Map<String, byte[]> out = new HashMap<>();
+            for (int i = 0; i < keys.size() && i < values.size(); i++) {
+                byte[] v = values.get(i);
+                if (v != null) {
+                    out.put(keys.get(i), v);
+                }
+            }
+            health.worked();
+            metrics.seconds.labelValues("getmulti").observe((System.nanoTime() - start) / 1e9);
+            return out;
+        } catch (JedisException e) {
+            failed(e);
+            metrics.failures.labelValues("getmulti").inc();
+            return Map.of();
+        } finally {
+            gets.release();
+        }
+    }
+
+    @Override
+    public void set(String key, byte[] value, long ttlSeconds) {
+        sets.add(key, value, ttlSeconds);
+    }
+
+    private void store(String key, byte[] value, long ttlSeconds) {
+        if (!health.mayAsk()) {
+            metrics.skipped.labelValues("set", "server-down").inc();
+            return;
+        }
+        try {
+            client().set(key(key), value, SetParams.setParams().ex(Math.max(1, ttlSeconds)));
+            health.worked();
+        } catch (JedisException e) {
+            failed(e);
+            throw e;
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        sets.close();
+        threads.shutdownNow();
+        UnifiedJedis c = client;
+        if (c != null) {
+            client = null;
+            c.close();
+        }
+    }
+}

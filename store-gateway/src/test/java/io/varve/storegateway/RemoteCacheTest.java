@@ -1,0 +1,255 @@
+package io.varve.storegateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.objstore.BucketOperation;
+import io.varve.objstore.FaultyBucket;
+import io.varve.objstore.MemoryBucket;
+import io.varve.objstore.ObjectBody;
+import io.varve.runtime.flags.FlagException;
+import io.varve.store.SeriesRequest;
+import io.varve.testkit.Seeds;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** Memcached and Redis, with real servers where Debian's packages are installed; without any, with dead and with slow ones. */
+class RemoteCacheTest {
+    /** A server process on a free port; stops with the test. */
+    private static final class Server implements AutoCloseable {
+        final int port;
+        final Process process;
+
+        Server(String... command) throws IOException {
+            try (ServerSocket s = new ServerSocket(0, 1, java.net.InetAddress.getLoopbackAddress())) {
+                port = s.getLocalPort();
+            }
+            List<String> args = new ArrayList<>();
+            for (String c : command) {
+                args.add(c.replace("PORT", Integer.toString(port)));
+            }
+            process = new ProcessBuilder(args).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+            for (int i = 0; i < 500 && process.isAlive(); i++) {
+                try (Socket s = new Socket()) {
+                    s.connect(new InetSocketAddress("127.0.0.1", port), 100);
+                    return;
+                } catch (IOException e) {
+                    Thread.onSpinWait();
+                    java.util.concurrent.locks.LockSupport.parkNanos(10_000_000);
+                }
+            }
+            process.destroyForcibly();
+            throw new IOException(Arrays.toString(command) + " did not start");
+        }
+
+        @Override
+        public void close() {
+            process.destroyForcibly();
+        }
+    }
+
+    private static boolean installed(String binary) {
+        boolean there = new File(binary).canExecute();
+        if (!there) {
+            System.out.println("skipped: " + binary + " is not installed");
+        }
+        return there;
+    }
+
+    private static void answersStay(String yaml) {
+        Seeds.forEach(2, random -> {
+            MemoryBucket bucket = new MemoryBucket("cached");
+            TestBlocks blocks = TestBlocks.random(bucket, random);
+            // Two gateways share the cache; neither keeps pages, so that it is used.
+            TestGateway.Setup setup = TestGateway.Setup.DEFAULT.disk(0).cache(r -> CacheConfig.indexCache(yaml, "test", r));
+            for (int gateway = 0; gateway < 2; gateway++) {
+                try (TestGateway g = new TestGateway(bucket, setup)) {
+                    for (int i = 0; i < 25; i++) {
+                        SeriesRequest q = RandomBlocksTest.request(random);
+                        for (int again = 0; again < 2; again++) {
+                            TestGateway.Answer a = g.series(q);
+                            assertThat(a.warnings()).isEmpty();
+                            assertThat(a.lines().stream().map(l -> new TestGateway.Line(l.labels(), l.chunks().stream().sorted().toList()))
+                                    .toList())
+                                    .isEqualTo(blocks.expected(q));
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    private static void keepsAndFinds(RemoteCache cache) throws InterruptedException {
+        byte[] big = new byte[100_000];
+        Seeds.random(1).nextBytes(big);
+        cache.set("a", new byte[]{1, 2, 3}, 60);
+        cache.set("big", big, 60);
+        cache.set("empty", new byte[0], 60);
+        Map<String, byte[]> found = Map.of();
+        for (int i = 0; i < 300 && found.size() < 3; i++) {
+            found = cache.getAll(List.of("a", "b", "big", "empty"));
+            java.util.concurrent.locks.LockSupport.parkNanos(10_000_000);
+        }
+        assertThat(found.keySet()).isEqualTo(Set.of("a", "big", "empty"));
+        assertThat(found.get("big")).isEqualTo(big);
+    }
+
+    @Test
+    void memcachedKeepsWhatIsStored() throws Exception {
+        assumeTrue(installed("/usr/bin/memcached"));
+        try (Server a = new Server("/usr/bin/memcached", "-l", "127.0.0.1", "-p", "PORT", "-U", "0", "-u", "nobody");
+                Server b = new Server("/usr/bin/memcached", "-l", "127.0.0.1", "-p", "PORT", "-U", "0", "-u", "nobody")) {
+            String yaml = "type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + a.port + "\", \"dns+localhost:" + b.port
+                    + "\"]\n  max_get_multi_batch_size: 3\n";
+            try (RemoteCache c = new MemcachedCache(
+                    new MemcachedCache.Settings(List.of("127.0.0.1:" + a.port), 2000, 5, 2, 100, 10, 2, 1 << 20, 10_000),
+                    new CacheMetrics(new PrometheusRegistry(), "memcached", "index"))) {
+                keepsAndFinds(c);
+            }
+            answersStay(yaml);
+        }
+    }
+
+    @Test
+    void redisKeepsWhatIsStored() throws Exception {
+        assumeTrue(installed("/usr/bin/redis-server"));
+        try (Server s = new Server("/usr/bin/redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")) {
+            String yaml = "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + s.port
+                    + "\n  prefix: 'x:'\nenabled_items: [Postings, ExpandedPostings, Series]\n";
+            try (RemoteCache c = new RedisCache(
+                    new RedisCache.Settings(List.of("127.0.0.1:" + s.port), "p:", "", "", 0, 2000, 2000, 10, 2, 100, 2, false,
+                            ""),
+                    new CacheMetrics(new PrometheusRegistry(), "redis", "index"))) {
+                keepsAndFinds(c);
+            }
+            answersStay(yaml);
+        }
+    }
+
+    @Test
+    void aDeadServerSlowsNothing() throws IOException {
+        int port;
+        try (ServerSocket s = new ServerSocket(0, 1, java.net.InetAddress.getLoopbackAddress())) {
+            port = s.getLocalPort();
+        }
+        for (String yaml : List.of("type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + port + "\"]\n",
+                "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + port + "\n")) {
+            try (IndexCache c = CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())) {
+                long start = System.nanoTime();
+                for (int i = 0; i < 200; i++) {
+                    assertThat(c.postings("01ARZ3NDEKTSV4RRFFQ69G5FAV", new long[]{i}, "t")).isEmpty();
+                    c.putPostings("01ARZ3NDEKTSV4RRFFQ69G5FAV", i, new byte[10]);
+                }
+                assertThat(System.nanoTime() - start).isLessThan(8_000_000_000L);
+            }
+        }
+    }
+
+    @Test
+    void aServerThatNeverAnswersCostsOneTimeout() throws IOException {
+        try (ServerSocket silent = new ServerSocket(0, 50, java.net.InetAddress.getLoopbackAddress())) {
+            for (String yaml : List.of(
+                    "type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + silent.getLocalPort() + "\"]\n  timeout: 200ms\n",
+                    "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + silent.getLocalPort()
+                            + "\n  read_timeout: 200ms\n  write_timeout: 200ms\n")) {
+                try (IndexCache c = CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())) {
+                    long start = System.nanoTime();
+                    for (int i = 0; i < 100; i++) {
+                        assertThat(c.postings("01ARZ3NDEKTSV4RRFFQ69G5FAV", new long[]{i}, "t")).isEmpty();
+                    }
+                    assertThat(System.nanoTime() - start).as("not a hundred timeouts").isLessThan(8_000_000_000L);
+                }
+            }
+        }
+    }
+
+    @Test
+    void theCachingBucketServesPiecesThatItHas() {
+        MemoryBucket memory = new MemoryBucket("pieces");
+        byte[] data = new byte[100_003];
+        Seeds.random(3).nextBytes(data);
+        memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", ObjectBody.of(data));
+        FaultyBucket counted = FaultyBucket.counting(memory);
+        try (CachingBucket b = CacheConfig.cachingBucket("type: IN-MEMORY\nchunk_subrange_size: 1000\n", "test", counted,
+                new PrometheusRegistry())) {
+            Seeds.forEach(50, random -> {
+                int from = random.nextInt(data.length);
+                int length = 1 + random.nextInt(20_000);
+                byte[] got = b.readRange("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", from, length);
+                assertThat(got).isEqualTo(Arrays.copyOfRange(data, from, Math.min(data.length, from + length)));
+            });
+            long before = counted.counts().getOrDefault(BucketOperation.GET_RANGE, 0L);
+            readTwice(b, data);
+            assertThat(counted.counts().getOrDefault(BucketOperation.GET_RANGE, 0L) - before).isLessThanOrEqualTo(3);
+            List<String> first = new ArrayList<>();
+            b.listRecursive("", o -> first.add(o.key() + o.size()));
+            List<String> second = new ArrayList<>();
+            b.listRecursive("", o -> second.add(o.key() + o.size()));
+            assertThat(second).isEqualTo(first).hasSize(1);
+            assertThat(counted.counts()).containsEntry(BucketOperation.ITER, 1L);
+        }
+    }
+
+    private static void readTwice(CachingBucket b, byte[] data) {
+        try {
+            for (int i = 0; i < 2; i++) {
+                assertThat(b.readRange("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", 5000, 30_000))
+                        .isEqualTo(Arrays.copyOfRange(data, 5000, 35_000));
+            }
+        } catch (io.varve.objstore.NoSuchObjectException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void whatCannotBeHonouredIsRefusedByName() {
+        Map.of("type: MEMCACHED\nconfig:\n  addresses: ['x:1']\n  auto_discovery: true\n", "auto_discovery",
+                "type: REDIS\nconfig:\n  adr: x\n", "adr",
+                "type: REDIS\nconfig:\n  addr: x:1\n  cache_size: 10MB\n", "cache_size", "type: WHAT\n", "WHAT",
+                "type: IN-MEMORY\nenabled_items: [Chunks]\n",
+                "Chunks", "type: MEMCACHED\nconfig: {}\n", "addresses", "type: MEMCACHED\nconfig:\n  addresses: ['nope']\n", "nope")
+                .forEach(
+                        (yaml, name) -> assertThatThrownBy(() -> CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())).as(yaml)
+                                .isInstanceOf(FlagException.class).hasMessageContaining(name));
+        assertThatThrownBy(() -> CacheConfig.cachingBucket("type: GROUPCACHE\n", "test", new MemoryBucket("x"), new PrometheusRegistry()))
+                .isInstanceOf(FlagException.class).hasMessageContaining("GROUPCACHE");
+    }
+
+    @Test
+    void idsSurviveTheirEncodingAndGarbageIsNotFound() {
+        Seeds.forEach(100, random -> {
+            long[] ids = new long[random.nextInt(50)];
+            long id = 0;
+            for (int i = 0; i < ids.length; i++) {
+                id += 1 + random.nextInt(100_000);
+                ids[i] = id;
+            }
+            byte[] bytes = RemoteIndexCache.encode(ids);
+            assertThat(RemoteIndexCache.decode(bytes)).isEqualTo(ids);
+            bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
+            assertThat(RemoteIndexCache.decode(bytes)).isNull();
+        });
+    }
+
+    @Test
+    void keysGoToTheServersThatThanosChooses() {
+        // Published values of jump consistent hash.
+        assertThat(MemcachedCache.jump(0, 1)).isZero();
+        assertThat(MemcachedCache.jump(1, 1)).isZero();
+        assertThat(MemcachedCache.jump(0xdeadbeefL, 1)).isZero();
+        assertThat(MemcachedCache.jump(256, 1024)).isEqualTo(520);
+        assertThat(MemcachedCache.jump(42, 57)).isEqualTo(43);
+        assertThat(MemcachedCache.jump(0xDEAD10CCL, 666)).isEqualTo(361);
+    }
+}
