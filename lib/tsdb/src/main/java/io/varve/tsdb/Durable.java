@@ -23,7 +23,10 @@ final class Durable {
         Path tmp = file.resolveSibling(file.getFileName() + ".tmp");
         write(tmp, content);
         Files.move(tmp, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        syncDirectory(file.toAbsolutePath().getParent());
+        Path parent = file.toAbsolutePath().getParent();
+        if (parent != null) {
+            syncDirectory(parent);
+        }
     }
 
     /** Writes and syncs a file. */

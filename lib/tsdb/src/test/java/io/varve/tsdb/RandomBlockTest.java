@@ -24,18 +24,25 @@ import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 class RandomBlockTest {
+    /** Bit by bit; plain loops, because there are many samples. */
     private static void assertSame(TreeMap<Labels, TreeMap<Long, Double>> got, TreeMap<Labels, TreeMap<Long, Double>> want) {
         assertThat(got.keySet()).isEqualTo(want.keySet());
         want.forEach((labels, samples) -> {
-            assertThat(got.get(labels).keySet()).as(labels.toString()).isEqualTo(samples.keySet());
-            samples.forEach(
-                    (t, v) -> assertThat(Double.doubleToRawLongBits(got.get(labels).get(t))).isEqualTo(Double.doubleToRawLongBits(v)));
+            TreeMap<Long, Double> other = got.get(labels);
+            boolean same = other.size() == samples.size();
+            for (var e : samples.entrySet()) {
+                Double v = other.get(e.getKey());
+                same &= v != null && Double.doubleToRawLongBits(v) == Double.doubleToRawLongBits(e.getValue());
+            }
+            if (!same) {
+                assertThat(other).as(labels.toString()).isEqualTo(samples);
+            }
         });
     }
 
     @Test
     void whatIsWrittenIsReadAndSoundAndTheSameAgain() {
-        Seeds.forEach(40, random -> {
+        Seeds.forEach(15, random -> {
             try (TempTree tmp = TempTree.create()) {
                 long min = random.nextInt(3) == 0 ? -5_000_000 : random.nextInt(3) == 0 ? Long.MIN_VALUE / 4 : 1_700_000_000_000L;
                 long max = min + (random.nextInt(4) == 0 ? Long.MAX_VALUE / 8 : 7_200_000);
@@ -69,7 +76,7 @@ class RandomBlockTest {
         String[] values = {"", "v1", "v2", "m1", "m2", ".*", ".+", "v.*", "v1|v2|v3", "m[12]", "|v1", "(?i:V1)", "x+", "nothing", "v(1|2)?",
                 "[^v].*"};
         String[] names = {"__name__", "job", "instance", "zone", "é", "missing"};
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 25; round++) {
             List<Matcher> matchers = new ArrayList<>();
             for (int k = random.nextInt(4); k >= 0; k--) {
                 matchers.add(Matcher.of(Matcher.Type.values()[random.nextInt(4)], names[random.nextInt(names.length)],
@@ -100,7 +107,7 @@ class RandomBlockTest {
 
     @Test
     void mergedBlocksHoldWhatTheirPartsHeld() {
-        Seeds.forEach(25, random -> {
+        Seeds.forEach(12, random -> {
             try (TempTree tmp = TempTree.create()) {
                 var all = RandomBlocks.content(random, 40, 1_000_000, 9_000_000);
                 int n = 2 + random.nextInt(4);
@@ -146,7 +153,9 @@ class RandomBlockTest {
                 s.read(b);
                 TreeMap<Long, Double> samples = new TreeMap<>();
                 for (int i = 0; i < b.size; i++) {
-                    assertThat(i == 0 || b.timestamps[i] > b.timestamps[i - 1]).isTrue();
+                    if (i > 0 && b.timestamps[i] <= b.timestamps[i - 1]) {
+                        throw new AssertionError("times do not rise at " + i);
+                    }
                     samples.put(b.timestamps[i], b.values[i]);
                 }
                 out.put(s.labels(), samples);
@@ -157,7 +166,7 @@ class RandomBlockTest {
 
     @Test
     void deletingAndTrimmingAgreeWithAModel() {
-        Seeds.forEach(25, random -> {
+        Seeds.forEach(12, random -> {
             try (TempTree tmp = TempTree.create()) {
                 var content = RandomBlocks.content(random, 20, 0, 10_000);
                 Path path = RandomBlocks.write(content, tmp.root(), new Ulid(1, 1), 10, BlockWriter.SEGMENT_BYTES);

@@ -2,7 +2,7 @@ package io.varve.tsdb.index;
 
 /**
  * Two stored lists at once. Lists of like length are walked side by side without a branch that depends on the data, a batch at
- * a time: the branch predictor is wrong on every other id otherwise (benchmark PostingsBenchmark.intersect: 2.4 times faster).
+ * a time: on random lists the branch predictor would be wrong on every other id (PostingsBenchmark.intersect).
  * Where one is much shorter, its ids are looked up in the other by galloping.
  */
 final class RawIntersection implements Postings {

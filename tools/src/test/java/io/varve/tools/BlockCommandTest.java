@@ -1,0 +1,127 @@
+package io.varve.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.varve.testkit.Shared;
+import io.varve.testkit.TempTree;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class BlockCommandTest {
+    private static final String TEXT = """
+            # HELP requests_total Requests.
+            # TYPE requests_total counter
+            requests_total{code="200",path="/a\\\\b\\"c\\nd"} 1 1700000000
+            requests_total{code="200",path="/a\\\\b\\"c\\nd"} 2.5 1700000060.5 # {trace="x"} 1
+            requests_total{code="500"} +Inf 1700010000
+            {"ünï code","a label"="v"} NaN 1700000000.001
+            up 1 -3
+            # EOF
+            """;
+
+    private record Answer(int code, String out, String err) {
+    }
+
+    private static Answer run(String... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        int code = ToolsCommand.run(new PrintWriter(out), new PrintWriter(err, true), args);
+        return new Answer(code, out.toString(), err.toString());
+    }
+
+    private static Answer block(String... args) {
+        return run(Stream.concat(Stream.of("block"), Arrays.stream(args)).toArray(String[]::new));
+    }
+
+    private static List<Path> blocks(Path dir) throws IOException {
+        try (Stream<Path> s = Files.list(dir)) {
+            return s.sorted().toList();
+        }
+    }
+
+    @Test
+    void createdBlocksAreSoundAndDumpWhatTheTextSaid() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", TEXT.getBytes(StandardCharsets.UTF_8));
+            Path dir = tmp.resolve("data");
+            Answer created = block("create", text.toString(), dir.toString());
+            assertThat(created.err()).isEmpty();
+            assertThat(created.code()).isZero();
+            assertThat(created.out().lines()).hasSize(3);
+            assertThat(blocks(dir)).hasSize(3);
+            assertThat(block("verify", dir.toString()).code()).isZero();
+            Answer dump = block("dump", dir.toString());
+            assertThat(dump.out().lines().sorted()).containsExactlyInAnyOrder(
+                    "requests_total{code=\"200\",path=\"/a\\\\b\\\"c\\nd\"} 1 1700000000",
+                    "requests_total{code=\"200\",path=\"/a\\\\b\\\"c\\nd\"} 2.5 1700000060.500",
+                    "requests_total{code=\"500\"} +Inf 1700010000",
+                    "{\"ünï code\",\"a label\"=\"v\"} NaN 1700000000.001", "up 1 -3", "# EOF");
+            // What was dumped makes the same blocks again.
+            Path again = tmp.resolve("again");
+            Path dumped = tmp.write("dump.om", dump.out().getBytes(StandardCharsets.UTF_8));
+            assertThat(block("create", "--input", dumped.toString(), again.toString()).err()).isEmpty();
+            assertThat(block("dump", again.toString()).out()).isEqualTo(dump.out());
+            JsonNode up = Shared.parse(block("dump", "-o", "json", "--match", "up", dir.toString()).out());
+            assertThat(up.toString()).isEqualTo("{\"labels\":{\"__name__\":\"up\"},\"samples\":[[-3000,\"1\"]],\"histograms\":[]}");
+        }
+    }
+
+    @Test
+    void wrongTextIsRefusedWithItsLineAndLeavesNoBlock() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            for (String bad : List.of("a 1\n# EOF\n", "a 1 2\n", "a{b=\"c\" 1 2\n# EOF\n", "a{b=c} 1 2\n# EOF\n", "a x 2\n# EOF\n",
+                    "a 1 y\n# EOF\n",
+                    "# EOF\na 1 2\n", "a{b=\"1\",b=\"2\"} 1 2\n# EOF\n", "1a 1 2\n# EOF\n", "a 1 2\n\n# EOF\n", "a 1 2 3\n# EOF\n",
+                    "{} 1 2\n# EOF\n",
+                    "a{b=\"\n# EOF\n", "a 1 1e300\n# EOF\n")) {
+                Path text = tmp.write("bad.om", bad.getBytes(StandardCharsets.UTF_8));
+                Answer a = block("create", text.toString(), tmp.resolve("data").toString());
+                assertThat(a.code()).as(bad).isEqualTo(1);
+                assertThat(a.err()).as(bad).contains("bad.om: line ").hasLineCount(1);
+                assertThat(blocks(tmp.resolve("data"))).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    void damageIsOneLineWithFileAndOffset() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", "a 1 2\n# EOF\n".getBytes(StandardCharsets.UTF_8));
+            Path dir = tmp.resolve("data");
+            block("create", text.toString(), dir.toString());
+            Path segment = blocks(dir).getFirst().resolve("chunks/000001");
+            byte[] bytes = Files.readAllBytes(segment);
+            bytes[12] ^= 1;
+            Files.write(segment, bytes);
+            Answer a = block("verify", dir.toString());
+            assertThat(a.code()).isEqualTo(1);
+            assertThat(a.err()).contains("chunks/000001: offset 8: chunk: checksum").hasLineCount(1);
+            JsonNode json = Shared.parse(block("verify", "-o", "json", dir.toString()).out());
+            assertThat(json.get("ok").booleanValue()).isFalse();
+            assertThat(json.get("offset").longValue()).isEqualTo(8);
+            assertThat(block("dump", dir.toString()).code()).isEqualTo(1);
+            assertThat(block("inspect", dir.toString()).out()).contains("Series           1");
+            assertThat(block("inspect", tmp.resolve("nowhere").toString()).err()).contains("no such directory").hasLineCount(1);
+        }
+    }
+
+    @Test
+    void theBarSaysHowFarItIs() {
+        StringWriter out = new StringWriter();
+        try (ProgressBar bar = new ProgressBar(new PrintWriter(out), true, "working", 10)) {
+            assertThat(bar.line(5, 2_000_000_000L)).contains("working [###############...............]").contains("50 %")
+                    .contains("2 s left");
+            bar.at(10);
+        }
+        assertThat(out.toString()).contains("100 %").endsWith(System.lineSeparator());
+    }
+}
