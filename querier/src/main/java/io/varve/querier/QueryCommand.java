@@ -274,7 +274,8 @@ public final class QueryCommand implements ProcessCommand {
         SideFanout sideFanout = new SideFanout(fanout, language, Web::selectors);
         HttpApi api = new HttpApi(queries, set,
                 new HttpApi.Config(replicas, function, defaultStep.toMillis(), autoDownsampling, instantResolution.toMillis(),
-                        metadataRange.toMillis(), partialResponse, rulePartial, targetPartial, metadataPartial, exemplarPartial, statusPartial,
+                        metadataRange.toMillis(), partialResponse, rulePartial, targetPartial, metadataPartial, exemplarPartial,
+                        statusPartial,
                         maxReturnedSeries, maxSeries, engineName.equals("thanos"), flagValues(), maxReadSamples),
                 tenantHeader, defaultTenant, enforceTenancy, tenantLabel, language, new SideApis(queries, sideFanout, replicas));
         Routes.Builder routes = api.routes(Routes.builder().prefix(routePrefix).cors(!disableCors).tenant(api::tenantOf));
@@ -331,7 +332,8 @@ public final class QueryCommand implements ProcessCommand {
         Set<String> seen = new LinkedHashSet<>();
         for (String e : strictEndpoints) {
             if (Dns.isDynamic(e)) {
-                throw new FlagException("--endpoint-strict: " + e + " is a dynamically specified endpoint i.e. it uses DNS; strict mode is not allowed for it");
+                throw new FlagException("--endpoint-strict: " + e
+                        + " is a dynamically specified endpoint i.e. it uses DNS; strict mode is not allowed for it");
             }
             HostPort.parse("endpoint-strict", e);
             if (seen.add(e)) {
@@ -388,7 +390,8 @@ public final class QueryCommand implements ProcessCommand {
             int eq = s.indexOf('=');
             String value = eq < 0 ? "" : s.substring(eq + 1);
             if (eq <= 0 || value.length() < 2 || !value.startsWith("\"") || !value.endsWith("\"")) {
-                throw new FlagException("parse selector labels: unquote label value: " + GoQuote.quote(s) + " is not of the form name=\"value\"");
+                throw new FlagException(
+                        "parse selector labels: unquote label value: " + GoQuote.quote(s) + " is not of the form name=\"value\"");
             }
             b.set(s.substring(0, eq), value.substring(1, value.length() - 1).replace("\\\"", "\"").replace("\\\\", "\\"));
         }
@@ -422,8 +425,11 @@ public final class QueryCommand implements ProcessCommand {
         for (OptionSpec o : spec.options()) {
             if (o.longestName().startsWith("--") && !o.usageHelp() && !o.versionHelp()) {
                 Object v = o.getValue();
-                String text = v instanceof List<?> l ? String.join(",", l.stream().map(String::valueOf).toList())
-                        : v instanceof Duration d ? d.isZero() ? "0s" : io.varve.model.PromDuration.print(d.toMillis()) : v == null ? "" : String.valueOf(v);
+                String text = v instanceof List<?> l
+                        ? String.join(",", l.stream().map(String::valueOf).toList())
+                        : v instanceof Duration d
+                                ? d.isZero() ? "0s" : io.varve.model.PromDuration.print(d.toMillis())
+                                : v == null ? "" : String.valueOf(v);
                 out.put(o.longestName().substring(2), text);
             }
         }

@@ -49,8 +49,9 @@ public final class Budgets {
             if (processBytes > 0 && all > processBytes) {
                 used.addAndGet(-bytes);
                 own.addAndGet(-bytes);
-                throw new LimitExceededException("query.max-memory", "no memory left for " + what + ": all queries together would hold more than "
-                        + processBytes + " bytes (limit --query.max-memory, " + (all - bytes) + " in use)");
+                throw new LimitExceededException("query.max-memory",
+                        "no memory left for " + what + ": all queries together would hold more than "
+                                + processBytes + " bytes (limit --query.max-memory, " + (all - bytes) + " in use)");
             }
             peak.accumulateAndGet(mine, Math::max);
         }

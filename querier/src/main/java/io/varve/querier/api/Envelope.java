@@ -72,7 +72,8 @@ final class Envelope {
         Store with(Coverage.Part p) {
             return new Store(outcome.compareTo(p.outcome()) >= 0 ? outcome : p.outcome(), Math.min(min, p.minTime()),
                     Math.max(max, p.maxTime()), series + p.series(),
-                    detail.isEmpty() || detail.contains(p.detail()) && !p.detail().isEmpty() ? detail.isEmpty() ? p.detail() : detail
+                    detail.isEmpty() || detail.contains(p.detail()) && !p.detail().isEmpty()
+                            ? detail.isEmpty() ? p.detail() : detail
                             : p.detail().isEmpty() ? detail : detail + "; " + p.detail());
         }
     }
@@ -96,7 +97,8 @@ final class Envelope {
                 failed.append(failed.isEmpty() ? "" : ",").append(address.replaceAll("[^\\x21-\\x7e]|[;,]", "_"));
             }
         });
-        return "complete=" + coverage.complete() + "; stores=" + stores.size() + "; answered=" + n[0] + "; partial=" + n[1] + "; failed=" + n[2]
+        return "complete=" + coverage.complete() + "; stores=" + stores.size() + "; answered=" + n[0] + "; partial=" + n[1] + "; failed="
+                + n[2]
                 + (failed.isEmpty() ? "" : "; missing=" + failed);
     }
 

@@ -37,7 +37,8 @@ public final class GrpcQueries implements QueryApi {
     @Override
     public void queryRange(QueryContext context, Range request, Results results) {
         if (request.intervalSeconds() <= 0 || request.endSeconds() < request.startSeconds()) {
-            throw new io.varve.model.InvalidRequestException("a range query needs a positive interval and an end that is not before its start");
+            throw new io.varve.model.InvalidRequestException(
+                    "a range query needs a positive interval and an end that is not before its start");
         }
         run(context, request, request.startSeconds() * 1000, request.endSeconds() * 1000, request.intervalSeconds() * 1000, results);
     }

@@ -102,7 +102,8 @@ public final class HttpApi {
     private final Instant started = Instant.now();
 
     /** @param tenantHeader the header that names the tenant */
-    public HttpApi(QueryService queries, EndpointSet endpoints, Config config, String tenantHeader, String defaultTenant, boolean enforceTenancy,
+    public HttpApi(QueryService queries, EndpointSet endpoints, Config config, String tenantHeader, String defaultTenant,
+            boolean enforceTenancy,
             String tenantLabel, ParserOptions language, SideApis sides) {
         this.queries = queries;
         this.endpoints = endpoints;
@@ -259,8 +260,10 @@ public final class HttpApi {
         long lookback = lookback(p);
         int limit = limit(p);
         String tenant = tenancy.of(request);
-        execute(request, response, p, new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
-                p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
+        execute(request, response, p,
+                new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
+                        p.text("stats").equals("all"), tenant, origin(request)),
+                thanos, limit);
     }
 
     private void queryRange(Request request, Response response) throws IOException {
@@ -294,7 +297,9 @@ public final class HttpApi {
     }
 
     private ApiException named(String parameter, ApiException e) {
-        return asPrometheus() ? new ApiException(ApiException.Kind.BAD_DATA, "invalid parameter \"" + parameter + "\": " + e.getMessage(), e) : e;
+        return asPrometheus()
+                ? new ApiException(ApiException.Kind.BAD_DATA, "invalid parameter \"" + parameter + "\": " + e.getMessage(), e)
+                : e;
     }
 
     private long named(String parameter, LongSupplier value) {
@@ -325,7 +330,8 @@ public final class HttpApi {
         }
         long step = asPrometheus() ? named("step", () -> Params.parseDuration(given)) : p.duration("step", 0);
         if (step <= 0) {
-            throw named("step", ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer"));
+            throw named("step",
+                    ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer"));
         }
         return step;
     }
@@ -740,7 +746,8 @@ public final class HttpApi {
         }
     }
 
-    private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors, int limit) {
+    private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors,
+            int limit) {
         Set<Labels> seen = new TreeSet<>();
         long reserved = 0;
         for (List<Matcher> matchers : selectors) {
@@ -808,7 +815,8 @@ public final class HttpApi {
     }
 
     private void runtimeInfo(Request request, Response response) throws IOException {
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("startTime").string(started.toString())
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("startTime")
+                .string(started.toString())
                 .name("CWD").string(System.getProperty("user.dir", "")).name("hostname").string(hostname()).name("serverTime")
                 .string(Instant.now().toString()).name("reloadConfigSuccess").bool(true).name("lastConfigTime").string(started.toString())
                 .name("corruptionCount").number(0).name("goroutineCount").number(Thread.activeCount()).name("GOMAXPROCS")
@@ -841,7 +849,8 @@ public final class HttpApi {
         }
         all.put("api", api);
         Map<String, Boolean> promql = new LinkedHashMap<>();
-        for (String f : List.of("at_modifier", "bool", "by", "duration_expr", "group_left", "group_right", "ignoring", "negative_offset", "offset",
+        for (String f : List.of("at_modifier", "bool", "by", "duration_expr", "group_left", "group_right", "ignoring", "negative_offset",
+                "offset",
                 "on", "per_query_lookback_delta", "subqueries", "without")) {
             promql.put(f, true);
         }

@@ -193,7 +193,7 @@ final class Params {
             if (end < start) {
                 throw ApiException.badData("end timestamp must not be before start time");
             }
-            return new long[] {start, end};
+            return new long[]{start, end};
         } catch (ApiException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, "bad_data: " + e.getMessage(), e);
         }
@@ -316,7 +316,9 @@ final class Params {
             long total = n.path("total_shards").asLong();
             return total < 1 ? ShardInfo.NONE : new ShardInfo(n.path("shard_index").asLong(), total, n.path("by").asBoolean(), labels);
         } catch (JsonProcessingException e) {
-            String why = e instanceof com.fasterxml.jackson.core.io.JsonEOFException ? "unexpected end of JSON input" : e.getOriginalMessage();
+            String why = e instanceof com.fasterxml.jackson.core.io.JsonEOFException
+                    ? "unexpected end of JSON input"
+                    : e.getOriginalMessage();
             throw new ApiException(ApiException.Kind.BAD_DATA, "could not unmarshal parameter shard_info: " + why, e);
         }
     }

@@ -164,7 +164,8 @@ public final class QueryService implements AutoCloseable {
             total.inc();
             String failure = "";
             String plan = "";
-            try (ActiveQueries.Entry _ = active.enter(spec.text(), System.currentTimeMillis())) {
+            ActiveQueries.Entry entry = active.enter(spec.text(), System.currentTimeMillis());
+            try {
                 QueryRequest request = new QueryRequest(spec.text(), spec.startMillis(), spec.endMillis(), spec.stepMillis(),
                         lookback(spec.lookbackMillis(), spec.source().maxResolutionMillis()), spec.perStepStats(), spec.analyze());
                 StoreSource source = source(spec.source());
@@ -176,6 +177,7 @@ public final class QueryService implements AutoCloseable {
                 failure = e instanceof VarveException ? e.getMessage() : e.toString();
                 throw e;
             } finally {
+                entry.close();
                 gate.release();
                 inFlight.dec();
                 log(spec, call, (System.nanoTime() - start) / 1_000_000, queued / 1_000_000, failure, plan);

@@ -15,6 +15,7 @@ import io.varve.querier.fanout.SourceOptions;
  * @param tenant who asks
  * @param origin where it came from, for logs
  */
-record QuerySpec(String text, long startMillis, long endMillis, long stepMillis, long timeoutMillis, long lookbackMillis, SourceOptions source,
+record QuerySpec(String text, long startMillis, long endMillis, long stepMillis, long timeoutMillis, long lookbackMillis,
+        SourceOptions source,
         boolean analyze, boolean perStepStats, String tenant, String origin) {
 }

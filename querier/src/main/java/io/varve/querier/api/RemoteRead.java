@@ -1,7 +1,7 @@
 package io.varve.querier.api;
 
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.airlift.compress.v3.snappy.SnappyCompressor;
+import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.CancelledException;
@@ -66,7 +66,8 @@ final class RemoteRead {
         }
         boolean streamed = streamed(read.accepted);
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
-                config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(), false);
+                config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
+                false);
         try (QueryService.Call call = queries.open(0)) {
             request.onClientGone(
                     () -> call.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
@@ -81,7 +82,8 @@ final class RemoteRead {
                 if (response.isCommitted()) {
                     throw new IOException(e.getMessage(), e);
                 }
-                throw new ApiException(e instanceof io.varve.model.LimitExceededException ? ApiException.Kind.BAD_DATA : ApiException.Kind.INTERNAL,
+                throw new ApiException(
+                        e instanceof io.varve.model.LimitExceededException ? ApiException.Kind.BAD_DATA : ApiException.Kind.INTERNAL,
                         e.getMessage(), e);
             }
         }
@@ -337,7 +339,7 @@ final class RemoteRead {
             crc.update(out.array(), out.offset(), out.size());
             int n = 0;
             int length = out.size();
-            for (int v = length; ; v >>>= 7) {
+            for (int v = length;; v >>>= 7) {
                 if (v < 0x80) {
                     head[n++] = (byte) v;
                     break;

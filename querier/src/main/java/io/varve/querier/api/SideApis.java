@@ -128,12 +128,14 @@ public final class SideApis {
             try {
                 matchers.add(Params.selector(m));
             } catch (ApiException e) {
-                throw new ApiException(ApiException.Kind.BAD_DATA, "error retrieving rules: parser ParseMetricSelector: " + e.getMessage(), e);
+                throw new ApiException(ApiException.Kind.BAD_DATA, "error retrieving rules: parser ParseMetricSelector: " + e.getMessage(),
+                        e);
             }
         }
         Map<String, RulesApi.Group> byKey = new TreeMap<>();
         Map<String, List<RulesApi.Rule>> rules = new TreeMap<>();
-        for (RulesApi.Group g : gather(context, "error retrieving rules: ", (QueryContext c, Answers<RulesApi.Group> a) -> fanout.rules(c, request, a))) {
+        for (RulesApi.Group g : gather(context, "error retrieving rules: ",
+                (QueryContext c, Answers<RulesApi.Group> a) -> fanout.rules(c, request, a))) {
             if (!request.groups().isEmpty() && !request.groups().contains(g.name())
                     || !request.files().isEmpty() && !request.files().contains(g.file())) {
                 continue;
@@ -264,7 +266,8 @@ public final class SideApis {
         if (since != null) {
             out.name("activeAt").string(time(since));
         }
-        out.name("value").string(a.value()).name("partialResponseStrategy").string(a.abortsOnPartialResponse() ? "ABORT" : "WARN").close('}');
+        out.name("value").string(a.value()).name("partialResponseStrategy").string(a.abortsOnPartialResponse() ? "ABORT" : "WARN")
+                .close('}');
     }
 
     private static String time(Instant t) {
@@ -290,7 +293,9 @@ public final class SideApis {
                     TargetsApi.Active one = new TargetsApi.Active(t.discoveredLabels().without(replicaLabels),
                             t.labels().without(replicaLabels), t.scrapePool(), t.scrapeUrl(), t.globalUrl(), t.lastError(), t.lastScrape(),
                             t.lastScrapeSeconds(), t.health());
-                    active.merge(one.scrapePool() + " " + one.scrapeUrl() + " " + one.globalUrl() + " " + one.labels() + one.discoveredLabels(), one, SideApis::better);
+                    active.merge(
+                            one.scrapePool() + " " + one.scrapeUrl() + " " + one.globalUrl() + " " + one.labels() + one.discoveredLabels(),
+                            one, SideApis::better);
                 }
                 d.dropped().forEach(t -> dropped.add(t.discoveredLabels().without(replicaLabels)));
             }

@@ -1,14 +1,10 @@
 package io.varve.querier.api;
 
 import io.varve.model.Matcher;
-import io.varve.promql.parser.AggregateExpr;
-import io.varve.promql.parser.BinaryExpr;
-import io.varve.promql.parser.Call;
 import io.varve.promql.parser.Expr;
 import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
 import io.varve.promql.parser.Printer;
-import io.varve.promql.parser.VectorSelector;
 import io.varve.runtime.http.Request;
 import java.util.ArrayList;
 import java.util.List;

@@ -50,6 +50,14 @@ public final class Web {
         b.get(null, "/", home);
         b.get(null, "/graph", (q, r) -> page(q, r, graph(q)));
         b.get(null, "/stores", (q, r) -> page(q, r, stores()));
+        for (String name : List.of("alerts", "rules", "targets", "status", "flags")) {
+            String api = switch (name) {
+                case "status" -> "/api/v1/status/runtimeinfo";
+                case "flags" -> "/api/v1/status/flags";
+                default -> "/api/v1/" + name;
+            };
+            b.get(null, "/" + name, (q, r) -> page(q, r, "<p><a href=\"" + escape(links.of(q, api)) + "\">" + name + "</a></p>"));
+        }
     }
 
     private void page(Request request, io.varve.runtime.http.Response response, String body) throws java.io.IOException {
@@ -63,7 +71,8 @@ public final class Web {
     private String graph(Request request) {
         String query = request.parameter("g0.expr");
         return "<form action=\"" + escape(links.of(request, "/api/v1/query")) + "\"><input name=\"query\" size=\"100\" value=\""
-                + escape(query == null ? "up" : query) + "\"> <label><input type=\"checkbox\" name=\"coverage\" value=\"true\"> coverage</label>"
+                + escape(query == null ? "up" : query)
+                + "\"> <label><input type=\"checkbox\" name=\"coverage\" value=\"true\"> coverage</label>"
                 + " <button>Execute</button></form>";
     }
 
@@ -76,7 +85,8 @@ public final class Web {
                 sets.append(escape(l.toString())).append("<br>");
             }
             String error = s.lastError();
-            sb.append("<tr><td>").append(escape(s.address())).append("</td><td>").append(escape(s.component())).append("</td><td>").append(sets)
+            sb.append("<tr><td>").append(escape(s.address())).append("</td><td>").append(escape(s.component())).append("</td><td>")
+                    .append(sets)
                     .append("</td><td>").append(time(s.minTime())).append("</td><td>").append(time(s.maxTime())).append("</td><td>")
                     .append(escape(error == null ? "" : error)).append("</td></tr>");
         }

@@ -58,7 +58,8 @@ public final class ReplicaMerge {
      * @param counter whether values may be held so that a change of replica is no reset
      * @param trace where to write which replica gave what, or null
      */
-    public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, @Nullable Trace trace) {
+    public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out,
+            @Nullable Trace trace) {
         if (replicas.size() == 1) {
             int from = out.size;
             replicas.get(0).read(min, max, out);
@@ -462,7 +463,8 @@ public final class ReplicaMerge {
         }
         double held = level(out, said);
         double lastOwn = level(merged, after);
-        for (int i = after; i < merged.size && level(merged, i) < held && sameKind(merged, i, out, said) && !Samples.isStale(merged, i); i++) {
+        for (int i = after; i < merged.size && level(merged, i) < held && sameKind(merged, i, out, said)
+                && !Samples.isStale(merged, i); i++) {
             if (level(merged, i) < lastOwn) {
                 break; // a reset of its own
             }

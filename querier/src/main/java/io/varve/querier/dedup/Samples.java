@@ -86,7 +86,8 @@ public final class Samples {
         if (h == null || h.hint() == CounterResetHint.GAUGE || h.hint() == CounterResetHint.UNKNOWN) {
             return;
         }
-        b.histogramArray()[i] = new FloatHistogram(CounterResetHint.UNKNOWN, h.schema(), h.zeroThreshold(), h.zeroCount(), h.count(), h.sum(),
+        b.histogramArray()[i] = new FloatHistogram(CounterResetHint.UNKNOWN, h.schema(), h.zeroThreshold(), h.zeroCount(), h.count(),
+                h.sum(),
                 h.positiveSpans(), h.positiveBuckets(), h.negativeSpans(), h.negativeBuckets(), h.customValues());
     }
 }

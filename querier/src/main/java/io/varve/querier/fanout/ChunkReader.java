@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Samples of one replica's chunks, raw and downsampled. Static and without state. */
 final class ChunkReader {
+    private static final long FINE = 300_000;
+    private static final long COARSE = 3_600_000;
+
     private ChunkReader() {
     }
 
@@ -42,7 +45,9 @@ final class ChunkReader {
     /** Whether the function needs two samples in its window, so that data coarser than half the window has no answer. */
     static boolean needsTwo(String function) {
         return switch (function) {
-            case "rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear", "holt_winters", "double_exponential_smoothing" -> true;
+            case "rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear", "holt_winters",
+                    "double_exponential_smoothing" ->
+                true;
             default -> false;
         };
     }
@@ -246,8 +251,15 @@ final class ChunkReader {
 
     /** Milliseconds between a chunk's samples, roughly, without decoding it. */
     static long spacing(StoreChunk c) {
-        Chunk some = c.raw() != null ? c.raw() : c.count() != null ? c.count() : c.counter() != null ? c.counter() : c.sum() != null ? c.sum()
-                : c.min() != null ? c.min() : c.max();
+        Chunk some = c.raw() != null
+                ? c.raw()
+                : c.count() != null
+                        ? c.count()
+                        : c.counter() != null
+                                ? c.counter()
+                                : c.sum() != null
+                                        ? c.sum()
+                                        : c.min() != null ? c.min() : c.max();
         if (some == null) {
             return 0;
         }
@@ -258,8 +270,10 @@ final class ChunkReader {
     /**
      * One replica where some of its data is downsampled: at every time the finest that exists. Counters come without resets over all of it,
      * since resets within a downsampled chunk cannot be seen any more.
+     *
+     * @param window the reader's window where points are to be set so densely that each window sees some, 0 for the points as they are
      */
-    static void readMixed(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, SampleBuffer into) {
+    static void readMixed(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, long window, SampleBuffer into) {
         List<StoreChunk> raw = new ArrayList<>();
         List<StoreChunk> fine = new ArrayList<>();
         List<StoreChunk> coarse = new ArrayList<>();
@@ -272,8 +286,17 @@ final class ChunkReader {
             order.addAll(uncovered(fine, raw));
             List<StoreChunk> finer = new ArrayList<>(order);
             order.addAll(uncovered(coarse, finer));
-            order.sort((a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
-            readAsThanos(order, aggregates, min, max, into);
+            order.sort(
+                    (a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
+            if (window <= 0) {
+                readAsThanos(order, aggregates, min, max, into);
+                return;
+            }
+            SampleBuffer points = new SampleBuffer(256);
+            readAsThanos(order, aggregates, Long.MIN_VALUE, Long.MAX_VALUE, points);
+            int start = into.size;
+            interpolate(points, concat(fine, coarse), window, into);
+            Samples.cut(into, start, min, max);
             return;
         }
         SampleBuffer best = new SampleBuffer(256);
@@ -291,6 +314,7 @@ final class ChunkReader {
                 long last = more.size == 0 ? Long.MIN_VALUE : more.timestamps[more.size - 1];
                 for (int i = 0; i < one.size; i++) {
                     if (one.timestamps[i] > last && !covered(one.timestamps[i], finer)) {
+                        repeat(one, i, level == fine ? FINE : COARSE, window, aggregates, more);
                         Samples.append(one, i, i + 1, more);
                     }
                 }
@@ -302,6 +326,58 @@ final class ChunkReader {
         int from = into.size;
         Samples.append(best, 0, best.size, into);
         Samples.cut(into, from, min, max);
+    }
+
+    /** Distance of points that lets each window of the reader see at least two. */
+    private static long spacing(long resolution, long window) {
+        return window <= 0 || window >= 2 * resolution ? Long.MAX_VALUE : Math.max(1000, window / 3);
+    }
+
+    /** A downsampled point stands for the whole time up to it: says it there, too, as often as the reader's window needs. */
+    private static void repeat(SampleBuffer in, int i, long resolution, long window, Set<Aggregate> aggregates, SampleBuffer out) {
+        long step = spacing(resolution, window);
+        if (step == Long.MAX_VALUE) {
+            return;
+        }
+        long t = in.timestamps[i];
+        long from = t - resolution;
+        if (out.size > 0) {
+            from = Math.max(from, out.timestamps[out.size - 1]);
+        }
+        long k = (t - from - 1) / step;
+        FloatHistogram h = in.histogram(i);
+        boolean sum = aggregates.size() == 1 && aggregates.contains(Aggregate.SUM);
+        if (sum && k > 0) {
+            // A sum is shared out, so that windows that see all of it see it once.
+            if (h == null) {
+                in.values[i] /= k + 1;
+            } else {
+                in.histogramArray()[i] = h.dividedBy(k + 1);
+            }
+        }
+        for (long j = k; j > 0; j--) {
+            Samples.append(in, i, i + 1, out);
+            out.timestamps[out.size - 1] = t - j * step;
+        }
+    }
+
+    /** Points of a counter's sum on the line between those that downsampling left. */
+    private static void interpolate(SampleBuffer in, List<StoreChunk> downsampled, long window, SampleBuffer out) {
+        for (int i = 0; i < in.size; i++) {
+            if (i > 0 && in.histogram(i) == null && in.histogram(i - 1) == null) {
+                long a = in.timestamps[i - 1];
+                long b = in.timestamps[i];
+                long step = spacing(b - a, window);
+                if (step != Long.MAX_VALUE && b - a <= COARSE + FINE && b - a > step && covered(b, downsampled)) {
+                    for (long t = b - (b - a - 1) / step * step; t < b; t += step) {
+                        if (t > a) {
+                            out.add(t, in.values[i - 1] + (in.values[i] - in.values[i - 1]) * (t - a) / (b - a));
+                        }
+                    }
+                }
+            }
+            Samples.append(in, i, i + 1, out);
+        }
     }
 
     private static List<StoreChunk> concat(List<StoreChunk> a, List<StoreChunk> b) {

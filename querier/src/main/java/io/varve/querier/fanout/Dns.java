@@ -42,7 +42,7 @@ public interface Dns {
             try {
                 InitialDirContext context = new InitialDirContext(env);
                 try {
-                    Attribute srv = context.getAttributes("dns:/" + name, new String[] {"SRV"}).get("SRV");
+                    Attribute srv = context.getAttributes("dns:/" + name, new String[]{"SRV"}).get("SRV");
                     List<String> out = new ArrayList<>();
                     if (srv != null) {
                         NamingEnumeration<?> all = srv.getAll();

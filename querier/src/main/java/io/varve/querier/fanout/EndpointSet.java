@@ -3,10 +3,10 @@ package io.varve.querier.fanout;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import io.varve.model.Labels;
 import io.varve.model.LabelRegex;
-import io.varve.model.MemoryBudget;
+import io.varve.model.Labels;
 import io.varve.model.Matcher;
+import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
 import io.varve.store.StoreInfo;
@@ -323,8 +323,10 @@ public final class EndpointSet implements AutoCloseable {
         List<String> out = new ArrayList<>();
         for (String l : config.metricLabels) {
             out.add(switch (l) {
-                case "external_labels" -> info == null ? "" : info.labelSets().stream().map(Labels::toString)
-                        .reduce((a, b) -> a + "," + b).orElse("");
+                case "external_labels" -> info == null
+                        ? ""
+                        : info.labelSets().stream().map(Labels::toString)
+                                .reduce((a, b) -> a + "," + b).orElse("");
                 case "store_type" -> info == null ? "" : info.component();
                 default -> address;
             });

@@ -35,7 +35,8 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
         void run(StoreRef store, Answers<T> answers);
     }
 
-    private <T> void each(QueryContext context, StoreInfo.Service service, boolean partialResponse, String what, Answers<T> out, Call<T> call) {
+    private <T> void each(QueryContext context, StoreInfo.Service service, boolean partialResponse, String what, Answers<T> out,
+            Call<T> call) {
         List<StoreRef> stores = new ArrayList<>();
         for (StoreRef s : fanout.endpoints().stores()) {
             if (s.services().contains(service)) {

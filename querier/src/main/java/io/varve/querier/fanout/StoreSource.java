@@ -124,7 +124,9 @@ public final class StoreSource implements SeriesSource {
         boolean several = replicas && severalReplicas(stores);
         long min = several ? saturated(range.min(), -MARGIN_BEFORE_MILLIS) : range.min();
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
-        long max = several ? Math.max(range.max(), Math.min(saturated(range.max(), MARGIN_AFTER_MILLIS), System.currentTimeMillis())) : range.max();
+        long max = several
+                ? Math.max(range.max(), Math.min(saturated(range.max(), MARGIN_AFTER_MILLIS), System.currentTimeMillis()))
+                : range.max();
         // Thanos' ways need every sample: what they say at an instant depends on all before it.
         Spans spans = own ? Spans.of(hints, several) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
@@ -363,7 +365,8 @@ public final class StoreSource implements SeriesSource {
         private final long min;
         private final long max;
 
-        OneSeries(Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min, long max) {
+        OneSeries(Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min,
+                long max) {
             this.labels = labels;
             this.parts = parts;
             this.hints = hints;
@@ -467,8 +470,10 @@ public final class StoreSource implements SeriesSource {
         }
 
         private void readDownsampled(SampleBuffer into, long from, long to) {
+            // Who names a resolution gets its points as they are; who gets what exists gets an answer from it.
+            long window = options.maxResolutionMillis() == SourceOptions.FINEST ? hints.window() : 0;
             if (parts.size() == 1) {
-                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, from, to, into);
+                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, from, to, window, into);
                 return;
             }
             if (aggregates.contains(Aggregate.COUNTER)) {
@@ -476,7 +481,7 @@ public final class StoreSource implements SeriesSource {
                 List<SampleBuffer> buffers = new ArrayList<>(parts.size());
                 for (SeriesMerge.Part p : parts) {
                     SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
-                    ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, from, to, b);
+                    ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, from, to, window, b);
                     buffers.add(b);
                 }
                 Penalty.merge(buffers, true, into);
@@ -485,7 +490,7 @@ public final class StoreSource implements SeriesSource {
             List<Replica> replicas = new ArrayList<>(parts.size());
             for (SeriesMerge.Part p : parts) {
                 SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
-                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, min, max, b);
+                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, min, max, window, b);
                 replicas.add(new ArrayReplica(p.replica(), b));
             }
             int start = into.size;

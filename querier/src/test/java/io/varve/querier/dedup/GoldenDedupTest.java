@@ -54,8 +54,9 @@ class GoldenDedupTest {
                     checked[0]++;
                     String difference = difference(runs(want.get("out")), got);
                     if (!difference.isEmpty()) {
-                        wrong.add("case " + c.get("case") + " " + c.get("fault") + " " + c.get("kind") + " replicas " + replicas.size() + " "
-                                + result.get("algorithm") + "/" + result.get("func") + ": " + difference);
+                        wrong.add(
+                                "case " + c.get("case") + " " + c.get("fault") + " " + c.get("kind") + " replicas " + replicas.size() + " "
+                                        + result.get("algorithm") + "/" + result.get("func") + ": " + difference);
                     }
                 }
             });
@@ -122,7 +123,8 @@ class GoldenDedupTest {
                     doubles(h.path("nb")), custom);
         }
         return new Histogram(hint, h.path("schema").asInt(), h.path("zt").asDouble(), h.path("zc").asLong(), h.path("count").asLong(),
-                number(h.path("sum")), spans(h.path("ps")), longs(h.path("pd")), spans(h.path("ns")), longs(h.path("nd")), custom).toFloat();
+                number(h.path("sum")), spans(h.path("ps")), longs(h.path("pd")), spans(h.path("ns")), longs(h.path("nd")), custom)
+                .toFloat();
     }
 
     private static List<Span> spans(JsonNode n) {

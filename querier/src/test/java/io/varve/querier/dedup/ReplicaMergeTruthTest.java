@@ -25,7 +25,7 @@ class ReplicaMergeTruthTest {
     /** What was true: a counter of constant rate that starts again at each restart; everything else is made of it. */
     private record Truth(double rate, double[] restarts) {
         static Truth random(RandomGenerator rng) {
-            double[] restarts = new double[new int[] {0, 0, 1, 2, 3}[rng.nextInt(5)]];
+            double[] restarts = new double[new int[]{0, 0, 1, 2, 3}[rng.nextInt(5)]];
             for (int i = 0; i < restarts.length; i++) {
                 restarts[i] = rng.nextDouble() * SPAN / 1000;
             }
@@ -52,7 +52,7 @@ class ReplicaMergeTruthTest {
             case HISTOGRAM -> {
                 double half = Math.floor(n / 2);
                 b.add(t, new FloatHistogram(CounterResetHint.NOT_RESET, 0, 0, 0, n, n, List.of(new Span(0, 2)),
-                        new double[] {half, n - half}, List.of(), FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS));
+                        new double[]{half, n - half}, List.of(), FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS));
             }
         }
     }
@@ -64,7 +64,7 @@ class ReplicaMergeTruthTest {
         double[][] down = new double[3 + rng.nextInt(6)][];
         for (int i = 0; i < down.length; i++) {
             double a = rng.nextDouble() * SPAN / 1000;
-            down[i] = new double[] {a, a + new double[] {20, 45, 90, 300, 900}[rng.nextInt(5)]};
+            down[i] = new double[]{a, a + new double[]{20, 45, 90, 300, 900}[rng.nextInt(5)]};
         }
         for (int k = 0;; k++) {
             double t = offset + k * 15 + rng.nextGaussian() * 0.05;

@@ -128,7 +128,8 @@ class FanoutSimulationTest {
                 DedupFunction f = DedupFunction.values()[rng.nextInt(3)];
                 List<String> broken = new ArrayList<>();
                 stores.forEach((address, s) -> {
-                    MemoryStore.Fault fault = rng.nextInt(3) > 0 ? MemoryStore.Fault.NONE
+                    MemoryStore.Fault fault = rng.nextInt(3) > 0
+                            ? MemoryStore.Fault.NONE
                             : MemoryStore.Fault.values()[1 + rng.nextInt(MemoryStore.Fault.values().length - 1)];
                     s.fault(fault);
                     if (fault != MemoryStore.Fault.NONE) {
@@ -159,7 +160,8 @@ class FanoutSimulationTest {
                     }
                     for (String b : broken) {
                         boolean has = !truth.isEmpty() && stores.get(b).calls() >= 0;
-                        boolean seen = c.coverage().parts().stream().anyMatch(p -> p.store().equals(b) && p.outcome() != Coverage.Outcome.ANSWERED);
+                        boolean seen = c.coverage().parts().stream()
+                                .anyMatch(p -> p.store().equals(b) && p.outcome() != Coverage.Outcome.ANSWERED);
                         // A store whose order is broken may by chance send fewer than two series.
                         assertThat(seen || !has || got.equals(expected(truth))).as("fault of %s is not in the coverage report", b).isTrue();
                     }
@@ -178,7 +180,8 @@ class FanoutSimulationTest {
             }
         }
         try (World w = world(Map.of("receive:1", s), 0); QueryContext c = QueryContext.unlimited()) {
-            Map<Labels, List<Double>> got = read(w, c, options(true, DedupFunction.VARVE), T0, T0 + 86_400_000, Matcher.equal("__name__", "m"));
+            Map<Labels, List<Double>> got = read(w, c, options(true, DedupFunction.VARVE), T0, T0 + 86_400_000,
+                    Matcher.equal("__name__", "m"));
             assertThat(got).hasSize(50);
             // One replica leads alone where it has no gap: its samples and no others, but for what comes after its end.
             assertThat(got.get(Labels.of("__name__", "m", "i", "7", "receive", "0")).subList(0, 400))
@@ -188,10 +191,13 @@ class FanoutSimulationTest {
 
     @Test
     void storesThatCannotMatchAreNotAsked() throws Exception {
-        MemoryStore a = new MemoryStore(Labels.of("cluster", "a", "replica", "0"), true).add(Labels.of("__name__", "m"), samples(T0, 10, 0));
-        MemoryStore b = new MemoryStore(Labels.of("cluster", "b", "replica", "0"), true).add(Labels.of("__name__", "m"), samples(T0, 10, 0));
+        MemoryStore a = new MemoryStore(Labels.of("cluster", "a", "replica", "0"), true).add(Labels.of("__name__", "m"),
+                samples(T0, 10, 0));
+        MemoryStore b = new MemoryStore(Labels.of("cluster", "b", "replica", "0"), true).add(Labels.of("__name__", "m"),
+                samples(T0, 10, 0));
         try (World w = world(Map.of("a:1", a, "b:1", b), 0); QueryContext c = QueryContext.unlimited()) {
-            Map<Labels, List<Double>> got = read(w, c, options(true, DedupFunction.VARVE), T0, T0 + 1_000_000, Matcher.equal("__name__", "m"),
+            Map<Labels, List<Double>> got = read(w, c, options(true, DedupFunction.VARVE), T0, T0 + 1_000_000,
+                    Matcher.equal("__name__", "m"),
                     Matcher.equal("cluster", "a"));
             assertThat(got).hasSize(1);
             assertThat(a.calls()).isEqualTo(1);

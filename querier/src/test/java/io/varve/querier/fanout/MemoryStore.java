@@ -138,7 +138,8 @@ public final class MemoryStore implements Store {
     public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
         failIfBroken();
         Set<String> out = new TreeSet<>();
-        series.keySet().stream().filter(l -> matches(l, request.matchers()) && l.has(request.label())).forEach(l -> out.add(l.get(request.label())));
+        series.keySet().stream().filter(l -> matches(l, request.matchers()) && l.has(request.label()))
+                .forEach(l -> out.add(l.get(request.label())));
         return new StringsResponse(List.copyOf(out), List.of(), List.of());
     }
 

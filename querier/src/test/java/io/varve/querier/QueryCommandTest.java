@@ -1,0 +1,216 @@
+package io.varve.querier;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.Labels;
+import io.varve.model.MemoryBudget;
+import io.varve.model.SampleBuffer;
+import io.varve.querier.fanout.MemoryStore;
+import io.varve.runtime.ProcessRunner;
+import io.varve.runtime.flags.FlagException;
+import io.varve.runtime.flags.GrpcFlags;
+import io.varve.runtime.grpc.GrpcServer;
+import io.varve.store.GrpcInfoService;
+import io.varve.store.GrpcStoreService;
+import io.varve.store.HintsPolicy;
+import io.varve.testkit.Shared;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+
+/** A whole querier over two replicas behind gRPC, asked as its clients ask. */
+class QueryCommandTest {
+    private static final long T0 = 1_700_000_000_000L;
+    private static final List<GrpcServer> SERVERS = new ArrayList<>();
+    private static ProcessRunner.Running querier;
+    private static HttpClient http;
+
+    @BeforeAll
+    static void start() throws Exception {
+        List<String> args = new ArrayList<>(
+                List.of("--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", "--query.replica-label=replica"));
+        for (String replica : List.of("a", "b")) {
+            MemoryStore store = new MemoryStore(Labels.of("cluster", "c", "replica", replica), true);
+            for (int s = 0; s < 3; s++) {
+                SampleBuffer b = new SampleBuffer(240);
+                for (int i = 0; i < 240; i++) {
+                    boolean down = replica.equals("a") && i >= 100 && i < 120;
+                    if (!down) {
+                        b.add(T0 + i * 15_000L + (replica.equals("a") ? 0 : 5000), i * 15.0);
+                    }
+                }
+                store.add(Labels.of("__name__", "jobs_total", "job", "j" + s), b);
+            }
+            GrpcFlags flags = new GrpcFlags();
+            new CommandLine(CommandLine.Model.CommandSpec.forAnnotatedObject(flags)).parseArgs("--grpc-address=127.0.0.1:0");
+            GrpcServer server = GrpcServer.builder().service(new GrpcInfoService(store::info, () -> true))
+                    .service(new GrpcStoreService(store, HintsPolicy.STRICT, () -> MemoryBudget.UNLIMITED))
+                    .start(flags, new PrometheusRegistry());
+            SERVERS.add(server);
+            args.add("--endpoint=" + server.address());
+        }
+        querier = ProcessRunner.launch(new QueryCommand(), args.toArray(String[]::new));
+        http = HttpClient.newHttpClient();
+    }
+
+    @AfterAll
+    static void stop() {
+        querier.close();
+        SERVERS.forEach(GrpcServer::close);
+        http.close();
+    }
+
+    private static String form(String... pairs) {
+        StringBuilder sb = new StringBuilder();
+        for (int i = 0; i < pairs.length; i += 2) {
+            sb.append(i > 0 ? "&" : "").append(URLEncoder.encode(pairs[i], StandardCharsets.UTF_8)).append('=')
+                    .append(URLEncoder.encode(pairs[i + 1], StandardCharsets.UTF_8));
+        }
+        return sb.toString();
+    }
+
+    private static HttpResponse<String> get(String path, String... params) throws IOException, InterruptedException {
+        return http.send(
+                HttpRequest.newBuilder(URI.create("http://" + querier.context().httpAddress() + path + "?" + form(params))).build(),
+                HttpResponse.BodyHandlers.ofString());
+    }
+
+    private static HttpResponse<String> post(String path, String... params) throws IOException, InterruptedException {
+        return http.send(HttpRequest.newBuilder(URI.create("http://" + querier.context().httpAddress() + path))
+                .header("Content-Type", "application/x-www-form-urlencoded").POST(HttpRequest.BodyPublishers.ofString(form(params)))
+                .build(),
+                HttpResponse.BodyHandlers.ofString());
+    }
+
+    private static JsonNode data(HttpResponse<String> r) {
+        assertThat(r.statusCode()).as(r.body()).isEqualTo(200);
+        return Shared.parse(r.body()).get("data");
+    }
+
+    @Test
+    void replicasAreOneAndTheirGapsAreFilled() throws Exception {
+        String end = Long.toString((T0 + 240 * 15_000L) / 1000);
+        JsonNode one = data(
+                post("/api/v1/query_range", "query", "rate(jobs_total[1m])", "start", Long.toString((T0 + 120_000) / 1000), "end", end,
+                        "step", "15"))
+                .get("result");
+        assertThat(one).hasSize(3);
+        for (JsonNode series : one) {
+            assertThat(series.get("metric").has("replica")).isFalse();
+            assertThat(series.get("values").size()).isGreaterThan(220);
+            series.get("values").forEach(v -> assertThat(Double.parseDouble(v.get(1).asText())).isBetween(0.7, 1.3));
+        }
+        JsonNode both = data(post("/api/v1/query", "query", "jobs_total", "time", end, "dedup", "false")).get("result");
+        assertThat(both).hasSize(6);
+    }
+
+    @Test
+    void everyAnswerSaysWhatWentIntoIt() throws Exception {
+        HttpResponse<String> r = get("/api/v1/query", "query", "jobs_total", "time", Long.toString(T0 / 1000 + 600), "coverage", "true");
+        assertThat(r.headers().firstValue("X-Varve-Coverage").orElse("")).startsWith("complete=true; stores=2; answered=2");
+        JsonNode coverage = Shared.parse(r.body()).get("coverage");
+        assertThat(coverage.get("complete").asBoolean()).isTrue();
+        assertThat(coverage.get("stores")).hasSize(2);
+        JsonNode spans = data(get("/api/v1/query", "query", "jobs_total[1h]", "time", Long.toString(T0 / 1000 + 3600), "debug", "true"))
+                .get("replicas");
+        assertThat(spans.get(0).get("spans").get(1).get("replica").asText()).isEqualTo("b");
+        assertThat(spans.get(0).get("spans").get(1).get("why").asText()).contains("gap");
+    }
+
+    @Test
+    void grafanaFindsWhatItAsksFor() throws Exception {
+        assertThat(data(post("/api/v1/query", "query", "1+1", "time", "4")).get("result").get(1).asText()).isEqualTo("2");
+        JsonNode build = data(get("/api/v1/status/buildinfo"));
+        assertThat(build.has("features")).isFalse();
+        for (String member : List.of("version", "revision", "branch", "buildUser", "buildDate", "goVersion")) {
+            assertThat(build.get(member).isTextual()).isTrue();
+        }
+        assertThat(get("/api/v1/query_exemplars", "query", "test", "start", "1700000000000", "end", "1700000100000").statusCode())
+                .isEqualTo(200);
+        assertThat(data(get("/api/v1/labels", "limit", "40000"))).hasSize(4);
+        assertThat(data(post("/api/v1/labels", "match[]", "jobs_total", "limit", "0"))).hasSize(4);
+        assertThat(data(get("/api/v1/label/job/values"))).hasSize(3);
+        assertThat(data(get("/api/v1/label/U__job/values"))).hasSize(3);
+        assertThat(post("/api/v1/label/job/values").statusCode()).isEqualTo(405);
+        assertThat(data(get("/api/v1/rules", "exclude_alerts", "true", "group_limit", "10")).get("groups")).isEmpty();
+        assertThat(data(get("/api/v1/alerts")).get("alerts").isNull()).isTrue();
+        assertThat(data(get("/api/v1/metadata", "limit", "10", "limit_per_metric", "1"))).isEmpty();
+        // Parameters in the URL of a form: both count.
+        HttpResponse<String> mixed = http.send(HttpRequest
+                .newBuilder(URI
+                        .create("http://" + querier.context().httpAddress() + "/api/v1/query?dedup=false&partial_response=true&stats=all"))
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .POST(HttpRequest.BodyPublishers.ofString(form("query", "jobs_total", "time", Long.toString(T0 / 1000 + 600)))).build(),
+                HttpResponse.BodyHandlers.ofString());
+        assertThat(data(mixed).get("result")).hasSize(6);
+        assertThat(data(mixed).get("stats").get("samples").get("peakSamples").asLong()).isPositive();
+    }
+
+    @Test
+    void otherClientsFindWhatTheyAskFor() throws Exception {
+        // prometheus-adapter: a float start, an empty timeout.
+        assertThat(data(get("/api/v1/series", "match[]", "jobs_total", "start", T0 / 1000 + ".5"))).hasSize(3);
+        assertThat(data(get("/api/v1/query", "query", "jobs_total", "time", Long.toString(T0 / 1000 + 60), "timeout", "")).get("result"))
+                .hasSize(3);
+        // KEDA: RFC 3339.
+        assertThat(data(get("/api/v1/query", "query", "sum(jobs_total)", "time", "2023-11-14T22:20:00Z")).get("result")).hasSize(1);
+        // Perses.
+        assertThat(data(post("/api/v1/parse_query", "query", "up")).get("type").asText()).isEqualTo("vectorSelector");
+        assertThat(get("/-/healthy").body()).isEqualTo("OK");
+        assertThat(get("/api/v1/nope").statusCode()).isEqualTo(404);
+    }
+
+    @Test
+    void badRequestsAreAnsweredWithPrometheusWords() throws Exception {
+        HttpResponse<String> r = get("/api/v1/query", "query", "sum(");
+        assertThat(r.statusCode()).isEqualTo(400);
+        assertThat(r.headers().firstValue("Cache-Control")).contains("no-store");
+        assertThat(Shared.parse(r.body()).get("error").asText()).isEqualTo("1:5: parse error: unclosed left parenthesis");
+        assertThat(get("/api/v1/query_range", "query", "up", "start", "10", "end", "5", "step", "1").body())
+                .contains("end timestamp must not be before start time");
+        assertThat(get("/api/v1/series").statusCode()).isEqualTo(400);
+        assertThat(get("/api/v1/query", "query", "up", "dedup", "maybe").body()).contains("strconv.ParseBool: parsing \\\"maybe\\\"");
+    }
+
+    @Test
+    void whatThisBuildCannotDoIsRefusedByName() {
+        for (String flag : List.of("--grpc-client-tls-secure", "--endpoint.sd-config=x", "--store.sd-files=x", "--query.mode=distributed",
+                "--query.enable-x-functions", "--request.logging-config=x", "--query.partition-label=x", "--endpoint-strict=dns+x:1")) {
+            assertThatThrownBy(
+                    () -> ProcessRunner.launch(new QueryCommand(), "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", flag))
+                    .isInstanceOf(FlagException.class).hasMessageContaining(flag.substring(2).split("=")[0]);
+        }
+    }
+
+    @Test
+    void everyFlagOfThanosQueryIsKnown() {
+        Optional<java.nio.file.Path> golden = Shared.golden("thanos/flags/query.json");
+        if (golden.isEmpty()) {
+            return;
+        }
+        TreeSet<String> missing = new TreeSet<>();
+        CommandLine line = io.varve.runtime.flags.FlagParser.of("varve query", new QueryCommand());
+        for (JsonNode f : Shared.json(golden.get()).get("flags")) {
+            String name = "--" + f.get("name").asText();
+            if (line.getCommandSpec().findOption(name) == null) {
+                missing.add(name);
+            }
+        }
+        assertThat(missing).isEmpty();
+    }
+}
