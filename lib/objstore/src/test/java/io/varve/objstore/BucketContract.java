@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 /** What every bucket does. Each test begins with an empty one. */
 abstract class BucketContract {
-    Bucket bucket;
+    Bucket bucket = new MemoryBucket("none");
 
     /** A bucket without objects. */
     abstract Bucket empty() throws Exception;
@@ -33,9 +33,7 @@ abstract class BucketContract {
 
     @AfterEach
     void close() {
-        if (bucket != null) {
-            bucket.close();
-        }
+        bucket.close();
     }
 
     void put(String key, String content) {

@@ -11,29 +11,39 @@ import io.varve.testkit.TempTree;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** The contract against a real S3 server, each test below a prefix of its own. */
 class S3BucketTest extends BucketContract {
-    private static TempTree directory;
-    private static S3TestServer server;
+    private static TempTree directory = TempTree.create();
+    private static @Nullable S3TestServer started;
     private static int tests;
 
     @BeforeAll
     static void start() {
         directory = TempTree.create();
-        server = S3TestServer.start(directory.root(), "contract").orElse(null);
-        assumeTrue(server != null);
+        started = S3TestServer.start(directory.root(), "contract").orElse(null);
+        assumeTrue(started != null);
     }
 
     @AfterAll
     static void stop() {
+        S3TestServer server = started;
         if (server != null) {
             server.close();
         }
         directory.close();
+    }
+
+    static S3TestServer server() {
+        S3TestServer server = started;
+        if (server == null) {
+            throw new IllegalStateException("no S3 server");
+        }
+        return server;
     }
 
     @Override
@@ -47,14 +57,14 @@ class S3BucketTest extends BucketContract {
     }
 
     String yaml() {
-        return server.yaml("part_size: 5242880");
+        return server().yaml("part_size: 5242880");
     }
 
     /** The first listing version, multi-part off, and hedged reads are other ways to the same answers. */
     static class OtherOptions extends S3BucketTest {
         @Override
         String yaml() {
-            return server.yaml("list_objects_version: v1", "disable_multipart: true", "send_content_md5: false", "put_user_metadata:",
+            return server().yaml("list_objects_version: v1", "disable_multipart: true", "send_content_md5: false", "put_user_metadata:",
                     "  X-Amz-Meta-Team: a",
                     "  owner: b", "  Content-Type: application/x-varve", "max_retries: 2")
                     + "hedging_config:\n  enabled: true\n  up_to: 2\n  quantile: 0.5\n";
@@ -63,7 +73,7 @@ class S3BucketTest extends BucketContract {
 
     @Test
     void aWrongSecretIsSaid() {
-        String wrong = server.yaml("max_retries: 1").replace(S3TestServer.SECRET_KEY, "guess");
+        String wrong = server().yaml("max_retries: 1").replace(S3TestServer.SECRET_KEY, "guess");
         try (Bucket b = BucketFactory.open(wrong, Map.of())) {
             assertThatThrownBy(() -> b.upload("x", ObjectBody.of("x".getBytes(UTF_8)))).isInstanceOf(UnavailableException.class)
                     .hasMessageContaining("upload x").hasMessageContaining("access denied");
@@ -72,14 +82,14 @@ class S3BucketTest extends BucketContract {
 
     @Test
     void aMissingBucketIsNotAMissingObject() {
-        try (Bucket b = BucketFactory.open(server.yaml().replace("bucket: contract", "bucket: nothing-here"), Map.of())) {
+        try (Bucket b = BucketFactory.open(server().yaml().replace("bucket: contract", "bucket: nothing-here"), Map.of())) {
             assertThatThrownBy(() -> b.open("x")).isInstanceOf(UnavailableException.class).hasMessageContaining("NoSuchBucket");
         }
     }
 
     @Test
     void aServerThatIsGoneIsUnavailable() {
-        String gone = server.yaml("max_retries: 1").replace(server.endpoint(), "127.0.0.1:1");
+        String gone = server().yaml("max_retries: 1").replace(server().endpoint(), "127.0.0.1:1");
         try (Bucket b = BucketFactory.open(gone, Map.of())) {
             assertThatThrownBy(() -> b.find("x")).isInstanceOf(UnavailableException.class).hasMessageContaining("find x");
         }
@@ -92,7 +102,7 @@ class S3BucketTest extends BucketContract {
                 "[default]\naws_access_key_id = " + S3TestServer.ACCESS_KEY + "\naws_secret_access_key = " + S3TestServer.SECRET_KEY
                         + "\n");
         System.setProperty("aws.sharedCredentialsFile", file.toString());
-        try (Bucket b = BucketFactory.open(server.yaml().replaceAll("  (access|secret)_key: .*\n", "") + "prefix: env\n", Map.of())) {
+        try (Bucket b = BucketFactory.open(server().yaml().replaceAll("  (access|secret)_key: .*\n", "") + "prefix: env\n", Map.of())) {
             b.upload("x", ObjectBody.of("x".getBytes(UTF_8)));
             assertThat(b.find("x")).isPresent();
         } finally {
