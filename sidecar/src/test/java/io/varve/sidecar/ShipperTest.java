@@ -44,7 +44,8 @@ class ShipperTest {
 
     private Ulid block(long minTime, long maxTime, int level, long samples) throws IOException {
         Ulid id = Ulid.of(minTime + level, random);
-        Path dir = Files.createDirectories(tsdb.resolve(id.toString()).resolve("chunks")).getParent();
+        Path dir = tsdb.resolve(id.toString());
+        Files.createDirectories(dir.resolve("chunks"));
         Files.writeString(dir.resolve("chunks/000001"), "chunks of " + id);
         Files.writeString(dir.resolve("index"), "index of " + id);
         Files.writeString(dir.resolve("tombstones"), "none");

@@ -38,6 +38,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -181,8 +182,7 @@ class SidecarProcessTest {
                 StoreInfo info = client.info(context);
                 assertThat(info.component()).isEqualTo("sidecar");
                 assertThat(info.labelSets()).containsExactly(Labels.of("cluster", "x", "replica", "a"));
-                assertThat(info.store()).isNotNull();
-                assertThat(info.store().minTime()).isEqualTo(1_500_000_000L);
+                assertThat(Objects.requireNonNull(info.store()).minTime()).isEqualTo(1_500_000_000L);
                 assertThat(info.services()).contains(StoreInfo.Service.RULES, StoreInfo.Service.STATUS);
 
                 List<StoreSeries> all = series(client,
@@ -192,8 +192,7 @@ class SidecarProcessTest {
                         Labels.of("__name__", "up", "aaa", "1", "cluster", "x"), Labels.of("__name__", "up", "cluster", "x", "job", "b"),
                         Labels.of("__name__", "up", "cluster", "x", "zone", "z")).isSortedAccordingTo(Comparator.naturalOrder());
                 // Chunks with start timestamps have no number on the wire: they come as plain ones, with the samples of the clamped range.
-                Chunk chunk = all.getFirst().chunks().getFirst().raw();
-                assertThat(chunk).isNotNull();
+                Chunk chunk = Objects.requireNonNull(all.getFirst().chunks().getFirst().raw());
                 assertThat(chunk.encoding()).isEqualTo(io.varve.chunk.Encoding.XOR);
                 assertThat(chunk.minTime()).isEqualTo(1_500_000_000L);
 

@@ -32,6 +32,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -365,10 +366,10 @@ class GrpcStoreTest {
         final CountDownLatch cancelled = new CountDownLatch(1);
         volatile boolean ready = true;
         volatile boolean endless;
-        volatile RuntimeException failure;
-        volatile CountDownLatch block;
-        volatile SeriesRequest lastRequest;
-        volatile String lastTenant;
+        volatile @Nullable RuntimeException failure;
+        volatile @Nullable CountDownLatch block;
+        volatile @Nullable SeriesRequest lastRequest;
+        volatile @Nullable String lastTenant;
 
         FakeStore() {
             Random random = new Random(11);
@@ -394,8 +395,9 @@ class GrpcStoreTest {
             lastRequest = request;
             lastTenant = context.tenant();
             context.onCancel(cancelled::countDown);
-            if (failure != null) {
-                throw failure;
+            RuntimeException fails = failure;
+            if (fails != null) {
+                throw fails;
             }
             for (StoreSeries s : series) {
                 sink.series(s);
@@ -405,11 +407,12 @@ class GrpcStoreTest {
                 sink.series(new StoreSeries(Labels.of("a", "b"), List.of(StoreChunk.raw(Chunk.of(1, 2, Encoding.XOR, data)))));
                 sent.incrementAndGet();
             }
-            if (block != null) {
+            CountDownLatch blocks = block;
+            if (blocks != null) {
                 try {
                     AtomicReference<Thread> me = new AtomicReference<>(Thread.currentThread());
                     context.onCancel(() -> me.get().interrupt());
-                    block.await();
+                    blocks.await();
                 } catch (InterruptedException e) {
                     context.check();
                 }
