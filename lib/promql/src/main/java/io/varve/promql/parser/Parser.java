@@ -510,7 +510,8 @@ public final class Parser {
             // The scanner lets underscores stand between digits only.
             return GoFloat.parse(text.startsWith("0x") || text.startsWith("0X") ? text : text.replace("_", ""));
         } catch (NumberFormatException e) {
-            throw error(at, "error parsing number: " + String.valueOf(e.getMessage()).replace(GoQuote.quote(text.replace("_", "")), GoQuote.quote(text)));
+            throw error(at, "error parsing number: "
+                    + String.valueOf(e.getMessage()).replace(GoQuote.quote(text.replace("_", "")), GoQuote.quote(text)));
         }
     }
 
