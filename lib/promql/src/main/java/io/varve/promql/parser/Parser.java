@@ -300,7 +300,7 @@ public final class Parser {
             throw unexpected();
         }
         Position at = take();
-        if (name.isEmpty() || hasBrokenUtf8(name) || k == TokenKind.METRIC_IDENTIFIER) {
+        if (name.isEmpty() || hasBrokenUtf8(name)) {
             throw error(at, "invalid label name for grouping: " + GoQuote.quote(name));
         }
         return name;

@@ -93,8 +93,8 @@ enum TokenKind {
 
     /** Whether it is a word and thus may name a label in a grouping; words that are numbers may not. */
     boolean canBeLabelName() {
-        return canBeMetricName() && this != METRIC_IDENTIFIER || switch (this) {
-            case ATAN2, ON, IGNORING, GROUP_LEFT, GROUP_RIGHT, BOOL, METRIC_IDENTIFIER -> true;
+        return canBeMetricName() || switch (this) {
+            case ATAN2, ON, IGNORING, GROUP_LEFT, GROUP_RIGHT, BOOL -> true;
             default -> false;
         };
     }
