@@ -20,13 +20,16 @@ import org.jspecify.annotations.Nullable;
 /** {@code sum avg count min max group stddev stdvar}: holds one accumulator per group, never the series. */
 final class Aggregation extends Operator {
     private final AggregateOp op;
+    private final boolean sharded;
     private final Grouping grouping;
     private final Position position;
     private @Nullable Iterator<Group> output;
 
-    Aggregation(QueryRun run, Grid grid, String detail, Operator input, AggregateOp op, Grouping grouping, Position position) {
+    Aggregation(QueryRun run, Grid grid, String detail, Operator input, AggregateOp op, Grouping grouping, boolean sharded,
+            Position position) {
         super(run, grid, "Aggregate", op.text() + (detail.isEmpty() ? "" : " " + detail), List.of(input));
         this.op = op;
+        this.sharded = sharded;
         this.grouping = grouping;
         this.position = position;
     }
@@ -49,7 +52,44 @@ final class Aggregation extends Operator {
         return null;
     }
 
+    /** Groups of a part of the series. */
+    private final class Part implements Leaf.Fold {
+        final Map<Labels, Group> groups = new LinkedHashMap<>();
+
+        @Override
+        public void add(Row row, Notes notes) {
+            Labels key = grouping.key(row.labels);
+            Group g = groups.get(key);
+            if (g == null) {
+                g = new Group(key);
+                groups.put(key, g);
+            }
+            g.dropName |= row.dropName;
+            g.add(row, notes);
+        }
+    }
+
+    private Map<Labels, Group> consumeParts(Leaf leaf) {
+        leaf.foldInto(Part::new);
+        Map<Labels, Group> groups = new LinkedHashMap<>();
+        for (Leaf.Fold f = leaf.nextFold(); f != null; f = leaf.nextFold()) {
+            for (Group part : ((Part) f).groups.values()) {
+                Group g = groups.get(part.labels);
+                if (g == null) {
+                    groups.put(part.labels, part);
+                } else {
+                    g.merge(part);
+                    memory.release(part.bytes);
+                }
+            }
+        }
+        return groups;
+    }
+
     private Map<Labels, Group> consume() {
+        if (sharded && inputs.getFirst() instanceof Leaf leaf) {
+            return consumeParts(leaf);
+        }
         Map<Labels, Group> groups = new LinkedHashMap<>();
         while (true) {
             Row row = inputs.getFirst().next();
@@ -63,7 +103,7 @@ final class Aggregation extends Operator {
                 groups.put(key, g);
             }
             g.dropName |= row.dropName;
-            g.add(row);
+            g.add(row, run.notes);
         }
     }
 
@@ -76,10 +116,15 @@ final class Aggregation extends Operator {
         boolean notReset;
         boolean incompatible;
         boolean running;
+        boolean reconciled;
+        /** The name of the first series, for notes. */
+        String metric = "";
     }
 
     private final class Group {
         final Labels labels;
+        /** Memory reserved for it. */
+        long bytes;
         boolean dropName;
         /** Sum, minimum, maximum, count or squared deviation by step; absent where no float was seen. */
         final double[] value;
@@ -95,7 +140,8 @@ final class Aggregation extends Operator {
             int steps = grid.count();
             boolean counts = op == AggregateOp.AVG || op == AggregateOp.STDDEV || op == AggregateOp.STDVAR;
             boolean seconds = op == AggregateOp.SUM || counts;
-            memory.reserve(8L * steps * (1 + (seconds ? 1 : 0) + (counts ? 1 : 0)) + 200);
+            bytes = 8L * steps * (1 + (seconds ? 1 : 0) + (counts ? 1 : 0)) + 200;
+            memory.reserve(bytes);
             this.labels = labels;
             value = new double[steps];
             Arrays.fill(value, Row.ABSENT);
@@ -103,7 +149,7 @@ final class Aggregation extends Operator {
             count = counts ? new double[steps] : FloatHistogram.NO_BUCKETS;
         }
 
-        void add(Row row) {
+        void add(Row row, Notes notes) {
             double[] v = row.values;
             switch (op) {
                 case SUM -> sum(v);
@@ -148,7 +194,7 @@ final class Aggregation extends Operator {
                 case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> throw new IllegalStateException(op.text());
             }
             if (row.histograms != null && op != AggregateOp.COUNT && op != AggregateOp.GROUP) {
-                histograms(row);
+                histograms(row, notes);
             }
         }
 
@@ -232,25 +278,26 @@ final class Aggregation extends Operator {
             }
         }
 
-        private void histograms(Row row) {
+        private void histograms(Row row, Notes notes) {
             for (int i = 0; i < row.values.length; i++) {
                 FloatHistogram h = row.histogram(i);
                 if (h == null) {
                     continue;
                 }
                 if (op != AggregateOp.SUM && op != AggregateOp.AVG) {
-                    run.notes.info(position, "ignored histogram in " + op.text() + " aggregation");
+                    notes.info(position, "ignored histogram in " + op.text() + " aggregation");
                     continue;
                 }
-                add(i, h, row.labels);
+                add(i, h, row.labels, notes);
             }
         }
 
-        private void add(int step, FloatHistogram h, Labels from) {
+        private void add(int step, FloatHistogram h, Labels from, Notes notes) {
             @Nullable
             Histograms[] all = histograms;
             if (all == null) {
                 memory.reserve(4L * grid.count());
+                bytes += 4L * grid.count();
                 all = new Histograms[grid.count()];
                 histograms = all;
             }
@@ -258,22 +305,24 @@ final class Aggregation extends Operator {
             if (a == null) {
                 a = new Histograms();
                 a.sum.set(h);
+                a.metric = from.metricName();
                 all[step] = a;
             } else if (a.incompatible) {
                 return;
             } else if (!combine(a, h)) {
                 a.incompatible = true;
-                run.notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
+                notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
                         + GoQuote.quote(from.metricName()));
                 return;
             }
             a.count++;
             a.reset |= h.hint() == CounterResetHint.RESET;
             a.notReset |= h.hint() == CounterResetHint.NOT_RESET;
-            long bytes = a.sum.bytes();
-            if (bytes > a.reserved) {
-                memory.reserve(bytes - a.reserved);
-                a.reserved = bytes;
+            long size = a.sum.bytes();
+            if (size > a.reserved) {
+                memory.reserve(size - a.reserved);
+                this.bytes += size - a.reserved;
+                a.reserved = size;
             }
         }
 
@@ -299,6 +348,78 @@ final class Aggregation extends Operator {
                 return a.sum.add(h.dividedBy(n));
             }
             return a.sum.add(h);
+        }
+
+        /** Takes over what a later part of the series came to; for operations that go in shards. */
+        void merge(Group later) {
+            dropName |= later.dropName;
+            for (int i = 0; i < value.length; i++) {
+                double x = later.value[i];
+                if (Row.isAbsent(x)) {
+                    continue;
+                }
+                double a = value[i];
+                if (Row.isAbsent(a)) {
+                    value[i] = x;
+                    if (op == AggregateOp.SUM) {
+                        second[i] = later.second[i];
+                    }
+                    continue;
+                }
+                switch (op) {
+                    case SUM -> {
+                        double t = a + x;
+                        second[i] = Double.isInfinite(t) ? 0
+                                : second[i] + later.second[i] + (Math.abs(a) >= Math.abs(x) ? a - t + x : x - t + a);
+                        value[i] = t;
+                    }
+                    case COUNT -> value[i] = a + x;
+                    case MIN -> value[i] = a > x || Double.isNaN(a) ? x : a;
+                    case MAX -> value[i] = a < x || Double.isNaN(a) ? x : a;
+                    default -> {
+                    }
+                }
+            }
+            @Nullable
+            Histograms[] theirs = later.histograms;
+            if (theirs == null) {
+                return;
+            }
+            for (int i = 0; i < theirs.length; i++) {
+                Histograms h = theirs[i];
+                if (h != null) {
+                    mergeHistograms(i, h);
+                }
+            }
+        }
+
+        private void mergeHistograms(int step, Histograms theirs) {
+            @Nullable
+            Histograms[] all = histograms;
+            if (all == null) {
+                memory.reserve(4L * grid.count());
+                bytes += 4L * grid.count();
+                all = new Histograms[grid.count()];
+                histograms = all;
+            }
+            Histograms ours = all[step];
+            if (ours == null) {
+                memory.reserve(theirs.reserved);
+                bytes += theirs.reserved;
+                all[step] = theirs;
+                return;
+            }
+            ours.reset |= theirs.reset;
+            ours.notReset |= theirs.notReset;
+            ours.count += theirs.count;
+            ours.reconciled |= theirs.sum.boundsReconciled();
+            if (theirs.incompatible) {
+                ours.incompatible = true;
+            } else if (!ours.incompatible && !ours.sum.add(theirs.sum.result())) {
+                ours.incompatible = true;
+                run.notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
+                        + GoQuote.quote(theirs.metric));
+            }
         }
 
         Row finish() {
@@ -339,7 +460,7 @@ final class Aggregation extends Operator {
                 if (a.reset && a.notReset) {
                     notes.warn(position, "conflicting counter resets during histogram aggregation");
                 }
-                if (a.sum.boundsReconciled()) {
+                if (a.sum.boundsReconciled() || a.reconciled) {
                     notes.info(position, "mismatched custom buckets were reconciled during aggregation");
                 }
                 FloatHistogram h = a.sum.result();

@@ -62,6 +62,40 @@ final class Leaf extends Operator {
         }
     }
 
+    /** Takes the rows of one batch, so that they need not be held. */
+    interface Fold {
+        /** Takes a row; may keep its values. */
+        void add(Row row, Notes notes);
+    }
+
+    private @Nullable Supplier<Fold> folding;
+
+    /** Rows go into folds from now on, one fold per batch; to be read by {@link #nextFold} in place of {@link #next}. */
+    void foldInto(Supplier<Fold> folds) {
+        folding = folds;
+    }
+
+    /** The fold of the next batch, null at the end. */
+    @Nullable
+    Fold nextFold() {
+        while (true) {
+            fill();
+            Batch b = batches.poll();
+            if (b == null) {
+                return null;
+            }
+            current = b;
+            take(b);
+            Fold f = b.fold;
+            count(b.folded, b.foldedPoints);
+            finish(b);
+            current = null;
+            if (f != null) {
+                return f;
+            }
+        }
+    }
+
     private final class Scratch {
         final SampleBuffer samples = new SampleBuffer(256);
         final Kernel kernel = kernels.get();
@@ -91,6 +125,10 @@ final class Leaf extends Operator {
         long held;
         @Nullable
         Throwable failure;
+        @Nullable
+        Fold fold;
+        long folded;
+        long foldedPoints;
 
         @Override
         public void run() {
@@ -149,7 +187,17 @@ final class Leaf extends Operator {
                     histogramBytes = sum;
                 }
                 Row row = s.kernel.row(from.labels(), false, s.samples, notes, count);
-                if (row != null) {
+                Supplier<Fold> folds = folding;
+                if (row != null && folds != null) {
+                    Fold f = fold;
+                    if (f == null) {
+                        f = folds.get();
+                        fold = f;
+                    }
+                    f.add(row, notes);
+                    folded++;
+                    foldedPoints += Leaf.this.run.timed ? row.points() : 0;
+                } else if (row != null) {
                     long b = row.bytes();
                     memory.reserve(b);
                     bytes += b;
@@ -196,18 +244,22 @@ final class Leaf extends Operator {
             if (b == null) {
                 return null;
             }
-            complete(b);
-            if (b.failure != null) {
-                finish(b);
-                throw rethrow(b.failure);
-            }
-            run.notes.addAll(b.notes);
-            run.totalSamples += b.count.total;
-            run.samplesRead += b.count.read;
-            addPerStep(b.count);
             current = b;
             position = 0;
+            take(b);
         }
+    }
+
+    /** Waits for a batch and takes over what it noted and counted. */
+    private void take(Batch b) {
+        complete(b);
+        if (b.failure != null) {
+            throw rethrow(b.failure);
+        }
+        run.notes.addAll(b.notes);
+        run.totalSamples += b.count.total;
+        run.samplesRead += b.count.read;
+        addPerStep(b.count);
     }
 
     private static final Row SPENT = new Row(Labels.EMPTY, false, new double[0]);

@@ -62,6 +62,12 @@ public abstract class Operator implements AutoCloseable {
         return row;
     }
 
+    /** Counts rows that left by another way than {@link #next}. */
+    final void count(long moreRows, long moreSamples) {
+        rows += moreRows;
+        samples += moreSamples;
+    }
+
     /** The one row of a scalar as numbers by step. */
     final double[] scalar() {
         Row row = next();

@@ -261,7 +261,7 @@ public final class OperatorBuilder {
         Grouping grouping = new Grouping(labels, a.without());
         Position inner = a.input().position();
         if (parameter == null) {
-            return new Aggregation(run, grid, detail, input, a.op(), grouping, inner);
+            return new Aggregation(run, grid, detail, input, a.op(), grouping, a.sharded(), inner);
         }
         if (a.op() == AggregateOp.COUNT_VALUES) {
             String label = parameter instanceof PlanNode.Text t ? t.value() : "";
