@@ -174,7 +174,7 @@ public final class QueryService implements AutoCloseable {
                     then.accept(new Outcome(call, source, result, queued));
                 }
             } catch (RuntimeException | java.io.IOException e) {
-                failure = e instanceof VarveException ? e.getMessage() : e.toString();
+                failure = e instanceof VarveException v ? v.getMessage() : e.toString();
                 throw e;
             } finally {
                 entry.close();

@@ -34,6 +34,7 @@ public interface Dns {
         }
 
         @Override
+        @SuppressWarnings("BanJNDI") // the JDK's only look-up of SRV records; the DNS provider makes no objects of what it reads
         public List<String> services(String name) {
             Hashtable<String, String> env = new Hashtable<>();
             env.put("java.naming.factory.initial", "com.sun.jndi.dns.DnsContextFactory");

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -37,10 +38,7 @@ class GoldenDedupTest {
                     byName.put(result.get("algorithm").asText() + "/" + result.get("func").asText(), result);
                 }
                 for (JsonNode result : c.get("results")) {
-                    JsonNode want = result;
-                    while (want.has("same_as")) {
-                        want = byName.get(want.get("same_as").asText());
-                    }
+                    JsonNode want = original(result, byName);
                     if (want.has("error")) {
                         continue;
                     }
@@ -63,6 +61,10 @@ class GoldenDedupTest {
         }
         assertThat(wrong).as(checked[0] + " checked, " + wrong.size() + " wrong").isEmpty();
         assertThat(checked[0]).isGreaterThan(100);
+    }
+
+    private static JsonNode original(JsonNode result, Map<String, JsonNode> byName) {
+        return result.has("same_as") ? original(Objects.requireNonNull(byName.get(result.get("same_as").asText())), byName) : result;
     }
 
     private static String difference(SampleBuffer want, SampleBuffer got) {

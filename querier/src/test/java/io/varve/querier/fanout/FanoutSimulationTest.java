@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -40,7 +41,7 @@ class FanoutSimulationTest {
         List<EndpointSet.Spec> specs = new ArrayList<>();
         stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
         EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")), Dns.SYSTEM,
-                a -> Peer.of(stores.get(a).client(a)), l -> l, new PrometheusRegistry());
+                a -> Peer.of(Objects.requireNonNull(stores.get(a)).client(a)), l -> l, new PrometheusRegistry());
         set.awaitFirst(10_000);
         long end = System.nanoTime() + 5_000_000_000L;
         while (set.stores().size() < stores.size() && System.nanoTime() < end) {
@@ -159,7 +160,7 @@ class FanoutSimulationTest {
                         got.forEach((l, v) -> assertThat(expected(truth)).containsKey(l));
                     }
                     for (String b : broken) {
-                        boolean has = !truth.isEmpty() && stores.get(b).calls() >= 0;
+                        boolean has = !truth.isEmpty();
                         boolean seen = c.coverage().parts().stream()
                                 .anyMatch(p -> p.store().equals(b) && p.outcome() != Coverage.Outcome.ANSWERED);
                         // A store whose order is broken may by chance send fewer than two series.
@@ -184,8 +185,8 @@ class FanoutSimulationTest {
                     Matcher.equal("__name__", "m"));
             assertThat(got).hasSize(50);
             // One replica leads alone where it has no gap: its samples and no others, but for what comes after its end.
-            assertThat(got.get(Labels.of("__name__", "m", "i", "7", "receive", "0")).subList(0, 400))
-                    .isEqualTo(expected(Map.of(Labels.EMPTY, samples(T0, 200, 7))).get(Labels.EMPTY));
+            assertThat(Objects.requireNonNull(got.get(Labels.of("__name__", "m", "i", "7", "receive", "0"))).subList(0, 400))
+                    .isEqualTo(Objects.requireNonNull(expected(Map.of(Labels.EMPTY, samples(T0, 200, 7))).get(Labels.EMPTY)));
         }
     }
 
