@@ -134,15 +134,18 @@ class DifferentialTest {
             case 1, 2 -> pick(r, "rate", "increase", "delta", "sum_over_time", "avg_over_time", "min_over_time", "max_over_time",
                     "count_over_time", "stddev_over_time", "stdvar_over_time", "last_over_time", "first_over_time", "changes", "resets",
                     "present_over_time", "deriv") + "(" + range(r, depth) + ")";
-            case 3 -> r.nextBoolean() ? "quantile_over_time(" + pick(r, "0.1", "0.5", "1.5") + ", " + range(r, depth) + ")"
+            case 3 -> r.nextBoolean()
+                    ? "quantile_over_time(" + pick(r, "0.1", "0.5", "1.5") + ", " + range(r, depth) + ")"
                     : "predict_linear(" + range(r, depth) + ", 60)";
             case 4, 5 -> pick(r, "sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
-                    + pick(r, "", " by (job)", " by (instance)", " without (job)", " without (instance, le)") + " (" + vector(r, depth - 1) + ")";
+                    + pick(r, "", " by (job)", " by (instance)", " without (job)", " without (instance, le)") + " (" + vector(r, depth - 1)
+                    + ")";
             case 6 -> pick(r, "abs", "floor", "histogram_count", "histogram_sum", "-") + "(" + vector(r, depth - 1) + ")";
             case 7 -> "(" + vector(r, depth - 1) + ") " + pick(r, "+", "-", "*", "/", ">", "<=", "== bool", "!=") + " "
                     + pick(r, "2", "0.5", "scalar(limit{job=\"api\"})", "time()");
             default -> "(" + vector(r, depth - 1) + ") "
-                    + pick(r, "+", "-", "*", "/", ">", "and", "or", "unless", "+ on (job, instance)", "/ ignoring (le)", "* on (job) group_left ()",
+                    + pick(r, "+", "-", "*", "/", ">", "and", "or", "unless", "+ on (job, instance)", "/ ignoring (le)",
+                            "* on (job) group_left ()",
                             "and on (job)", "unless on (instance)", ">= bool")
                     + " (" + vector(r, depth - 1) + ")";
         };

@@ -72,9 +72,12 @@ final class MemorySource implements SeriesSource {
         SampleBuffer b = new SampleBuffer(samples);
         for (int i = 0; i < samples; i++) {
             int kind = r.nextInt(30);
-            double v = kind == 0 ? SampleBuffer.STALE_NAN
-                    : kind == 1 ? Double.NaN
-                            : kind == 2 ? Double.POSITIVE_INFINITY
+            double v = kind == 0
+                    ? SampleBuffer.STALE_NAN
+                    : kind == 1
+                            ? Double.NaN
+                            : kind == 2
+                                    ? Double.POSITIVE_INFINITY
                                     : kind < 8 ? Math.round(r.nextGaussian() * 3) : r.nextGaussian() * Math.pow(10, r.nextInt(6));
             if (r.nextInt(20) != 0) {
                 b.add(START + i * INTERVAL + r.nextInt(400), v);

@@ -278,7 +278,8 @@ final class SlowTwin {
                     Value b = w.values.get(i);
                     boolean changed;
                     if (a.histogram == null && b.histogram == null) {
-                        changed = f.equals("resets") ? b.number < a.number
+                        changed = f.equals("resets")
+                                ? b.number < a.number
                                 : a.number != b.number && !(Double.isNaN(a.number) && Double.isNaN(b.number));
                     } else if (a.histogram != null && b.histogram != null) {
                         changed = f.equals("resets") ? b.histogram.isResetAfter(a.histogram) : !b.histogram.sameAs(a.histogram);
@@ -446,7 +447,8 @@ final class SlowTwin {
             }
         }
         FloatHistogram h = sum.result();
-        return new Value(0, h.times(factor(f, w, w.times.getFirst(), w.times.get(n - 1), n, h.count(), w.values.getFirst().histogram.count())));
+        return new Value(0,
+                h.times(factor(f, w, w.times.getFirst(), w.times.get(n - 1), n, h.count(), w.values.getFirst().histogram.count())));
     }
 
     private Map<Labels, Value> aggregate(AggregateExpr a, long time) {
@@ -604,7 +606,8 @@ final class SlowTwin {
             };
         }
         if (x.histogram != null) {
-            return op == BinaryOp.MUL ? new Value(0, x.histogram.times(y.number))
+            return op == BinaryOp.MUL
+                    ? new Value(0, x.histogram.times(y.number))
                     : op == BinaryOp.DIV ? new Value(0, x.histogram.dividedBy(y.number)) : null;
         }
         return op == BinaryOp.MUL ? new Value(0, y.histogram.times(x.number)) : null;

@@ -16,14 +16,16 @@ import org.junit.jupiter.api.Test;
 /** Every operator under a budget one byte short, a source that fails, a cancelled query: nothing stays reserved or open. */
 class TortureTest {
     private static final List<String> QUERIES = List.of("requests_total", "rate(requests_total[2m])", "sum(rate(requests_total[2m]))",
-            "avg by (job) (temperature)", "sum by (job) (latency)", "avg(rate(latency[2m]))", "min(temperature)", "stddev by (job) (temperature)",
+            "avg by (job) (temperature)", "sum by (job) (latency)", "avg(rate(latency[2m]))", "min(temperature)",
+            "stddev by (job) (temperature)",
             "topk(2, temperature)", "bottomk by (job) (1, temperature)", "quantile(0.5, temperature)", "count_values(\"v\", round(limit))",
             "limitk(2, temperature)", "limit_ratio(0.5, temperature)", "requests_total / ignoring (x) temperature",
             "temperature * on (job) group_left () limit", "limit + on (job) group_right () temperature", "temperature and requests_total",
             "temperature or limit", "temperature unless on (job) limit", "temperature > 0", "2 * temperature", "-temperature",
             "histogram_quantile(0.9, rate(wait_bucket[2m]))", "histogram_quantile(0.9, latency)",
             "histogram_quantiles(latency, \"q\", 0.1, 0.9)", "histogram_fraction(0, 1, latency)", "histogram_count(sum(latency))",
-            "max_over_time(rate(requests_total[1m])[5m:30s])", "quantile_over_time(0.5, temperature[3m])", "sum_over_time(temperature[10m])",
+            "max_over_time(rate(requests_total[1m])[5m:30s])", "quantile_over_time(0.5, temperature[3m])",
+            "sum_over_time(temperature[10m])",
             "stddev_over_time(temperature[10m])", "label_replace(temperature, \"a\", \"$1\", \"job\", \"(.*)\")", "sort(temperature)",
             "sort_by_label(temperature, \"job\")", "absent(nothing)", "absent_over_time(temperature[1m])", "scalar(limit{job=\"api\"})",
             "vector(time())", "clamp(temperature, scalar(limit{job=\"api\"}), 5)", "timestamp(temperature)", "temperature @ 1700000300",

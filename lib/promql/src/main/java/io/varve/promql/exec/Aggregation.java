@@ -369,7 +369,8 @@ final class Aggregation extends Operator {
                 switch (op) {
                     case SUM -> {
                         double t = a + x;
-                        second[i] = Double.isInfinite(t) ? 0
+                        second[i] = Double.isInfinite(t)
+                                ? 0
                                 : second[i] + later.second[i] + (Math.abs(a) >= Math.abs(x) ? a - t + x : x - t + a);
                         value[i] = t;
                     }
