@@ -202,13 +202,13 @@ class DebianPrometheusTest {
             return "series " + ours.keySet() + " instead of " + theirs.keySet();
         }
         for (Map.Entry<String, TreeMap<Long, Double>> e : ours.entrySet()) {
-            TreeMap<Long, Double> other = theirs.get(e.getKey());
+            TreeMap<Long, Double> other = theirs.getOrDefault(e.getKey(), new TreeMap<>());
             if (!e.getValue().keySet().equals(other.keySet())) {
                 return e.getKey() + " at " + e.getValue().keySet() + " instead of " + other.keySet();
             }
             for (Map.Entry<Long, Double> p : e.getValue().entrySet()) {
                 double a = p.getValue();
-                double b = other.get(p.getKey());
+                double b = other.getOrDefault(p.getKey(), Double.NaN);
                 boolean same = a == b || Double.isNaN(a) && Double.isNaN(b)
                         || Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a) + Math.abs(b));
                 if (!same) {

@@ -146,7 +146,7 @@ final class MemorySource implements SeriesSource {
     }
 
     private Series one(Labels labels, SelectHints hints) {
-        SampleBuffer all = series.get(labels);
+        SampleBuffer all = series.getOrDefault(labels, new SampleBuffer(0));
         return new Series() {
             @Override
             public Labels labels() {
