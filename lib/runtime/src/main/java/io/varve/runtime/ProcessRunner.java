@@ -90,6 +90,10 @@ public final class ProcessRunner {
             return 1;
         }
         Logs.configure(flags);
+        if (flags.autoMemoryLimit()) {
+            LOG.atWarn().addKeyValue("heap_bytes", Runtime.getRuntime().maxMemory())
+                    .log("--enable-auto-gomemlimit has no effect: the heap of a JVM is set when it is launched");
+        }
         ProcessContext context = new ProcessContext(command.component(), flags, List.of(args));
         CountDownLatch stopped = new CountDownLatch(1);
         AtomicInteger code = new AtomicInteger();

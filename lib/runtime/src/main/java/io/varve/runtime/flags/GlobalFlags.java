@@ -20,10 +20,10 @@ public final class GlobalFlags {
     @Option(names = "--tracing.config", paramLabel = "<yaml>", description = "Not supported yet: tracing.")
     private String tracingConfig = "";
 
-    @Option(names = "--enable-auto-gomemlimit", defaultValue = "false", description = "Checked by the launcher: sizes the heap from the memory limit of the container or machine.")
+    @Option(names = "--enable-auto-gomemlimit", defaultValue = "false", description = "Accepted for Thanos' manifests; a JVM has its heap from the start, and a warning says so.")
     private boolean autoMemoryLimit;
 
-    @Option(names = "--auto-gomemlimit.ratio", paramLabel = "<ratio>", defaultValue = "0.9", description = "The share of the detected memory that the process may use, above 0 and up to 1.")
+    @Option(names = "--auto-gomemlimit.ratio", paramLabel = "<ratio>", defaultValue = "0.9", description = "Belongs to --enable-auto-gomemlimit; above 0 and up to 1.")
     private double autoMemoryLimitRatio = 0.9;
 
     @Option(names = "--debug.name", paramLabel = "<name>", hidden = true, description = "Name added to every log line.")
