@@ -328,18 +328,18 @@ final class BucketStore implements Store {
             List<Chosen> open = cursors.stream().map(c -> new Chosen(c.block(), List.of())).toList();
             Map<GatewayBlock, BlockCursor> byBlock = new IdentityHashMap<>();
             cursors.forEach(c -> byBlock.put(c.block(), c));
-            List<@Nullable BlockCursor> started = forAll(query.context(), open, faults, c -> {
+            List<@Nullable Boolean> started = forAll(query.context(), open, faults, c -> {
                 BlockCursor cursor = byBlock.get(c.block);
-                return cursor != null && cursor.next() ? cursor : null;
+                return cursor != null && cursor.next();
             });
             List<BlockCursor> out = new ArrayList<>();
-            for (BlockCursor c : started) {
-                if (c != null) {
-                    out.add(c);
-                    byBlock.remove(c.block());
+            for (int i = 0; i < started.size(); i++) {
+                if (Boolean.TRUE.equals(started.get(i))) {
+                    out.add(cursors.get(i));
+                } else {
+                    cursors.get(i).close();
                 }
             }
-            byBlock.values().forEach(BlockCursor::close);
             return out;
         } catch (RuntimeException e) {
             cursors.forEach(BlockCursor::close);

@@ -51,6 +51,8 @@ final class DnsNames {
         }
     }
 
+    /** SRV records are read as text; nothing that a server sends is looked up or deserialized. */
+    @SuppressWarnings("BanJNDI")
     private static List<String> services(String name) throws NamingException {
         Hashtable<String, String> env = new Hashtable<>();
         env.put("java.naming.factory.initial", "com.sun.jndi.dns.DnsContextFactory");
