@@ -32,7 +32,8 @@ class HostileTest {
     private static final int BLOCKS = 6;
 
     private static SeriesRequest request(List<Matcher> matchers, long min, long max) {
-        return new SeriesRequest(min, max, matchers, 0, EnumSet.allOf(Aggregate.class), true, false, List.of(), List.of("replica"), ShardInfo.NONE, 0, 64,
+        return new SeriesRequest(min, max, matchers, 0, EnumSet.allOf(Aggregate.class), true, false, List.of(), List.of("replica"),
+                ShardInfo.NONE, 0, 64,
                 SeriesRequest.Spans.ALL);
     }
 
@@ -55,7 +56,8 @@ class HostileTest {
                 for (int i = 0; i < 2500; i++) {
                     series.put(Labels.of("__name__", "m" + i % 50, "i", "x" + i), TestBlocks.floats(b * 1000_000L, 10_000, 60, 60, random));
                 }
-                blocks.put(Ulid.of(1_700_000_000_000L + b, random), Labels.of("replica", "r" + s), b * 1000_000L, (b + 1) * 1000_000L, series, 1 << 28,
+                blocks.put(Ulid.of(1_700_000_000_000L + b, random), Labels.of("replica", "r" + s), b * 1000_000L, (b + 1) * 1000_000L,
+                        series, 1 << 28,
                         true);
             }
         }

@@ -14,6 +14,7 @@ import io.varve.tsdb.Ulid;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -59,6 +60,10 @@ class BlockSyncTest {
         }
     }
 
+    private static BlockFilter.Drop drop(BlockCatalog c, BlockMeta meta) {
+        return Objects.requireNonNull(c.dropped().get(meta.ulid()));
+    }
+
     @Test
     void leavesOutWhatIsBrokenAndSaysWhy() {
         try (TempTree tmp = TempTree.create()) {
@@ -82,12 +87,12 @@ class BlockSyncTest {
             BlockCatalog c = sync(tmp, BlockFilters.ignoreDeletionMarks(86400_000)).sync();
             assertThat(c.blocks().keySet()).containsExactly(good.ulid(), badMark.ulid());
             assertThat(c.partial().keySet()).containsExactly(partial.ulid());
-            assertThat(c.dropped().get(partial.ulid()).state()).isEqualTo(BlockState.NO_META);
-            assertThat(c.dropped().get(other.ulid()).state()).isEqualTo(BlockState.CORRUPTED_META);
-            assertThat(c.dropped().get(other.ulid()).detail()).contains("names block " + good.ulid());
-            assertThat(c.dropped().get(cut.ulid()).state()).isEqualTo(BlockState.CORRUPTED_META);
-            assertThat(c.dropped().get(future.ulid()).state()).isEqualTo(BlockState.FAILED);
-            assertThat(c.dropped().get(marked.ulid()).state()).isEqualTo(BlockState.MARKED_FOR_DELETION);
+            assertThat(drop(c, partial).state()).isEqualTo(BlockState.NO_META);
+            assertThat(drop(c, other).state()).isEqualTo(BlockState.CORRUPTED_META);
+            assertThat(drop(c, other).detail()).contains("names block " + good.ulid());
+            assertThat(drop(c, cut).state()).isEqualTo(BlockState.CORRUPTED_META);
+            assertThat(drop(c, future).state()).isEqualTo(BlockState.FAILED);
+            assertThat(drop(c, marked).state()).isEqualTo(BlockState.MARKED_FOR_DELETION);
             assertThat(c.incomplete()).isFalse();
             assertThat(c.counts()).containsEntry(BlockState.LOADED, 2).containsEntry(BlockState.CORRUPTED_META, 2);
         }

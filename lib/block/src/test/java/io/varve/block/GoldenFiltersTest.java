@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -92,7 +93,8 @@ class GoldenFiltersTest {
     private static void removed(JsonNode want, List<String> replicaLabels, BlockFilter.Candidates candidates) {
         NavigableMap<Ulid, BlockMeta> kept = BlockFilters.removeReplicaLabels(replicaLabels).apply(candidates).kept();
         want.get("labels").properties()
-                .forEach(e -> assertThat(kept.get(Ulid.of(e.getKey())).externalLabels()).as(e.getKey()).isEqualTo(labels(e.getValue())));
+                .forEach(e -> assertThat(Objects.requireNonNull(kept.get(Ulid.of(e.getKey()))).externalLabels()).as(e.getKey())
+                        .isEqualTo(labels(e.getValue())));
     }
 
     @Test
