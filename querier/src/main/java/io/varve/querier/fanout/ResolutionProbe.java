@@ -1,5 +1,6 @@
 package io.varve.querier.fanout;
 
+import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
@@ -24,7 +25,10 @@ public final class ResolutionProbe {
     private static final long KEEP_NANOS = 300_000_000_000L;
     private static final int MAX_ENTRIES = 10_000;
 
-    private record Key(String address, long day) {
+    /** Beyond this many streams of one store it is cheaper to ask for everything. */
+    private static final int MAX_STREAMS = 32;
+
+    private record Key(String address, Labels stream, long day) {
     }
 
     private record Known(int level, long atNanos) {
@@ -37,28 +41,45 @@ public final class ResolutionProbe {
     }
 
     /** The resolutions to ask for, finest first, so that data that exists at {@code minTime} is found. */
-    List<Long> levels(QueryContext context, List<StoreRef> stores, long minTime) {
+    List<Long> levels(QueryContext context, List<StoreRef> stores, List<Matcher> matchers, long minTime) {
         if (minTime > System.currentTimeMillis() - YOUNGEST) {
             return List.of(0L);
         }
         int deepest = 0;
         for (StoreRef s : stores) {
             if (s.maxTime() - s.minTime() > YOUNGEST && !s.component().equals("sidecar") && !s.component().equals("receive")) {
-                deepest = Math.max(deepest, level(context, s, Math.max(minTime, s.minTime())));
+                deepest = Math.max(deepest, level(context, s, matchers, Math.max(minTime, s.minTime())));
             }
         }
         return LEVELS.subList(0, deepest + 1);
     }
 
-    private int level(QueryContext context, StoreRef s, long minTime) {
-        Key key = new Key(s.address(), Math.floorDiv(minTime, DAY));
+    /** Streams lose their raw data each at its own time: the one that has to be asked for most coarsely decides. */
+    private int level(QueryContext context, StoreRef s, List<Matcher> matchers, long minTime) {
+        if (s.labelSets().isEmpty()) {
+            return level(context, s, Labels.EMPTY, minTime);
+        }
+        if (s.labelSets().size() > MAX_STREAMS) {
+            return LEVELS.size() - 1;
+        }
+        int deepest = 0;
+        for (Labels stream : s.labelSets()) {
+            if (deepest < LEVELS.size() - 1 && StoreRef.matches(stream, matchers)) {
+                deepest = Math.max(deepest, level(context, s, stream, minTime));
+            }
+        }
+        return deepest;
+    }
+
+    private int level(QueryContext context, StoreRef s, Labels stream, long minTime) {
+        Key key = new Key(s.address(), stream, Math.floorDiv(minTime, DAY));
         Known k = known.get(key);
         if (k != null && System.nanoTime() - k.atNanos < KEEP_NANOS) {
             return k.level;
         }
         int level = 0;
         try {
-            while (level < LEVELS.size() && !has(context, s, minTime, LEVELS.get(level))) {
+            while (level < LEVELS.size() && !has(context, s, stream, minTime, LEVELS.get(level))) {
                 level++;
             }
         } catch (VarveException e) {
@@ -73,14 +94,15 @@ public final class ResolutionProbe {
         return found;
     }
 
-    private static boolean has(QueryContext context, StoreRef s, long minTime, long resolution) {
+    private static boolean has(QueryContext context, StoreRef s, Labels stream, long minTime, long resolution) {
         List<Matcher> any = new ArrayList<>(s.narrowed());
+        stream.forEach((name, value) -> any.add(Matcher.equal(name, value)));
         any.add(Matcher.of(Matcher.Type.NOT_EQUAL, "__name__", ""));
         SeriesRequest r = new SeriesRequest(minTime, minTime + DAY, any, resolution, Set.of(io.varve.store.Aggregate.COUNT), true, true,
                 List.of(), List.of(), ShardInfo.NONE, 1, 0, SeriesRequest.Spans.ALL);
-        try (StoreClient.SeriesStream stream = s.client().series(context, r)) {
+        try (StoreClient.SeriesStream answer = s.client().series(context, r)) {
             StoreClient.SeriesStream.Frame f;
-            while ((f = stream.next(5_000)) != null) {
+            while ((f = answer.next(5_000)) != null) {
                 if (f instanceof StoreClient.SeriesStream.Frame.OfSeries) {
                     return true;
                 }

@@ -131,7 +131,7 @@ public final class StoreSource implements SeriesSource {
         Spans spans = own ? Spans.of(hints, several) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
-        for (long resolution : resolutions(context, hints, stores, range)) {
+        for (long resolution : resolutions(context, hints, stores, wanted, range)) {
             SeriesRequest r = new SeriesRequest(min, max, wanted, resolution, aggregates, options.partialResponse(), hints.labelsOnly(),
                     List.of(), options.dedupEnabled() ? options.replicaLabels() : List.of(), options.shard(),
                     hints.labelsOnly() && hints.limit() > 0 ? hints.limit() : 0, 64, spans.request());
@@ -177,13 +177,13 @@ public final class StoreSource implements SeriesSource {
         return ((a ^ s) & (b ^ s)) < 0 ? (b < 0 ? Long.MIN_VALUE : Long.MAX_VALUE) : s;
     }
 
-    private List<Long> resolutions(QueryContext context, SelectHints hints, List<StoreRef> stores, TimeRange range) {
+    private List<Long> resolutions(QueryContext context, SelectHints hints, List<StoreRef> stores, List<Matcher> wanted, TimeRange range) {
         if (hints.labelsOnly()) {
             return List.of(Long.MAX_VALUE);
         }
         long window = options.maxResolutionMillis();
         if (window == SourceOptions.FINEST) {
-            return probe.levels(context, stores, range.min());
+            return probe.levels(context, stores, wanted, range.min());
         }
         if (window > 0 && hints.rangeMillis() > 0 && ChunkReader.needsTwo(hints.function())) {
             window = Math.min(window, hints.rangeMillis() / 2);
