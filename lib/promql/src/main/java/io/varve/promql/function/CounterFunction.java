@@ -20,6 +20,8 @@ public final class CounterFunction implements RangeFunction {
     private boolean finiteCorrections;
     private boolean[] resets = new boolean[0];
     private final HistogramSum sum = new HistogramSum();
+    /** 1 over the range in seconds for {@code rate}, else 1. */
+    private double scale = 1;
 
     /**
      * @param counter whether values only rise and a fall is a reset
@@ -41,6 +43,7 @@ public final class CounterFunction implements RangeFunction {
             }
             return;
         }
+        scale = perSecond ? 1000.0 / w.range : 1;
         if (w.size > 0) {
             prepareFloats(w);
         }
@@ -173,7 +176,7 @@ public final class CounterFunction implements RangeFunction {
             toEnd = sampled / gaps / 2;
         }
         double factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled;
-        return perSecond ? factor * 1000.0 / w.range : factor;
+        return factor * scale;
     }
 
     private void general(Windows w, int step, Row out, Notes notes) {
