@@ -46,7 +46,8 @@ final class Parallel {
                 }
             } catch (ExecutionException e) {
                 threads.shutdownNow();
-                throw unchecked(e.getCause());
+                Throwable cause = e.getCause();
+                throw unchecked(cause == null ? e : cause);
             } catch (InterruptedException e) {
                 threads.shutdownNow();
                 Thread.currentThread().interrupt();
