@@ -1,5 +1,6 @@
 package io.varve.demo;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.varve.demo.Shop.ShopSeries;
 import io.varve.model.Histogram;
 import io.varve.model.InvalidRequestException;
@@ -113,6 +114,29 @@ public final class Demo implements AutoCloseable {
                 grpc("query"));
         for (String name : List.of("sidecar-a", "sidecar-b", "store", "compact", "query")) {
             awaitReady(name);
+        }
+        awaitStores();
+    }
+
+    /** Waits until the querier has heard from both sidecars and the store gateway: it asks them every few seconds. */
+    private void awaitStores() throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + READY.toNanos();
+        while (true) {
+            int healthy = 0;
+            for (JsonNode component : http.query(url("query"), "/api/v1/stores").path("data")) {
+                for (JsonNode store : component) {
+                    healthy += store.path("lastError").isNull() ? 1 : 0;
+                }
+            }
+            if (healthy == 3) {
+                return;
+            }
+            check();
+            if (System.nanoTime() > deadline) {
+                throw new UnavailableException("the querier does not see its three stores after " + READY.toSeconds() + " s; its log: "
+                        + children.log("query"));
+            }
+            Thread.sleep(200);
         }
     }
 

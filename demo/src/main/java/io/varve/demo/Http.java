@@ -32,6 +32,11 @@ final class Http {
         return client.send(request(url).build(), HttpResponse.BodyHandlers.ofString()).body();
     }
 
+    /** A call of the query API without parameters. */
+    JsonNode query(String base, String path) throws IOException, InterruptedException {
+        return JSON.readTree(text(base + path));
+    }
+
     /** A call of the query API; the answer as JSON whatever its status. */
     JsonNode query(String base, String path, Map<String, String> params) throws IOException, InterruptedException {
         String form = params.entrySet().stream().map(e -> e.getKey() + "=" + URLEncoder.encode(e.getValue(), StandardCharsets.UTF_8))

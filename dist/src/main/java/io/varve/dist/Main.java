@@ -9,6 +9,8 @@ import io.varve.runtime.ProcessRunner;
 import io.varve.sidecar.SidecarCommand;
 import io.varve.storegateway.StoreCommand;
 import io.varve.tools.ToolsCommand;
+import java.io.BufferedWriter;
+import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -49,8 +51,8 @@ public final class Main {
             case "store" -> process(new StoreCommand(), command, args);
             case "query" -> process(new QueryCommand(), command, args);
             case "compact" -> process(new CompactCommand(), command, args);
-            case "tools" -> new CommandLine(new ToolsCommand()).setCommandName("varve tools").execute(args);
-            case "demo" -> new CommandLine(new DemoCommand()).setCommandName("varve demo").execute(args);
+            case "tools" -> tools(args);
+            case "demo" -> demo(args);
             case "train" -> Training.run();
             case "--version", "version" -> {
                 System.out.println(BuildInfo.current().describe());
@@ -68,6 +70,18 @@ public final class Main {
         PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
         return ProcessRunner.run("varve " + command, process, out, err, args);
+    }
+
+    private static int tools(String[] args) {
+        PrintWriter out = new PrintWriter(new BufferedWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8)));
+        return ToolsCommand.run(out, new PrintWriter(System.err, true, StandardCharsets.UTF_8), args);
+    }
+
+    private static int demo(String[] args) {
+        return new CommandLine(new DemoCommand()).setCommandName("varve demo").setParameterExceptionHandler((e, parsed) -> {
+            System.err.println("varve demo: error: " + e.getMessage() + ", try --help");
+            return 1;
+        }).execute(args);
     }
 
     private static int usage(PrintStream out, int code) {

@@ -40,10 +40,11 @@ public final class BucketFactory {
         Bucket bucket = switch (type.toUpperCase(Locale.ROOT)) {
             case "FILESYSTEM" -> {
                 String directory = config.text("directory", "");
+                // A misspelt key is named before the one it leaves missing.
+                config.done();
                 if (directory.isEmpty()) {
                     throw config.refused("directory", "missing directory for filesystem bucket");
                 }
-                config.done();
                 yield new FilesystemBucket(Path.of(directory));
             }
             case "S3" -> {
