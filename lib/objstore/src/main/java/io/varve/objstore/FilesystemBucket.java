@@ -11,6 +11,7 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -187,7 +188,7 @@ public final class FilesystemBucket implements Bucket {
         Path dir = temporary.getParent();
         for (int attempt = 1;; attempt++) {
             try {
-                Files.createDirectories(dir);
+                createDirectories(dir);
                 return FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             } catch (NoSuchFileException e) {
                 // Another upload that ended removed the directory meanwhile.
@@ -198,10 +199,25 @@ public final class FilesystemBucket implements Bucket {
         }
     }
 
+    /**
+     * {@link Files#createDirectories} beside removals: where it finds a directory that is gone by the time it looks again, it reports it as
+     * an existing file; that is answered as the absence it is. A file that stands in the way stays an error of its own.
+     */
+    private static void createDirectories(Path dir) throws IOException {
+        try {
+            Files.createDirectories(dir);
+        } catch (FileAlreadyExistsException e) {
+            if (e.getFile() != null && Files.isRegularFile(Path.of(e.getFile()))) {
+                throw e;
+            }
+            throw new NoSuchFileException(dir.toString());
+        }
+    }
+
     private static void rename(Path from, Path to) throws IOException {
         for (int attempt = 1;; attempt++) {
             try {
-                Files.createDirectories(to.getParent());
+                createDirectories(to.getParent());
                 Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
                 return;
             } catch (NoSuchFileException e) {
