@@ -58,6 +58,13 @@ public class PromqlBenchmark {
     @Param({"30"})
     public int step;
 
+    /**
+     * {@code regular}: samples exactly 30 s apart and counters that rise evenly, as the field's own engine benchmarks load them;
+     * {@code jittered}: up to 20 ms late each, random increments, a reset now and then, which is as hard as counters get.
+     */
+    @Param({"regular", "jittered"})
+    public String data = "regular";
+
     /** Threads that decode and compute. */
     @Param({"1", "2"})
     public int threads;
@@ -119,8 +126,13 @@ public class PromqlBenchmark {
                 ChunkAppender appender = ChunkAppender.plain(120, chunks::add);
                 double v = 0;
                 for (int i = 0; i < samples; i++) {
-                    v = random.nextInt(5000) == 0 ? 0 : v + random.nextInt(100);
-                    appender.append(START + i * INTERVAL + random.nextInt(20), v);
+                    if (data.equals("regular")) {
+                        appender.append(START + i * INTERVAL, v);
+                        v += 1 + p % 17 + c;
+                    } else {
+                        v = random.nextInt(5000) == 0 ? 0 : v + random.nextInt(100);
+                        appender.append(START + i * INTERVAL + random.nextInt(20), v);
+                    }
                 }
                 appender.cut();
                 series.add(

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code sum avg count min max group stddev stdvar}: holds one accumulator per group, never the series. */
 final class Aggregation extends Operator {
+    private static final double[] NO_VALUES = new double[0];
+
     private final AggregateOp op;
     private final boolean sharded;
     private final Grouping grouping;
@@ -52,12 +54,40 @@ final class Aggregation extends Operator {
         return null;
     }
 
+    private double[] absent() {
+        double[] v = new double[grid.count()];
+        Arrays.fill(v, Row.ABSENT);
+        return v;
+    }
+
+    private static boolean isComplete(double[] v) {
+        for (double x : v) {
+            if (Row.isAbsent(x)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Adds numbers to sums and their rounding errors (two-sum, after Knuth): a loop without a branch, done several steps at once. */
+    private static void addAll(double[] sums, double[] lost, double[] v) {
+        int n = Math.min(sums.length, Math.min(lost.length, v.length));
+        for (int i = 0; i < n; i++) {
+            double a = sums[i];
+            double x = v[i];
+            double t = a + x;
+            double b = t - a;
+            lost[i] += a - (t - b) + (x - b);
+            sums[i] = t;
+        }
+    }
+
     /** Groups of a part of the series. */
     private final class Part implements Leaf.Fold {
         final Map<Labels, Group> groups = new LinkedHashMap<>();
 
         @Override
-        public void add(Row row, Notes notes) {
+        public boolean add(Row row, Notes notes) {
             Labels key = grouping.key(row.labels);
             Group g = groups.get(key);
             if (g == null) {
@@ -66,6 +96,7 @@ final class Aggregation extends Operator {
             }
             g.dropName |= row.dropName;
             g.add(row, notes);
+            return g.value != row.values;
         }
     }
 
@@ -127,7 +158,9 @@ final class Aggregation extends Operator {
         long bytes;
         boolean dropName;
         /** Sum, minimum, maximum, count or squared deviation by step; absent where no float was seen. */
-        final double[] value;
+        double[] value;
+        /** Whether there is one at every step. */
+        boolean complete;
         /** What the sum lost, or the mean. */
         final double[] second;
         /** How many were seen. */
@@ -143,10 +176,19 @@ final class Aggregation extends Operator {
             bytes = 8L * steps * (1 + (seconds ? 1 : 0) + (counts ? 1 : 0)) + 200;
             memory.reserve(bytes);
             this.labels = labels;
-            value = new double[steps];
-            Arrays.fill(value, Row.ABSENT);
+            value = NO_VALUES;
             second = seconds ? new double[steps] : FloatHistogram.NO_BUCKETS;
             count = counts ? new double[steps] : FloatHistogram.NO_BUCKETS;
+        }
+
+        /** Whether these are the first values, which are taken over as they are. */
+        private boolean first(double[] v) {
+            if (value != NO_VALUES) {
+                return false;
+            }
+            value = v;
+            complete = isComplete(v);
+            return true;
         }
 
         void add(Row row, Notes notes) {
@@ -154,42 +196,10 @@ final class Aggregation extends Operator {
             switch (op) {
                 case SUM -> sum(v);
                 case AVG -> average(v);
-                case MIN -> {
-                    for (int i = 0; i < v.length; i++) {
-                        double x = v[i];
-                        if (!Row.isAbsent(x)) {
-                            double m = value[i];
-                            if (Row.isAbsent(m) || m > x || Double.isNaN(m)) {
-                                value[i] = x;
-                            }
-                        }
-                    }
-                }
-                case MAX -> {
-                    for (int i = 0; i < v.length; i++) {
-                        double x = v[i];
-                        if (!Row.isAbsent(x)) {
-                            double m = value[i];
-                            if (Row.isAbsent(m) || m < x || Double.isNaN(m)) {
-                                value[i] = x;
-                            }
-                        }
-                    }
-                }
-                case COUNT -> {
-                    for (int i = 0; i < v.length; i++) {
-                        if (row.has(i)) {
-                            value[i] = Row.isAbsent(value[i]) ? 1 : value[i] + 1;
-                        }
-                    }
-                }
-                case GROUP -> {
-                    for (int i = 0; i < v.length; i++) {
-                        if (row.has(i)) {
-                            value[i] = 1;
-                        }
-                    }
-                }
+                case MIN -> min(v);
+                case MAX -> max(v);
+                case COUNT -> count(row);
+                case GROUP -> group(row);
                 case STDDEV, STDVAR -> spread(v);
                 case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> throw new IllegalStateException(op.text());
             }
@@ -198,9 +208,81 @@ final class Aggregation extends Operator {
             }
         }
 
+        private void min(double[] v) {
+            if (first(v)) {
+                return;
+            }
+            double[] m = value;
+            for (int i = 0; i < v.length; i++) {
+                double x = v[i];
+                if (!Row.isAbsent(x) && (m[i] > x || Double.isNaN(m[i]))) {
+                    m[i] = x;
+                }
+            }
+        }
+
+        private void max(double[] v) {
+            if (first(v)) {
+                return;
+            }
+            double[] m = value;
+            for (int i = 0; i < v.length; i++) {
+                double x = v[i];
+                if (!Row.isAbsent(x) && (m[i] < x || Double.isNaN(m[i]))) {
+                    m[i] = x;
+                }
+            }
+        }
+
+        private void count(Row row) {
+            double[] v = row.values;
+            if (value == NO_VALUES) {
+                value = absent();
+            }
+            double[] n = value;
+            if (complete && row.histograms == null && isComplete(v)) {
+                for (int i = 0; i < n.length; i++) {
+                    n[i] += 1;
+                }
+                return;
+            }
+            for (int i = 0; i < v.length; i++) {
+                if (row.has(i)) {
+                    n[i] = Row.isAbsent(n[i]) ? 1 : n[i] + 1;
+                }
+            }
+            complete = complete || isComplete(n);
+        }
+
+        private void group(Row row) {
+            if (value == NO_VALUES) {
+                value = absent();
+            }
+            if (complete) {
+                return;
+            }
+            for (int i = 0; i < value.length; i++) {
+                if (row.has(i)) {
+                    value[i] = 1;
+                }
+            }
+            complete = isComplete(value);
+        }
+
+        /** Two sums: of the values, and of what rounding took from it. Infinite sums lose nothing: {@link #finish} sees to that. */
         private void sum(double[] v) {
+            if (first(v)) {
+                return;
+            }
             double[] s = value;
             double[] lost = second;
+            if (isComplete(v)) {
+                if (complete) {
+                    addAll(s, lost, v);
+                    return;
+                }
+                complete = true;
+            }
             for (int i = 0; i < v.length; i++) {
                 double x = v[i];
                 if (Row.isAbsent(x)) {
@@ -212,55 +294,90 @@ final class Aggregation extends Operator {
                     continue;
                 }
                 double t = a + x;
-                if (Double.isInfinite(t)) {
-                    lost[i] = 0;
-                } else if (Math.abs(a) >= Math.abs(x)) {
-                    lost[i] += a - t + x;
-                } else {
-                    lost[i] += x - t + a;
-                }
+                double b = t - a;
+                lost[i] += a - (t - b) + (x - b);
                 s[i] = t;
             }
         }
 
         private void average(double[] v) {
-            for (int i = 0; i < v.length; i++) {
-                double x = v[i];
-                if (Row.isAbsent(x)) {
-                    continue;
-                }
-                double a = value[i];
-                double n = ++count[i];
-                if (Row.isAbsent(a)) {
-                    value[i] = x;
-                    continue;
-                }
-                if (running == null || !running[i]) {
-                    double t = a + x;
-                    if (!Double.isInfinite(t)) {
-                        second[i] += Math.abs(a) >= Math.abs(x) ? a - t + x : x - t + a;
-                        value[i] = t;
-                        continue;
-                    }
-                    // The sum would overflow: from here on a running mean.
-                    if (running == null) {
-                        running = new boolean[grid.count()];
-                    }
-                    running[i] = true;
-                    a /= n - 1;
-                    second[i] /= n - 1;
-                }
-                double q = (n - 1) / n;
-                double m = q * a;
-                double lost = q * second[i];
-                double inc = x / n;
-                double t = m + inc;
-                second[i] = Double.isInfinite(t) ? 0 : lost + (Math.abs(m) >= Math.abs(inc) ? m - t + inc : inc - t + m);
-                value[i] = t;
+            double[] n = count;
+            boolean all = isComplete(v);
+            for (int i = 0; i < n.length; i++) {
+                n[i] += all || !Row.isAbsent(v[i]) ? 1 : 0;
             }
+            if (first(v)) {
+                return;
+            }
+            int i = 0;
+            if (all && complete && running == null) {
+                double[] s = value;
+                for (; i < v.length; i++) {
+                    double a = s[i];
+                    double x = v[i];
+                    double t = a + x;
+                    if (Double.isInfinite(t)) {
+                        break;
+                    }
+                    double b = t - a;
+                    second[i] += a - (t - b) + (x - b);
+                    s[i] = t;
+                }
+            }
+            for (; i < v.length; i++) {
+                if (!Row.isAbsent(v[i])) {
+                    average(i, v[i], 0, 1);
+                }
+            }
+            complete |= all;
+        }
+
+        /** Takes in the mean or sum of {@code more} values, which are in {@link #count} already. */
+        private void average(int i, double x, double lost, double more) {
+            double a = value[i];
+            if (Row.isAbsent(a)) {
+                value[i] = x;
+                second[i] = lost;
+                return;
+            }
+            if (running == null || !running[i]) {
+                double t = a + x;
+                if (!Double.isInfinite(t)) {
+                    double b = t - a;
+                    second[i] += a - (t - b) + (x - b) + lost;
+                    value[i] = t;
+                    return;
+                }
+                // The sum would overflow: from here on a running mean.
+                startRunning(i, count[i] - more);
+                a = value[i];
+            }
+            double n = count[i];
+            double q = (n - more) / n;
+            double m = q * a;
+            double inc = x / n;
+            double t = m + inc;
+            double b = t - m;
+            second[i] = Double.isInfinite(t) ? 0 : q * second[i] + lost / n + (m - (t - b) + (inc - b));
+            value[i] = t;
+        }
+
+        /** What was a sum of {@code n} is a mean from now on. */
+        private void startRunning(int i, double n) {
+            boolean[] r = running;
+            if (r == null) {
+                r = new boolean[grid.count()];
+                running = r;
+            }
+            r[i] = true;
+            value[i] /= n;
+            second[i] /= n;
         }
 
         private void spread(double[] v) {
+            if (value == NO_VALUES) {
+                value = absent();
+            }
             for (int i = 0; i < v.length; i++) {
                 double x = v[i];
                 if (Row.isAbsent(x)) {
@@ -350,36 +467,31 @@ final class Aggregation extends Operator {
             return a.sum.add(h);
         }
 
-        /** Takes over what a later part of the series came to; for operations that go in shards. */
+        /** Takes over what a later part of the series came to. */
         void merge(Group later) {
             dropName |= later.dropName;
-            for (int i = 0; i < value.length; i++) {
-                double x = later.value[i];
-                if (Row.isAbsent(x)) {
-                    continue;
-                }
-                double a = value[i];
-                if (Row.isAbsent(a)) {
-                    value[i] = x;
-                    if (op == AggregateOp.SUM) {
-                        second[i] = later.second[i];
+            double[] v = later.value;
+            switch (op) {
+                case SUM -> {
+                    for (int i = 0; i < v.length; i++) {
+                        second[i] += later.second[i];
                     }
-                    continue;
+                    sum(v);
                 }
-                switch (op) {
-                    case SUM -> {
-                        double t = a + x;
-                        second[i] = Double.isInfinite(t)
-                                ? 0
-                                : second[i] + later.second[i] + (Math.abs(a) >= Math.abs(x) ? a - t + x : x - t + a);
-                        value[i] = t;
+                case MIN -> min(v);
+                case MAX -> max(v);
+                case GROUP, COUNT -> {
+                    double[] n = value;
+                    for (int i = 0; i < v.length; i++) {
+                        if (!Row.isAbsent(v[i])) {
+                            n[i] = Row.isAbsent(n[i]) || op == AggregateOp.GROUP ? v[i] : n[i] + v[i];
+                        }
                     }
-                    case COUNT -> value[i] = a + x;
-                    case MIN -> value[i] = a > x || Double.isNaN(a) ? x : a;
-                    case MAX -> value[i] = a < x || Double.isNaN(a) ? x : a;
-                    default -> {
-                    }
+                    complete = complete || later.complete;
                 }
+                case AVG -> mergeAverages(later);
+                case STDDEV, STDVAR -> mergeSpreads(later);
+                case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> throw new IllegalStateException(op.text());
             }
             @Nullable
             Histograms[] theirs = later.histograms;
@@ -391,6 +503,58 @@ final class Aggregation extends Operator {
                 if (h != null) {
                     mergeHistograms(i, h);
                 }
+            }
+        }
+
+        private void mergeAverages(Group later) {
+            for (int i = 0; i < value.length; i++) {
+                double more = later.count[i];
+                if (more == 0) {
+                    continue;
+                }
+                count[i] += more;
+                boolean theirs = later.running != null && later.running[i];
+                boolean ours = running != null && running[i];
+                if (theirs && !ours && count[i] > more) {
+                    startRunning(i, count[i] - more);
+                    ours = true;
+                }
+                if (!ours && !theirs) {
+                    average(i, later.value[i], later.second[i], more);
+                    continue;
+                }
+                if (count[i] == more) {
+                    value[i] = later.value[i];
+                    second[i] = later.second[i];
+                    startRunning(i, 1);
+                    continue;
+                }
+                // Both become means; each weighs as much as it has values.
+                double n = theirs ? 1 : more;
+                double share = more / count[i];
+                value[i] = value[i] * (1 - share) + later.value[i] / n * share;
+                second[i] = second[i] * (1 - share) + later.second[i] / n * share;
+            }
+        }
+
+        /** Squared deviations of two parts are those of each and that of their means. */
+        private void mergeSpreads(Group later) {
+            for (int i = 0; i < value.length; i++) {
+                double more = later.count[i];
+                if (more == 0) {
+                    continue;
+                }
+                double before = count[i];
+                count[i] += more;
+                if (before == 0) {
+                    value[i] = later.value[i];
+                    second[i] = later.second[i];
+                    continue;
+                }
+                double delta = later.second[i] - second[i];
+                double share = more / count[i];
+                second[i] += delta * share;
+                value[i] += later.value[i] + delta * delta * before * share;
             }
         }
 
@@ -412,15 +576,28 @@ final class Aggregation extends Operator {
             }
             ours.reset |= theirs.reset;
             ours.notReset |= theirs.notReset;
-            ours.count += theirs.count;
             ours.reconciled |= theirs.sum.boundsReconciled();
+            double before = ours.count;
+            ours.count += theirs.count;
             if (theirs.incompatible) {
                 ours.incompatible = true;
-            } else if (!ours.incompatible && !ours.sum.add(theirs.sum.result())) {
+            } else if (!ours.incompatible && !combine(ours, before, theirs)) {
                 ours.incompatible = true;
                 run.notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
                         + GoQuote.quote(theirs.metric));
             }
+        }
+
+        private boolean combine(Histograms ours, double before, Histograms theirs) {
+            FloatHistogram h = theirs.sum.result();
+            if (op == AggregateOp.AVG && (ours.running || theirs.running || ours.sum.mayOverflow(h))) {
+                // Means of both, weighed by how many they are of.
+                double n = ours.count;
+                ours.sum.scale((ours.running ? before : 1) / n);
+                ours.running = true;
+                return ours.sum.add(theirs.running ? h.times(theirs.count / n) : h.dividedBy(n));
+            }
+            return ours.sum.add(h);
         }
 
         Row finish() {
@@ -430,7 +607,7 @@ final class Aggregation extends Operator {
                     continue;
                 }
                 switch (op) {
-                    case SUM -> value[i] = v + second[i];
+                    case SUM -> value[i] = Double.isInfinite(v) ? v : v + second[i];
                     case AVG -> value[i] = running != null && running[i] ? v + second[i] : (v + second[i]) / count[i];
                     case STDVAR -> value[i] = v / count[i];
                     case STDDEV -> value[i] = Math.sqrt(v / count[i]);

@@ -30,6 +30,7 @@ final class InstantKernel implements Kernel {
     private final boolean smoothed;
     private final Position position;
     private @Nullable Windows windows;
+    private double @Nullable [] spare;
 
     InstantKernel(Grid grid, long lookback, long offset, @Nullable Long at, Take take, boolean smoothed,
             Position position) {
@@ -47,6 +48,9 @@ final class InstantKernel implements Kernel {
     public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
         if (smoothed) {
             return smoothed(labels, dropName, samples, notes, count);
+        }
+        if (take == Take.VALUE && samples.histograms == null && count.perStep == null) {
+            return floats(labels, dropName, samples, count);
         }
         int steps = grid.count();
         double[] out = new double[steps];
@@ -95,6 +99,84 @@ final class InstantKernel implements Kernel {
             }
         }
         return any ? row : null;
+    }
+
+    /** The same where all samples are floats. A stale marker is taken as it is: it says that there is nothing. */
+    private @Nullable Row floats(Labels labels, boolean dropName, SampleBuffer samples, SampleCount count) {
+        int steps = grid.count();
+        if (steps == 0) {
+            return null;
+        }
+        double[] out = spare == null ? new double[steps] : spare;
+        spare = null;
+        long[] t = samples.timestamps;
+        double[] v = samples.values;
+        int n = samples.size;
+        long first = pinned ? pin : grid.at(0) - offset;
+        long step = pinned ? 0 : grid.step();
+        long distance = pinned ? 0 : Windows.distance(t, n);
+        int from = 0;
+        int at = 0;
+        long read = 0;
+        if (distance > 0 && distance <= lookback && step % distance == 0) {
+            // Samples as regular as steps: which of them counts moves on evenly between the first and the last.
+            while (from < steps && first + from * step < t[0]) {
+                out[from++] = Row.ABSENT;
+            }
+            long begin = from == steps ? n : (first + from * step - t[0]) / distance;
+            if (begin < n) {
+                long each = step / distance;
+                int to = (int) Math.min(steps, from + (n - 1 - begin) / each + 1);
+                if (each == 1) {
+                    System.arraycopy(v, (int) begin, out, from, to - from);
+                } else {
+                    for (int i = from; i < to; i++) {
+                        out[i] = v[(int) (begin + (i - from) * each)];
+                    }
+                }
+                read = points(out, from, to);
+                from = to;
+                at = n;
+            }
+        }
+        int last = at - 1;
+        long ref = first + from * step;
+        for (int i = from; i < steps; i++, ref += step) {
+            while (at < n && t[at] <= ref) {
+                at++;
+            }
+            int s = at - 1;
+            if (s < 0 || t[s] <= ref - lookback) {
+                out[i] = Row.ABSENT;
+                continue;
+            }
+            double x = v[s];
+            out[i] = x;
+            if (s != last && !Row.isAbsent(x)) {
+                read++;
+            }
+            last = s;
+        }
+        int points = points(out, 0, steps);
+        if (points == 0) {
+            spare = out;
+            return null;
+        }
+        count.total += points;
+        count.read += read;
+        return new Row(labels, dropName, out);
+    }
+
+    private static int points(double[] v, int from, int to) {
+        int i = from;
+        while (i < to && !Row.isAbsent(v[i])) {
+            i++;
+        }
+        int points = i - from;
+        for (; i < to; i++) {
+            points += Row.isAbsent(v[i]) ? 0 : 1;
+        }
+        return points;
     }
 
     /** What is on the line between the samples around each instant; what is before it where there is nothing behind. */
@@ -177,6 +259,11 @@ final class InstantKernel implements Kernel {
         } else {
             row.setHistogram(step, between);
         }
+    }
+
+    @Override
+    public void reuse(double[] values) {
+        spare = values;
     }
 
     @Override

@@ -16,6 +16,10 @@ interface Kernel {
     @Nullable
     Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count);
 
+    /** Gives back the values of a row that nobody holds any longer, for the next row. */
+    default void reuse(double[] values) {
+    }
+
     /** Bytes of memory that the scratch arrays hold. */
     long bytes();
 }

@@ -64,8 +64,8 @@ final class Leaf extends Operator {
 
     /** Takes the rows of one batch, so that they need not be held. */
     interface Fold {
-        /** Takes a row; may keep its values. */
-        void add(Row row, Notes notes);
+        /** Takes a row. Whether its values are free again; otherwise they are the fold's. */
+        boolean add(Row row, Notes notes);
     }
 
     private @Nullable Supplier<Fold> folding;
@@ -194,9 +194,11 @@ final class Leaf extends Operator {
                         f = folds.get();
                         fold = f;
                     }
-                    f.add(row, notes);
                     folded++;
                     foldedPoints += Leaf.this.run.timed ? row.points() : 0;
+                    if (f.add(row, notes)) {
+                        s.kernel.reuse(row.values);
+                    }
                 } else if (row != null) {
                     long b = row.bytes();
                     memory.reserve(b);

@@ -6,6 +6,7 @@ import io.varve.promql.function.Notes;
 import io.varve.promql.function.RangeFunction;
 import io.varve.promql.function.Row;
 import io.varve.promql.function.Windows;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** A function over a range, of stored series or of a subquery's rows. */
@@ -17,6 +18,7 @@ final class RangeKernel implements Kernel {
     private final boolean dropNow;
     /** Whether samples are counted: a subquery's were counted already. */
     private final boolean counts;
+    private double @Nullable [] spare;
 
     RangeKernel(Windows windows, RangeFunction function, boolean dropsName, boolean dropNow, boolean counts) {
         this.windows = windows;
@@ -36,15 +38,24 @@ final class RangeKernel implements Kernel {
         if (windows.isEmpty()) {
             return null;
         }
-        Row row = Row.empty(labels, dropName || dropsName, windows.grid.count());
+        double[] values = spare == null ? new double[windows.grid.count()] : spare;
+        spare = null;
+        Arrays.fill(values, Row.ABSENT);
+        Row row = new Row(labels, dropName || dropsName, values);
         function.apply(windows, row, notes);
         if (row.isEmpty()) {
+            spare = values;
             return null;
         }
         if (dropsName && dropNow) {
             row.labels = Names.drop(labels);
         }
         return row;
+    }
+
+    @Override
+    public void reuse(double[] values) {
+        spare = values;
     }
 
     @Override

@@ -9,15 +9,25 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code rate}, {@code increase} and {@code delta}. Counter resets are found once per series: prefix sums of what was lost in them
- * make a window cost the same however long it is.
+ * {@code rate}, {@code increase} and {@code delta}. Counter resets are found once per series and kept as a list that is short:
+ * with sums of what was lost in them a window costs the same however long it is.
  */
 public final class CounterFunction implements RangeFunction {
+    /** So many resets in a window are added one by one. */
+    private static final int ONE_BY_ONE = 8;
+
     private final boolean counter;
     private final boolean perSecond;
     private final boolean typeLabels;
-    private double[] corrections = new double[0];
-    private boolean finiteCorrections;
+    /** Before which floats a reset was found, rising. */
+    private int[] resetAt = new int[0];
+    /** What was lost in each of them: the float before. */
+    private double[] lost = new double[0];
+    /** Sums over {@link #lost} up to each, the own one left out, and their rounding errors. */
+    private double[] lostBefore = new double[0];
+    private double[] lostBeforeError = new double[0];
+    private int resetCount;
+    private boolean hasNaN;
     private boolean[] resets = new boolean[0];
     private final HistogramSum sum = new HistogramSum();
     /** 1 over the range in seconds for {@code rate}, else 1. */
@@ -53,17 +63,10 @@ public final class CounterFunction implements RangeFunction {
         if (counter && w.useStartTimestamps && (w.starts != null || w.histogramStarts != null)) {
             noteOverlaps(w, notes);
         }
-        int steps = w.grid.count();
-        double[] values = out.values;
-        boolean plain = w.histogramSize == 0 && w.starts == null;
-        for (int i = 0; i < steps; i++) {
-            if (plain) {
-                int lo = w.lo[i];
-                int hi = w.hi[i];
-                if (hi - lo >= 2) {
-                    values[i] = floatResult(w, i, lo, hi);
-                }
-            } else {
+        if (w.histogramSize == 0 && w.starts == null) {
+            floats(w, out.values);
+        } else {
+            for (int i = 0; i < w.grid.count(); i++) {
                 general(w, i, out, notes);
             }
         }
@@ -99,82 +102,220 @@ public final class CounterFunction implements RangeFunction {
         return false;
     }
 
+    /** Floats alone, without start timestamps: what nearly all series are. Steps whose windows are alike are done in one go. */
+    private void floats(Windows w, double[] out) {
+        int steps = w.grid.count();
+        int from = w.steadyFrom;
+        int to = w.steadyTo;
+        if (to - from < 4 || w.hi[from] - w.lo[from] < 2) {
+            floats(w, out, 0, steps);
+            return;
+        }
+        floats(w, out, 0, from);
+        int each = w.steadyEach;
+        int lo = w.lo[from];
+        int last = w.hi[from] - 1;
+        int done = from;
+        for (int i = 0; i < resetCount && done < to; i++) {
+            // Windows with the reset inside: not those that end before it, nor those that begin with it.
+            int first = Math.max(done, Math.min(to, from + Math.max(0, resetAt[i] - last + each - 1) / each));
+            int behind = Math.max(first, Math.min(to, from + Math.max(0, resetAt[i] - lo + each - 1) / each));
+            steady(w, out, done, first);
+            floats(w, out, first, behind);
+            done = behind;
+        }
+        steady(w, out, done, to);
+        floats(w, out, to, steps);
+    }
+
+    /** Windows that are alike and have no reset inside. */
+    private void steady(Windows w, double[] out, int from, int to) {
+        if (from >= to) {
+            return;
+        }
+        double[] v = w.values;
+        int lo = w.lo[from];
+        int last = w.hi[from] - 1;
+        int each = w.steadyEach;
+        long rangeEnd = w.end(from);
+        double sampled = w.times[last] - w.times[lo];
+        double toStart = reach(w.times[lo] - rangeEnd + w.range, sampled, last - lo);
+        double toEnd = reach(rangeEnd - w.times[last], sampled, last - lo);
+        double factor = (sampled + toStart + toEnd) / sampled * scale;
+        // Counters rise from here on: once even the whole rise would not reach zero backwards, no single one does.
+        double end = hasNaN || each > 1 ? Double.POSITIVE_INFINITY : v[last + (to - from - 1)];
+        int i = from;
+        for (; i < to && (counter || each > 1); i++) {
+            double first = v[lo];
+            if (first >= 0 && sampled * first >= toStart * (end - first)) {
+                break;
+            }
+            double result = v[last] - first;
+            double f = factor;
+            if (counter && sampled * first < toStart * result && result > 0 && first >= 0) {
+                f = fromZero(sampled, first, result, toEnd);
+            }
+            out[i] = result * f;
+            lo += each;
+            last += each;
+        }
+        extrapolate(v, lo, last, factor, out, i, to);
+    }
+
+    private static void extrapolate(double[] v, int lo, int last, double factor, double[] out, int from, int to) {
+        int l = lo - from;
+        int h = last - from;
+        for (int i = from; i < to; i++) {
+            out[i] = (v[h + i] - v[l + i]) * factor;
+        }
+    }
+
+    /** The factor of a counter that would have been below zero at the begin of the range: it is taken to begin at zero. */
+    private double fromZero(double sampled, double first, double result, double toEnd) {
+        return (sampled + sampled * (first / result) + toEnd) / sampled * scale;
+    }
+
+    private void floats(Windows w, double[] out, int from, int to) {
+        if (from >= to) {
+            return;
+        }
+        int[] los = w.lo;
+        int[] his = w.hi;
+        long[] t = w.times;
+        double[] v = w.values;
+        int resetsTo = resetCount;
+        int rl = 0;
+        int rh = 0;
+        double range = w.range;
+        long rangeEnd = w.end(from);
+        long each = w.pinned ? 0 : w.grid.step();
+        for (int i = from; i < to; i++, rangeEnd += each) {
+            int lo = los[i];
+            int last = his[i] - 1;
+            if (last <= lo) {
+                continue;
+            }
+            double before = t[lo] - rangeEnd + w.range;
+            double after = rangeEnd - t[last];
+            double sampled = range - before - after;
+            double gaps = last - lo;
+            double threshold = sampled * 1.1;
+            double toStart = before * gaps >= threshold ? sampled / gaps / 2 : before;
+            double toEnd = after * gaps >= threshold ? sampled / gaps / 2 : after;
+            double first = v[lo];
+            double result = v[last] - first;
+            if (resetsTo > 0) {
+                while (rl < resetsTo && resetAt[rl] <= lo) {
+                    rl++;
+                }
+                while (rh < resetsTo && resetAt[rh] <= last) {
+                    rh++;
+                }
+                if (rh > rl) {
+                    result = withLost(result, rl, rh);
+                }
+            }
+            double f = counter && sampled * first < toStart * result && result > 0 && first >= 0
+                    ? fromZero(sampled, first, result, toEnd)
+                    : (sampled + toStart + toEnd) / sampled * scale;
+            out[i] = result * f;
+        }
+    }
+
+    /** Adds what was lost in some resets: a few one by one, as they come, many by a difference of sums. */
+    private double withLost(double result, int from, int to) {
+        if (to - from > ONE_BY_ONE) {
+            double difference = lostBefore[to] - lostBefore[from];
+            if (Double.isFinite(difference)) {
+                return result + difference + (lostBeforeError[to] - lostBeforeError[from]);
+            }
+        }
+        double r = result;
+        for (int i = from; i < to; i++) {
+            r += lost[i];
+        }
+        return r;
+    }
+
     private void prepareFloats(Windows w) {
+        resetCount = 0;
+        hasNaN = false;
         if (!counter) {
             return;
         }
-        int n = w.size;
-        if (corrections.length < n) {
-            corrections = new double[Math.max(n, corrections.length * 2)];
-        }
-        double c = 0;
         double[] v = w.values;
         long[] starts = w.starts;
-        corrections[0] = 0;
-        if (starts == null) {
-            double previous = v[0];
-            for (int i = 1; i < n; i++) {
-                double x = v[i];
-                if (x < previous) {
-                    c += previous;
-                }
-                corrections[i] = c;
+        int n = w.size;
+        double previous = v[0];
+        for (int i = 1; i < n; i++) {
+            double x = v[i];
+            if (x < previous) {
+                reset(i, previous);
                 previous = x;
+                continue;
             }
-        } else {
-            for (int i = 1; i < n; i++) {
-                if (v[i] < v[i - 1] || StartTimestamps.isReset(starts[i - 1], w.times[i - 1], starts[i], w.times[i])) {
-                    c += v[i - 1];
-                }
-                corrections[i] = c;
+            if (!(x >= previous)) {
+                hasNaN = true;
             }
+            if (starts != null && StartTimestamps.isReset(starts[i - 1], w.times[i - 1], starts[i], w.times[i])) {
+                reset(i, previous);
+            }
+            previous = x;
         }
-        // A difference of prefix sums says nothing once they are infinite.
-        finiteCorrections = Double.isFinite(c);
+        if (resetCount > ONE_BY_ONE) {
+            Kahan sum = new Kahan();
+            for (int i = 0; i < resetCount; i++) {
+                lostBefore[i] = sum.sum;
+                lostBeforeError[i] = sum.lost;
+                sum.add(lost[i]);
+            }
+            lostBefore[resetCount] = sum.sum;
+            lostBeforeError[resetCount] = sum.lost;
+        }
     }
 
-    private double correction(Windows w, int lo, int hi) {
-        if (finiteCorrections) {
-            return corrections[hi - 1] - corrections[lo];
+    private void reset(int at, double value) {
+        if (resetCount + 1 >= resetAt.length) {
+            int room = 2 * resetAt.length + 16;
+            resetAt = Arrays.copyOf(resetAt, room);
+            lost = Arrays.copyOf(lost, room);
+            lostBefore = new double[room];
+            lostBeforeError = new double[room];
         }
-        double c = 0;
-        long[] starts = w.starts;
-        for (int i = lo + 1; i < hi; i++) {
-            if (w.values[i] < w.values[i - 1]
-                    || starts != null && StartTimestamps.isReset(starts[i - 1], w.times[i - 1], starts[i], w.times[i])) {
-                c += w.values[i - 1];
-            }
-        }
-        return c;
+        resetAt[resetCount] = at;
+        lost[resetCount++] = value;
+    }
+
+    /** The first reset after a sample. */
+    private int firstResetAfter(int sample) {
+        int at = Arrays.binarySearch(resetAt, 0, resetCount, sample + 1);
+        return at < 0 ? -at - 1 : at;
     }
 
     private double floatResult(Windows w, int step, int lo, int hi) {
         double first = w.values[lo];
         double result = w.values[hi - 1] - first;
-        if (counter) {
-            result += correction(w, lo, hi);
+        if (resetCount > 0) {
+            result = withLost(result, firstResetAfter(lo), firstResetAfter(hi - 1));
         }
         return result * factor(w, step, w.times[lo], w.times[hi - 1], hi - lo, result, first);
+    }
+
+    /** How far a series is taken to go on beyond a sample; the bound is 1.1 times the mean distance of samples, multiplied out. */
+    private static double reach(double distance, double sampled, int gaps) {
+        return distance * gaps >= sampled * 1.1 ? sampled / gaps / 2 : distance;
     }
 
     /** How much the range is longer than the span between first and last sample, as far as the series is taken to go on. */
     private double factor(Windows w, int step, long firstTime, long lastTime, int n, double result, double first) {
         long rangeEnd = w.end(step);
-        double toStart = firstTime - (rangeEnd - w.range);
-        double toEnd = rangeEnd - lastTime;
         double sampled = lastTime - firstTime;
-        // The threshold is 1.1 times the mean distance of samples; multiplied out, because divisions are what is slow here.
-        double threshold = sampled * 1.1;
         int gaps = n - 1;
-        if (toStart * gaps >= threshold) {
-            toStart = sampled / gaps / 2;
-        }
+        double toStart = reach(firstTime - (rangeEnd - w.range), sampled, gaps);
         if (counter && result > 0 && first >= 0 && sampled * first < toStart * result) {
             toStart = sampled * (first / result);
         }
-        if (toEnd * gaps >= threshold) {
-            toEnd = sampled / gaps / 2;
-        }
+        double toEnd = reach(rangeEnd - lastTime, sampled, gaps);
         double factor = sampled == 0 ? 1 : (sampled + toStart + toEnd) / sampled;
         return factor * scale;
     }
@@ -212,7 +353,11 @@ public final class CounterFunction implements RangeFunction {
             }
             return;
         }
-        double result = w.values[hi - 1] - w.values[lo] + correction(w, lo, hi) + w.values[lo];
+        double result = w.values[hi - 1] - w.values[lo];
+        if (resetCount > 0) {
+            result = withLost(result, firstResetAfter(lo), firstResetAfter(hi - 1));
+        }
+        result += w.values[lo];
         int n = hi - lo;
         out.values[step] = result * factorFromStart(w, step, start, w.times[hi - 1], w.times[lo], n);
     }

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * its window {@code (start, end]} begins and ends. Reused from series to series; one thread. Fields are public for hot loops.
  */
 public final class Windows {
+    private static final long LARGE = 1 << 30;
+
     /** When functions are evaluated. */
     public final Grid grid;
     /** Length of the window in milliseconds. */
@@ -46,6 +48,15 @@ public final class Windows {
     public int[] lo;
     /** By step: the first float behind the window. */
     public int[] hi;
+    /**
+     * The first of those steps whose windows of floats begin and end {@link #steadyEach} samples after the one before, at regular times:
+     * they are alike but for the floats. None where this is {@link #steadyTo}.
+     */
+    public int steadyFrom;
+    /** The step behind the last of them. */
+    public int steadyTo;
+    /** How many samples they are apart. */
+    public int steadyEach;
     /** Times of the histograms. */
     public long[] histogramTimes = new long[0];
     /** The histograms. */
@@ -122,9 +133,6 @@ public final class Windows {
         }
         long before = edges == Edges.NORMAL ? 0 : lookback;
         long after = edges == Edges.SMOOTHED ? lookback : 0;
-        bounds(times, size, before, after, lo, hi);
-        floatsInWindows = inWindows;
-        floatsRead = readOnce;
         if (histogramSize > 0) {
             if (histogramLo.length < grid.count()) {
                 histogramLo = new int[grid.count()];
@@ -135,6 +143,9 @@ public final class Windows {
             Arrays.fill(histogramLo, 0);
             Arrays.fill(histogramHi, 0);
         }
+        bounds(times, size, before, after, lo, hi);
+        floatsInWindows = inWindows;
+        floatsRead = readOnce;
     }
 
     private static boolean noStale(double[] v, int n) {
@@ -198,15 +209,18 @@ public final class Windows {
 
     private void bounds(long[] t, int n, long before, long after, int[] from, int[] to) {
         int steps = grid.count();
+        steadyFrom = 0;
+        steadyTo = 0;
         if (steps == 0) {
             return;
         }
-        int l = 0;
-        int h = 0;
+        long length = range + before + after;
         if (pinned) {
+            int h = 0;
             while (h < n && t[h] <= pin + after) {
                 h++;
             }
+            int l = 0;
             while (l < h && t[l] <= pin - range - before) {
                 l++;
             }
@@ -216,29 +230,87 @@ public final class Windows {
             readOnce = h - l;
             return;
         }
-        long total = 0;
-        long read = 0;
-        int seen = 0;
-        long end = grid.start() - offset + after;
-        long length = range + before + after;
         long step = grid.step();
+        long end = grid.start() - offset + after;
+        long distance = distance(t, n);
+        if (distance > 0 && step % distance == 0 && regular(t[0], n, distance, end, length, from, to)) {
+            return;
+        }
+        notAfter(t, n, end, step, steps, to);
+        // A window begins where one that lies its length further back ends.
+        int own = length % step == 0 ? (int) Math.min(steps, length / step) : steps;
+        notAfter(t, n, end - length, step, own, from);
+        System.arraycopy(to, 0, from, own, steps - own);
+        count(length, from, to);
+    }
+
+    /** The bounds where times are as regular as steps: both move on evenly. */
+    private boolean regular(long first, int n, long distance, long end, long length, int[] from, int[] to) {
+        int steps = grid.count();
+        long each = grid.step() / distance;
+        long high = Math.floorDiv(end - first, distance) + 1;
+        long low = Math.floorDiv(end - length - first, distance) + 1;
+        if (low < -LARGE || high > LARGE || each * steps > LARGE) {
+            return false;
+        }
+        evenly((int) high, (int) each, n, steps, to);
+        evenly((int) low, (int) each, n, steps, from);
+        steadyFrom = (int) Math.min(steps, low >= 0 ? 0 : (-low + each - 1) / each);
+        steadyTo = (int) Math.max(steadyFrom, high > n ? 0 : Math.min(steps, (n - high) / each + 1));
+        steadyEach = (int) each;
+        count(length, from, to);
+        return true;
+    }
+
+    private static void evenly(int first, int each, int n, int steps, int[] out) {
+        for (int i = 0; i < steps; i++) {
+            out[i] = Math.max(0, Math.min(n, first + i * each));
+        }
+    }
+
+    private void count(long length, int[] from, int[] to) {
+        int steps = grid.count();
+        long total = 0;
+        // In parts whose sums fit an int: those are added several at once.
+        int most = Math.max(1, Integer.MAX_VALUE / Math.max(1, to[steps - 1] - from[0]));
+        for (int i = 0; i < steps;) {
+            int end = (int) Math.min(steps, (long) i + most);
+            int part = 0;
+            for (; i < end; i++) {
+                part += to[i] - from[i];
+            }
+            total += part;
+        }
+        inWindows = total;
+        // Windows that touch cover everything between the first and the last; others share nothing.
+        readOnce = length >= grid.step() ? to[steps - 1] - from[0] : total;
+    }
+
+    /** By step: how many times are not after an instant that moves on by {@code step}. */
+    private static void notAfter(long[] t, int n, long first, long step, int steps, int[] out) {
+        long end = first;
+        int h = 0;
         for (int i = 0; i < steps; i++) {
             while (h < n && t[h] <= end) {
                 h++;
             }
-            long begin = end - length;
-            while (l < h && t[l] <= begin) {
-                l++;
-            }
-            from[i] = l;
-            to[i] = h;
+            out[i] = h;
             end += step;
-            total += h - l;
-            read += h - Math.max(seen, l);
-            seen = h;
         }
-        inWindows = total;
-        readOnce = read;
+    }
+
+    /** The distance of neighbours where it is the same for all, else 0. */
+    public static long distance(long[] t, int n) {
+        if (n < 2) {
+            return 0;
+        }
+        long d = t[1] - t[0];
+        for (int i = 2; i < n; i++) {
+            if (t[i] - t[i - 1] != d) {
+                return 0;
+            }
+        }
+        return d;
     }
 
     /** Samples in all windows together, counted as Prometheus does; one in two windows counts twice. */

@@ -15,8 +15,8 @@ final class ShardedAggregation implements PlanRule {
         PlanNode node = root.mapInputs(this::apply);
         if (node instanceof PlanNode.Aggregate a && reads(a.input())) {
             return switch (a.op()) {
-                case SUM, COUNT, MIN, MAX, GROUP -> a.inShards();
-                case AVG, STDDEV, STDVAR, TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> a;
+                case SUM, AVG, COUNT, MIN, MAX, GROUP, STDDEV, STDVAR -> a.inShards();
+                case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> a;
             };
         }
         return node;

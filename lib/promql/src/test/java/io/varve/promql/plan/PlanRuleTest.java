@@ -90,7 +90,7 @@ class PlanRuleTest {
                   Call rate
                     Select {__name__="a"}[300000ms]
                 """);
-        assertDoesNotFire(new ShardedAggregation(), "avg(a)");
+        assertDoesNotFire(new ShardedAggregation(), "topk(1, a)");
         assertDoesNotFire(new ShardedAggregation(), "sum(a + b)");
     }
 
