@@ -1,29 +1,19 @@
 package io.varve.querier;
 
+import static io.varve.querier.TestQuerier.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.Labels;
-import io.varve.model.MemoryBudget;
 import io.varve.model.SampleBuffer;
 import io.varve.querier.fanout.MemoryStore;
 import io.varve.runtime.ProcessRunner;
 import io.varve.runtime.flags.FlagException;
-import io.varve.runtime.flags.GrpcFlags;
 import io.varve.runtime.grpc.GrpcServer;
-import io.varve.store.GrpcInfoService;
-import io.varve.store.GrpcStoreService;
-import io.varve.store.HintsPolicy;
 import io.varve.testkit.Shared;
 import java.io.IOException;
-import java.net.URI;
-import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -37,13 +27,11 @@ import picocli.CommandLine;
 class QueryCommandTest {
     private static final long T0 = 1_700_000_000_000L;
     private static final List<GrpcServer> SERVERS = new ArrayList<>();
-    private static ProcessRunner.Running querier;
-    private static HttpClient http;
+    private static TestQuerier querier;
 
     @BeforeAll
     static void start() throws Exception {
-        List<String> args = new ArrayList<>(
-                List.of("--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", "--query.replica-label=replica"));
+        List<String> args = new ArrayList<>(List.of("--query.replica-label=replica"));
         for (String replica : List.of("a", "b")) {
             MemoryStore store = new MemoryStore(Labels.of("cluster", "c", "replica", replica), true);
             for (int s = 0; s < 3; s++) {
@@ -56,50 +44,25 @@ class QueryCommandTest {
                 }
                 store.add(Labels.of("__name__", "jobs_total", "job", "j" + s), b);
             }
-            GrpcFlags flags = new GrpcFlags();
-            new CommandLine(CommandLine.Model.CommandSpec.forAnnotatedObject(flags)).parseArgs("--grpc-address=127.0.0.1:0");
-            GrpcServer server = GrpcServer.builder().service(new GrpcInfoService(store::info, () -> true))
-                    .service(new GrpcStoreService(store, HintsPolicy.STRICT, () -> MemoryBudget.UNLIMITED))
-                    .start(flags, new PrometheusRegistry());
+            GrpcServer server = TestQuerier.serve(store);
             SERVERS.add(server);
             args.add("--endpoint=" + server.address());
         }
-        querier = ProcessRunner.launch(new QueryCommand(), args.toArray(String[]::new));
-        http = HttpClient.newHttpClient();
+        querier = new TestQuerier(args.toArray(String[]::new));
     }
 
     @AfterAll
     static void stop() {
         querier.close();
         SERVERS.forEach(GrpcServer::close);
-        http.close();
-    }
-
-    private static String form(String... pairs) {
-        StringBuilder sb = new StringBuilder();
-        for (int i = 0; i < pairs.length; i += 2) {
-            sb.append(i > 0 ? "&" : "").append(URLEncoder.encode(pairs[i], StandardCharsets.UTF_8)).append('=')
-                    .append(URLEncoder.encode(pairs[i + 1], StandardCharsets.UTF_8));
-        }
-        return sb.toString();
     }
 
     private static HttpResponse<String> get(String path, String... params) throws IOException, InterruptedException {
-        return http.send(
-                HttpRequest.newBuilder(URI.create("http://" + querier.context().httpAddress() + path + "?" + form(params))).build(),
-                HttpResponse.BodyHandlers.ofString());
+        return querier.get(path, params);
     }
 
     private static HttpResponse<String> post(String path, String... params) throws IOException, InterruptedException {
-        return http.send(HttpRequest.newBuilder(URI.create("http://" + querier.context().httpAddress() + path))
-                .header("Content-Type", "application/x-www-form-urlencoded").POST(HttpRequest.BodyPublishers.ofString(form(params)))
-                .build(),
-                HttpResponse.BodyHandlers.ofString());
-    }
-
-    private static JsonNode data(HttpResponse<String> r) {
-        assertThat(r.statusCode()).as(r.body()).isEqualTo(200);
-        return Shared.parse(r.body()).get("data");
+        return querier.post(path, params);
     }
 
     @Test
@@ -122,7 +85,7 @@ class QueryCommandTest {
     @Test
     void everyAnswerSaysWhatWentIntoIt() throws Exception {
         HttpResponse<String> r = get("/api/v1/query", "query", "jobs_total", "time", Long.toString(T0 / 1000 + 600), "coverage", "true");
-        assertThat(r.headers().firstValue("X-Varve-Coverage").orElse("")).startsWith("complete=true; stores=2; answered=2");
+        assertThat(r.headers().firstValue("X-Varve-Coverage").orElse("")).startsWith("complete=true; stores=2; asked=2; answered=2");
         JsonNode coverage = Shared.parse(r.body()).get("coverage");
         assertThat(coverage.get("complete").asBoolean()).isTrue();
         assertThat(coverage.get("stores")).hasSize(2);
@@ -151,12 +114,8 @@ class QueryCommandTest {
         assertThat(data(get("/api/v1/alerts")).get("alerts").isNull()).isTrue();
         assertThat(data(get("/api/v1/metadata", "limit", "10", "limit_per_metric", "1"))).isEmpty();
         // Parameters in the URL of a form: both count.
-        HttpResponse<String> mixed = http.send(HttpRequest
-                .newBuilder(URI
-                        .create("http://" + querier.context().httpAddress() + "/api/v1/query?dedup=false&partial_response=true&stats=all"))
-                .header("Content-Type", "application/x-www-form-urlencoded")
-                .POST(HttpRequest.BodyPublishers.ofString(form("query", "jobs_total", "time", Long.toString(T0 / 1000 + 600)))).build(),
-                HttpResponse.BodyHandlers.ofString());
+        HttpResponse<String> mixed = post("/api/v1/query?dedup=false&partial_response=true&stats=all", "query", "jobs_total", "time",
+                Long.toString(T0 / 1000 + 600));
         assertThat(data(mixed).get("result")).hasSize(6);
         assertThat(data(mixed).get("stats").get("samples").get("peakSamples").asLong()).isPositive();
     }

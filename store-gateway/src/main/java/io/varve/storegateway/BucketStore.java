@@ -3,6 +3,7 @@ package io.varve.storegateway;
 import io.varve.block.BlockFilters;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
+import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
@@ -189,6 +190,7 @@ final class BucketStore implements Store {
         long merging = System.nanoTime();
         long sent = 0;
         try {
+            chosen.forEach(c -> context.coverage().block(new Coverage.Block(c.block.id(), c.block.meta().resolutionMillis())));
             sink.queriedBlocks(chosen.stream().map(c -> c.block.id()).toList());
             sent = merge(context, cursors, request.limit(), sink, faults, tenant);
         } finally {

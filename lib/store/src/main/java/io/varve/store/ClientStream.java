@@ -7,6 +7,7 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.varve.model.CancelledException;
+import io.varve.model.Coverage;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
 import io.varve.model.UnavailableException;
@@ -57,6 +58,7 @@ final class ClientStream implements AutoCloseable {
         ClientStream stream = new ClientStream(context, address, channel.newCall(method, options));
         Metadata headers = new Metadata();
         headers.put(ServedCall.TENANT, ascii(context.tenant()));
+        CoverageTrailer.ask(headers);
         stream.call.start(stream.new Listener(), headers);
         stream.outstanding = stream.window();
         stream.call.request(stream.outstanding);
@@ -206,6 +208,10 @@ final class ClientStream implements AutoCloseable {
 
         @Override
         public void onClose(Status status, Metadata trailers) {
+            Coverage.Report report = CoverageTrailer.read(trailers);
+            if (report != null) {
+                context.coverage().below(address, report);
+            }
             lock.lock();
             try {
                 closed = status;

@@ -42,7 +42,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
     @Override
     public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
-        Run run = new Run(call, headers.get(TENANT), Context.current());
+        Run run = new Run(call, headers.get(TENANT), CoverageTrailer.wanted(headers), Context.current());
         // Two: a second request would be a fault of the client, which is to be seen.
         call.request(2);
         return run;
@@ -51,6 +51,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
     private final class Run extends ServerCall.Listener<Q> implements Out<A> {
         private final ServerCall<Q, A> call;
         private final @Nullable String tenant;
+        private final boolean wantsCoverage;
         private final Context grpcContext;
         private final ReentrantLock lock = new ReentrantLock();
         private final Condition changed = lock.newCondition();
@@ -59,9 +60,10 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private boolean cancelled;
         private boolean headersSent;
 
-        Run(ServerCall<Q, A> call, @Nullable String tenant, Context grpcContext) {
+        Run(ServerCall<Q, A> call, @Nullable String tenant, boolean wantsCoverage, Context grpcContext) {
             this.call = call;
             this.tenant = tenant;
+            this.wantsCoverage = wantsCoverage;
             this.grpcContext = grpcContext;
         }
 
@@ -89,6 +91,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
             long millis = deadline == null ? 0 : Math.max(1, deadline.timeRemaining(TimeUnit.MILLISECONDS));
             Status status;
             MemoryBudget budget = budgets.get();
+            Metadata trailers = new Metadata();
             try (QueryContext c = new QueryContext(millis, budget)) {
                 if (tenant != null && !tenant.isEmpty()) {
                     c.tenant(tenant);
@@ -104,7 +107,13 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
                 if (late) {
                     return;
                 }
-                body.run(c, q, this);
+                try {
+                    body.run(c, q, this);
+                } finally {
+                    if (wantsCoverage) {
+                        CoverageTrailer.put(trailers, c.coverage());
+                    }
+                }
                 sendHeaders();
                 status = Status.OK;
             } catch (Throwable t) {
@@ -113,7 +122,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
                 giveBack(budget);
             }
             try {
-                call.close(status, new Metadata());
+                call.close(status, trailers);
             } catch (IllegalStateException e) {
                 // The client has gone meanwhile.
             }

@@ -1,14 +1,16 @@
 package io.varve.querier.api;
 
 import io.varve.model.Coverage;
+import io.varve.model.PromDuration;
 import io.varve.model.QueryContext;
 import io.varve.runtime.http.Response;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** Writes {@code {"status":…,"data":…,"warnings":…,"infos":…}} and the coverage report. */
@@ -37,7 +39,7 @@ final class Envelope {
             response.header("Cache-Control", "no-store");
         }
         if (context != null) {
-            response.header(COVERAGE_HEADER, compact(context.coverage()));
+            coverageHeader(response, context.coverage());
         }
         try (OutputStream body = response.body()) {
             JsonOut out = new JsonOut(body);
@@ -51,11 +53,16 @@ final class Envelope {
             }
             if (withCoverage && context != null) {
                 out.name("coverage");
-                coverage(out, context.coverage());
+                coverage(out, context.coverage().report());
             }
             out.close('}');
             out.flush();
         }
+    }
+
+    /** Says what went into an answer, or was missing when it failed; in a line. */
+    static void coverageHeader(Response response, Coverage coverage) {
+        response.header(COVERAGE_HEADER, compact(coverage.report()));
     }
 
     static void error(Response response, ApiException e) throws IOException {
@@ -67,52 +74,97 @@ final class Envelope {
         response.send(sb.append('}').toString().getBytes(StandardCharsets.UTF_8));
     }
 
-    /** One store's parts joined: the worst outcome, all series. */
-    private record Store(Coverage.Outcome outcome, long min, long max, long series, String detail) {
-        Store with(Coverage.Part p) {
-            return new Store(outcome.compareTo(p.outcome()) >= 0 ? outcome : p.outcome(), Math.min(min, p.minTime()),
-                    Math.max(max, p.maxTime()), series + p.series(),
-                    detail.isEmpty() || detail.contains(p.detail()) && !p.detail().isEmpty()
-                            ? detail.isEmpty() ? p.detail() : detail
-                            : p.detail().isEmpty() ? detail : detail + "; " + p.detail());
-        }
-    }
-
-    private static Map<String, Store> stores(Coverage coverage) {
-        Map<String, Store> out = new LinkedHashMap<>();
-        for (Coverage.Part p : coverage.parts()) {
-            out.merge(p.store(), new Store(p.outcome(), p.minTime(), p.maxTime(), p.series(), p.detail()), (a, b) -> a.with(p));
-        }
-        return out;
-    }
-
-    /** {@code complete=true; stores=3; answered=3; partial=0; failed=0}, then the addresses that failed. */
-    static String compact(Coverage coverage) {
-        Map<String, Store> stores = stores(coverage);
+    /**
+     * {@code complete=true; stores=3; asked=3; answered=3; partial=0; failed=0; resolutions=0s; blocks=12}, then the addresses of those that
+     * did not answer in full: {@code missing=querier:10901/store:10901,…}.
+     */
+    static String compact(Coverage.Report report) {
         int[] n = new int[Coverage.Outcome.values().length];
-        StringBuilder failed = new StringBuilder();
-        stores.forEach((address, s) -> {
-            n[s.outcome.ordinal()]++;
-            if (s.outcome != Coverage.Outcome.ANSWERED && failed.length() < MAX_HEADER) {
-                failed.append(failed.isEmpty() ? "" : ",").append(address.replaceAll("[^\\x21-\\x7e]|[;,]", "_"));
+        Set<Long> resolutions = new TreeSet<>();
+        for (Coverage.Store s : report.stores()) {
+            n[s.outcome().ordinal()]++;
+            resolutions.addAll(s.resolutions());
+        }
+        int stores = report.stores().size();
+        StringBuilder sb = new StringBuilder("complete=").append(report.complete()).append("; stores=").append(stores).append("; asked=")
+                .append(stores - n[Coverage.Outcome.MISSING.ordinal()]).append("; answered=")
+                .append(n[Coverage.Outcome.ANSWERED.ordinal()]).append("; partial=").append(n[Coverage.Outcome.PARTIAL.ordinal()])
+                .append("; failed=").append(n[Coverage.Outcome.FAILED.ordinal()]);
+        if (!resolutions.isEmpty()) {
+            sb.append("; resolutions=").append(String.join(",", resolutions.stream().map(PromDuration::print).toList()));
+        }
+        int blocks = report.allBlocks().size();
+        if (blocks > 0) {
+            sb.append("; blocks=").append(blocks);
+        }
+        List<String> missing = new ArrayList<>();
+        missing(report, "", missing);
+        if (!missing.isEmpty()) {
+            StringBuilder names = new StringBuilder();
+            for (String m : missing) {
+                if (names.length() + m.length() > MAX_HEADER) {
+                    names.append(",...");
+                    break;
+                }
+                names.append(names.isEmpty() ? "" : ",").append(m.replaceAll("[^\\x21-\\x7e]|[;,]", "_"));
             }
-        });
-        return "complete=" + coverage.complete() + "; stores=" + stores.size() + "; answered=" + n[0] + "; partial=" + n[1] + "; failed="
-                + n[2]
-                + (failed.isEmpty() ? "" : "; missing=" + failed);
+            sb.append("; missing=").append(names);
+        }
+        return sb.toString();
     }
 
-    static void coverage(JsonOut out, Coverage coverage) throws IOException {
-        out.open('{').name("complete").bool(coverage.complete()).name("stores").open('[');
-        for (Map.Entry<String, Store> e : stores(coverage).entrySet()) {
-            Store s = e.getValue();
-            out.open('{').name("store").string(e.getKey()).name("outcome").string(s.outcome.name().toLowerCase(java.util.Locale.ROOT))
-                    .name("minTime").number(s.min).name("maxTime").number(s.max).name("series").number(s.series);
-            if (!s.detail.isEmpty()) {
-                out.name("detail").string(s.detail);
+    /** Paths of those that did not answer in full: where a store says which of its own are to blame, these alone. */
+    private static void missing(Coverage.Report report, String path, List<String> out) {
+        for (Coverage.Store s : report.stores()) {
+            if (s.outcome() == Coverage.Outcome.ANSWERED) {
+                continue;
+            }
+            int before = out.size();
+            missing(s.below(), path + s.address() + "/", out);
+            if (out.size() == before) {
+                out.add(path + s.address());
+            }
+        }
+    }
+
+    static void coverage(JsonOut out, Coverage.Report report) throws IOException {
+        out.open('{').name("complete").bool(report.complete());
+        members(out, report);
+        out.close('}');
+    }
+
+    private static void members(JsonOut out, Coverage.Report report) throws IOException {
+        out.name("stores").open('[');
+        for (Coverage.Store s : report.stores()) {
+            out.open('{').name("store").string(s.address()).name("asked").bool(s.outcome() != Coverage.Outcome.MISSING).name("outcome")
+                    .string(s.outcome().name().toLowerCase(java.util.Locale.ROOT)).name("minTime").number(s.minTime()).name("maxTime")
+                    .number(s.maxTime()).name("series").number(s.series()).name("replicas").strings(s.replicas()).name("resolutions")
+                    .open('[');
+            for (long r : s.resolutions()) {
+                out.string(PromDuration.print(r));
+            }
+            out.close(']');
+            if (!s.detail().isEmpty()) {
+                out.name("detail").string(s.detail());
+            }
+            Coverage.Report below = s.below();
+            if (!below.blocks().isEmpty()) {
+                out.name("blocks").open('[');
+                for (Coverage.Block b : below.blocks()) {
+                    out.open('{').name("id").string(b.id()).name("resolution").string(PromDuration.print(b.resolutionMillis())).close('}');
+                }
+                out.close(']');
+            }
+            if (!below.stores().isEmpty()) {
+                out.name("below").open('{').name("complete").bool(below.complete());
+                members(out, below);
+                out.close('}');
+            }
+            if (below.leftOut() > 0) {
+                out.name("leftOut").number(below.leftOut());
             }
             out.close('}');
         }
-        out.close(']').close('}');
+        out.close(']');
     }
 }

@@ -14,6 +14,7 @@ import io.varve.querier.fanout.StoreFilter;
 import io.varve.store.QueryApi;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** {@code thanos.Query}: whole queries over gRPC, as query-frontends and queriers above ask. Safe for many threads. */
 public final class GrpcQueries implements QueryApi {
@@ -49,9 +50,13 @@ public final class GrpcQueries implements QueryApi {
                 new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false);
         long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? o.timeoutSeconds() * 1000 : Long.MAX_VALUE);
         QuerySpec spec = new QuerySpec(request.query(), start, end, step, timeout == Long.MAX_VALUE ? 0 : Math.max(1, timeout),
-                o.lookbackDeltaSeconds() * 1000, source, false, false, "", "grpc");
+                o.lookbackDeltaSeconds() * 1000, source, false, false, context.tenant(), "grpc");
+        AtomicReference<QueryContext> own = new AtomicReference<>();
         try {
-            queries.run(spec, context::onCancel, outcome -> send(outcome, results));
+            queries.run(spec, c -> {
+                own.set(c);
+                context.onCancel(() -> c.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled")));
+            }, outcome -> send(outcome, results));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (CancelledException e) {
@@ -63,6 +68,11 @@ public final class GrpcQueries implements QueryApi {
                 return;
             }
             throw e;
+        } finally {
+            QueryContext c = own.get();
+            if (c != null) {
+                context.coverage().addAll(c.coverage());
+            }
         }
     }
 

@@ -136,16 +136,16 @@ public final class HttpApi {
         both(b, "series", "/api/v1/series", this::series);
         get(b, "label_values", "/api/v1/label/{name}/values", this::labelValues);
         get(b, "stores", "/api/v1/stores", this::stores);
-        get(b, "rules", "/api/v1/rules", (q, r) -> sides.rules(params(q), r, config.rulePartialResponse));
-        get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(r, config.rulePartialResponse));
-        get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(params(q), r, config.targetPartialResponse));
-        get(b, "metadata", "/api/v1/metadata", (q, r) -> sides.metadata(params(q), r, config.metadataPartialResponse));
+        get(b, "rules", "/api/v1/rules", (q, r) -> sides.rules(caller(q), params(q), r, config.rulePartialResponse));
+        get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(caller(q), r, config.rulePartialResponse));
+        get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(caller(q), params(q), r, config.targetPartialResponse));
+        get(b, "metadata", "/api/v1/metadata", (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse));
         both(b, "exemplars", "/api/v1/query_exemplars", (q, r) -> {
             Params p = params(q);
             String tenant = tenancy.of(q);
-            sides.exemplars(p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
+            sides.exemplars(caller(q), p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
         });
-        get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(params(q), r, config.statusPartialResponse));
+        get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(caller(q), params(q), r, config.statusPartialResponse));
         get(b, "status_flags", "/api/v1/status/flags", this::statusFlags);
         get(b, "status_runtimeinfo", "/api/v1/status/runtimeinfo", this::runtimeInfo);
         get(b, "status_buildinfo", "/api/v1/status/buildinfo", this::buildInfo);
@@ -199,6 +199,10 @@ public final class HttpApi {
             throw new IOException(e.getMessage(), e);
         }
         Envelope.error(response, e);
+    }
+
+    private SideApis.Caller caller(Request request) {
+        return new SideApis.Caller(tenancy.of(request), params(request).text("coverage").equals("true"));
     }
 
     static Params params(Request request) {
@@ -389,21 +393,23 @@ public final class HttpApi {
     }
 
     private void execute(Request request, Response response, Params p, QuerySpec spec, boolean thanos, int limit) throws IOException {
-        AtomicReference<Runnable> cancel = new AtomicReference<>();
+        AtomicReference<QueryContext> context = new AtomicReference<>();
         request.onClientGone(() -> {
-            Runnable c = cancel.get();
+            QueryContext c = context.get();
             if (c != null) {
-                c.run();
+                c.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled"));
             }
         });
         try {
-            queries.run(spec, cancel::set, outcome -> answer(response, p, spec, outcome, thanos, limit));
-        } catch (CancelledException e) {
-            throw ApiException.of(e, "");
-        } catch (InvalidRequestException e) {
-            throw ApiException.of(e, "");
+            queries.run(spec, context::set, outcome -> answer(response, p, spec, outcome, thanos, limit));
         } catch (VarveException e) {
-            throw ApiException.of(e, "expanding series: " + STORES);
+            QueryContext c = context.get();
+            if (c != null && !response.isCommitted()) {
+                Envelope.coverageHeader(response, c.coverage());
+            }
+            throw ApiException.of(e, e instanceof CancelledException || e instanceof InvalidRequestException
+                    ? ""
+                    : "expanding series: " + STORES);
         }
     }
 
@@ -616,7 +622,7 @@ public final class HttpApi {
 
     private void strings(Request request, Response response, Params p, List<List<Matcher>> selectors, int limit, String error, Strings call)
             throws IOException {
-        try (QueryService.Call c = queries.open(0)) {
+        try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             Set<String> values = new TreeSet<>(Utf8Order::compare);
@@ -718,14 +724,14 @@ public final class HttpApi {
         int limit = p.limit();
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
                 config.maxSelectSeries, false);
-        try (QueryService.Call c = queries.open(0)) {
+        try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
                     limit == 0 ? 0 : limit + 1, true, List.of());
             List<Labels> found;
             try {
-                found = seriesOf(c.context(), queries.source(options), hints, selectors, limit);
+                found = seriesOf(c.context(), queries.source(options, tenant), hints, selectors, limit);
             } catch (VarveException e) {
                 throw ApiException.of(e, STORES);
             }
@@ -774,7 +780,7 @@ public final class HttpApi {
 
     private void stores(Request request, Response response) throws IOException {
         Map<String, List<EndpointSet.Status>> byType = new TreeMap<>();
-        for (EndpointSet.Status s : endpoints.statuses()) {
+        for (EndpointSet.Status s : endpoints.now().statuses()) {
             byType.computeIfAbsent(s.component().isEmpty() ? "unknown" : s.component(), k -> new ArrayList<>()).add(s);
         }
         Envelope.success(response, null, List.of(), List.of(), false, false, out -> {

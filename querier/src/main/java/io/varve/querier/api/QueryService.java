@@ -12,6 +12,7 @@ import io.varve.promql.QueryRequest;
 import io.varve.promql.QueryResult;
 import io.varve.querier.fanout.Fanout;
 import io.varve.querier.fanout.ResolutionProbe;
+import io.varve.querier.fanout.SelectGate;
 import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreSource;
 import java.util.concurrent.Semaphore;
@@ -96,10 +97,10 @@ public final class QueryService implements AutoCloseable {
     }
 
     /** A context with the deadline that the caller may have; closing it ends everything it started. */
-    Call open(long timeoutMillis) {
+    Call open(long timeoutMillis, String tenant) {
         long t = timeoutMillis > 0 ? Math.min(timeoutMillis, config.timeoutMillis) : config.timeoutMillis;
         Budgets.QueryBudget budget = budgets.open();
-        return new Call(new QueryContext(t, budget), budget);
+        return new Call(new QueryContext(t, budget).tenant(tenant), budget);
     }
 
     /** A context and its budget. */
@@ -111,9 +112,9 @@ public final class QueryService implements AutoCloseable {
         }
     }
 
-    /** A source that reads series as asked. */
-    StoreSource source(SourceOptions options) {
-        return new StoreSource(fanout, probe, options, new Semaphore(config.maxConcurrentSelects), new StoreSource.Observer() {
+    /** A source that reads series as asked, on behalf of a tenant. */
+    StoreSource source(SourceOptions options, String tenant) {
+        return new StoreSource(fanout, probe, options, new SelectGate(config.maxConcurrentSelects), new StoreSource.Observer() {
             @Override
             public void selectStarted() {
                 selectsInFlight.inc();
@@ -123,7 +124,7 @@ public final class QueryService implements AutoCloseable {
             @Override
             public void selectEnded(long nanos, long series, long samples) {
                 selectsInFlight.dec();
-                selectMetrics.observe(nanos, series, samples);
+                selectMetrics.observe(tenant, nanos, series, samples);
             }
         });
     }
@@ -150,13 +151,13 @@ public final class QueryService implements AutoCloseable {
     /**
      * Runs a query and hands its result on; afterwards everything is given back.
      *
-     * @param onCancel takes what cancels the query when the caller leaves
+     * @param opened takes the query's context at once: to cancel it when the caller leaves, and to read its coverage where it fails
      */
-    void run(QuerySpec spec, Consumer<Runnable> onCancel, IoConsumer<Outcome> then) throws java.io.IOException {
+    void run(QuerySpec spec, Consumer<QueryContext> opened, IoConsumer<Outcome> then) throws java.io.IOException {
         long start = System.nanoTime();
-        try (Call call = open(spec.timeoutMillis())) {
+        try (Call call = open(spec.timeoutMillis(), spec.tenant())) {
             QueryContext context = call.context();
-            onCancel.accept(() -> context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled")));
+            opened.accept(context);
             enter(context);
             long queued = System.nanoTime() - start;
             waited.observe(queued / 1e9);
@@ -168,7 +169,7 @@ public final class QueryService implements AutoCloseable {
             try {
                 QueryRequest request = new QueryRequest(spec.text(), spec.startMillis(), spec.endMillis(), spec.stepMillis(),
                         lookback(spec.lookbackMillis(), spec.source().maxResolutionMillis()), spec.perStepStats(), spec.analyze());
-                StoreSource source = source(spec.source());
+                StoreSource source = source(spec.source(), spec.tenant());
                 try (QueryResult result = engine.execute(context, source, request)) {
                     plan = result.analysis().text();
                     then.accept(new Outcome(call, source, result, queued));
@@ -205,7 +206,7 @@ public final class QueryService implements AutoCloseable {
         event = event.addKeyValue("query", spec.text()).addKeyValue("start", spec.startMillis()).addKeyValue("end", spec.endMillis())
                 .addKeyValue("step", spec.stepMillis()).addKeyValue("tenant", spec.tenant()).addKeyValue("origin", spec.origin())
                 .addKeyValue("millis", millis).addKeyValue("queuedMillis", queuedMillis).addKeyValue("peakBytes", call.budget().peak())
-                .addKeyValue("coverage", Envelope.compact(call.context().coverage()));
+                .addKeyValue("coverage", Envelope.compact(call.context().coverage().report()));
         if (!failure.isEmpty()) {
             event = event.addKeyValue("err", failure);
         }

@@ -58,9 +58,10 @@ final class RemoteRead {
     }
 
     void handle(Request request, Response response) throws IOException {
+        String tenant = tenancy.of(request);
         ReadRequest read;
         try {
-            read = parse(request.readBody(MAX_BODY), tenancy, tenancy.of(request));
+            read = parse(request.readBody(MAX_BODY), tenancy, tenant);
         } catch (CorruptDataException | io.varve.model.InvalidRequestException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
         }
@@ -68,10 +69,10 @@ final class RemoteRead {
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
                 config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
                 false);
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, tenant)) {
             request.onClientGone(
                     () -> call.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
-            StoreSource source = queries.source(options);
+            StoreSource source = queries.source(options, tenant);
             try {
                 if (streamed) {
                     stream(call.context(), source, read.queries, response);
@@ -246,7 +247,7 @@ final class RemoteRead {
         refuseIncomplete(context);
         response.header("Content-Type", "application/x-protobuf");
         response.header("Content-Encoding", "snappy");
-        response.header(Envelope.COVERAGE_HEADER, Envelope.compact(context.coverage()));
+        Envelope.coverageHeader(response, context.coverage());
         try (OutputStream body = response.body()) {
             body.write(packed, 0, n);
         }

@@ -24,8 +24,8 @@ public final class SelectMetrics {
                 .register(registry);
     }
 
-    void observe(long nanos, long seriesCount, long sampleCount) {
-        histogram.labelValues(bucket(samples, sampleCount), bucket(series, seriesCount), "default-tenant").observe(nanos / 1e9);
+    void observe(String tenant, long nanos, long seriesCount, long sampleCount) {
+        histogram.labelValues(bucket(samples, sampleCount), bucket(series, seriesCount), tenant).observe(nanos / 1e9);
     }
 
     private static String bucket(List<Long> bounds, long n) {

@@ -41,6 +41,10 @@ public final class SideApis {
         this.replicaLabels = List.copyOf(replicaLabels);
     }
 
+    /** Who asks, and whether the whole coverage report is wanted. */
+    record Caller(String tenant, boolean coverage) {
+    }
+
     private interface Ask<T> {
         void run(QueryContext context, Answers<T> answers);
     }
@@ -67,14 +71,14 @@ public final class SideApis {
         return items;
     }
 
-    private static void send(Response response, QueryContext context, Envelope.Data data) throws IOException {
+    private static void send(Caller caller, Response response, QueryContext context, Envelope.Data data) throws IOException {
         List<String> warnings = context.warnings();
-        Envelope.success(response, context, warnings, List.of(), !warnings.isEmpty(), false, data);
+        Envelope.success(response, context, warnings, List.of(), !warnings.isEmpty(), caller.coverage(), data);
     }
 
     // --- rules ------------------------------------------------------------------------------------------------------------------
 
-    void rules(Params p, Response response, boolean defaultPartial) throws IOException {
+    void rules(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
         RulesApi.Kind kind = switch (p.text("type").toLowerCase(Locale.ROOT)) {
             case "" -> RulesApi.Kind.ALL;
             case "alert" -> RulesApi.Kind.ALERT;
@@ -83,9 +87,9 @@ public final class SideApis {
         };
         RulesApi.Request request = new RulesApi.Request(kind, p.bool("partial_response", defaultPartial), p.all("match[]"),
                 p.all("rule_name[]"), p.all("rule_group[]"), p.all("file[]"));
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             List<RulesApi.Group> groups = groups(call.context(), request);
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('{').name("groups").open('[');
                 for (RulesApi.Group g : groups) {
                     group(out, g);
@@ -95,9 +99,9 @@ public final class SideApis {
         }
     }
 
-    void alerts(Response response, boolean defaultPartial) throws IOException {
+    void alerts(Caller caller, Response response, boolean defaultPartial) throws IOException {
         RulesApi.Request request = new RulesApi.Request(RulesApi.Kind.ALERT, defaultPartial, List.of(), List.of(), List.of(), List.of());
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             List<RulesApi.Alert> alerts = new ArrayList<>();
             for (RulesApi.Group g : groups(call.context(), request)) {
                 for (RulesApi.Rule r : g.rules()) {
@@ -106,7 +110,7 @@ public final class SideApis {
                     }
                 }
             }
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('{').name("alerts");
                 if (alerts.isEmpty()) {
                     out.json("null");
@@ -276,7 +280,7 @@ public final class SideApis {
 
     // --- targets ----------------------------------------------------------------------------------------------------------------
 
-    void targets(Params p, Response response, boolean defaultPartial) throws IOException {
+    void targets(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
         TargetsApi.Kind kind = switch (p.text("state").toLowerCase(Locale.ROOT)) {
             case "", "any" -> TargetsApi.Kind.ANY;
             case "active" -> TargetsApi.Kind.ACTIVE;
@@ -284,7 +288,7 @@ public final class SideApis {
             default -> throw ApiException.badData("invalid targets parameter state='" + p.text("state") + "'");
         };
         TargetsApi.Request request = new TargetsApi.Request(kind, p.bool("partial_response", defaultPartial));
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             Map<String, TargetsApi.Active> active = new LinkedHashMap<>();
             Set<Labels> dropped = new LinkedHashSet<>();
             for (TargetsApi.Discovery d : gather(call.context(), "retrieving targets: ",
@@ -299,7 +303,7 @@ public final class SideApis {
                 }
                 d.dropped().forEach(t -> dropped.add(t.discoveredLabels().without(replicaLabels)));
             }
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('{').name("activeTargets").open('[');
                 for (TargetsApi.Active t : kind == TargetsApi.Kind.DROPPED ? List.<TargetsApi.Active>of() : active.values()) {
                     out.open('{').name("discoveredLabels").labels(t.discoveredLabels()).name("labels").labels(t.labels()).name("scrapePool")
@@ -327,7 +331,7 @@ public final class SideApis {
 
     // --- metadata ---------------------------------------------------------------------------------------------------------------
 
-    void metadata(Params p, Response response, boolean defaultPartial) throws IOException {
+    void metadata(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
         int limit = -1;
         if (!p.text("limit").isEmpty()) {
             try {
@@ -339,13 +343,13 @@ public final class SideApis {
         int most = limit;
         int perMetric = perMetric(p);
         MetadataApi.Request request = new MetadataApi.Request(p.text("metric"), most, p.bool("partial_response", defaultPartial));
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             Map<String, Set<MetadataApi.Meta>> all = new TreeMap<>();
             for (Map<String, List<MetadataApi.Meta>> m : gather(call.context(), "retrieving metadata: ",
                     (QueryContext c, Answers<Map<String, List<MetadataApi.Meta>>> a) -> fanout.metadata(c, request, a))) {
                 m.forEach((name, metas) -> all.computeIfAbsent(name, k -> new LinkedHashSet<>()).addAll(metas));
             }
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('{');
                 int n = 0;
                 for (Map.Entry<String, Set<MetadataApi.Meta>> e : all.entrySet()) {
@@ -378,7 +382,7 @@ public final class SideApis {
 
     // --- exemplars --------------------------------------------------------------------------------------------------------------
 
-    void exemplars(Params p, Response response, boolean defaultPartial, UnaryOperator<String> rewrite) throws IOException {
+    void exemplars(Caller caller, Params p, Response response, boolean defaultPartial, UnaryOperator<String> rewrite) throws IOException {
         long start = p.time("start", Params.MIN_TIME);
         long end = p.time("end", Params.MAX_TIME);
         boolean partial = p.bool("partial_response", defaultPartial);
@@ -389,13 +393,13 @@ public final class SideApis {
             throw new ApiException(ApiException.Kind.BAD_DATA, "retrieving exemplars: proxy Exemplars: " + e.getMessage(), e);
         }
         ExemplarsApi.Request request = new ExemplarsApi.Request(query, start, end, partial);
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             Map<Labels, Set<ExemplarsApi.Exemplar>> all = new TreeMap<>();
             for (ExemplarsApi.ExemplarSeries s : gather(call.context(), "retrieving exemplars: proxy Exemplars: ",
                     (QueryContext c, Answers<ExemplarsApi.ExemplarSeries> a) -> fanout.exemplars(c, request, a))) {
                 all.computeIfAbsent(s.series().without(replicaLabels), k -> new LinkedHashSet<>()).addAll(s.exemplars());
             }
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('[');
                 for (Map.Entry<Labels, Set<ExemplarsApi.Exemplar>> e : all.entrySet()) {
                     out.open('{').name("seriesLabels").labels(e.getKey()).name("exemplars").open('[');
@@ -416,7 +420,7 @@ public final class SideApis {
 
     // --- TSDB statistics --------------------------------------------------------------------------------------------------------
 
-    void tsdb(Params p, Response response, boolean defaultPartial) throws IOException {
+    void tsdb(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
         int limit = 10;
         String l = p.text("limit");
         if (!l.isEmpty()) {
@@ -433,7 +437,7 @@ public final class SideApis {
         List<Matcher> matchers = new ArrayList<>();
         p.matchers(false).forEach(matchers::addAll);
         StatusApi.Request request = new StatusApi.Request("", most, p.bool("partial_response", defaultPartial), matchers);
-        try (QueryService.Call call = queries.open(0)) {
+        try (QueryService.Call call = queries.open(0, caller.tenant())) {
             long[] head = new long[5];
             boolean some = false;
             Map<String, Long> metrics = new TreeMap<>();
@@ -456,7 +460,7 @@ public final class SideApis {
                     s.seriesCountByLabelValuePair().forEach(x -> pairs.merge(x.name(), x.value(), Long::sum));
                 }
             }
-            send(response, call.context(), out -> {
+            send(caller, response, call.context(), out -> {
                 out.open('{').name("headStats").open('{').name("numSeries").number(head[0]).name("numLabelPairs").number(head[1])
                         .name("chunkCount").number(head[2]).name("minTime").number(head[3]).name("maxTime").number(head[4]).close('}');
                 statistics(out.name("seriesCountByMetricName"), metrics, most);

@@ -79,7 +79,7 @@ public final class Web {
     private String stores() {
         StringBuilder sb = new StringBuilder(
                 "<table><tr><th>endpoint</th><th>type</th><th>label sets</th><th>from</th><th>to</th><th>last error</th></tr>");
-        for (EndpointSet.Status s : endpoints.statuses()) {
+        for (EndpointSet.Status s : endpoints.now().statuses()) {
             StringBuilder sets = new StringBuilder();
             for (Labels l : s.labelSets()) {
                 sets.append(escape(l.toString())).append("<br>");

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Samples of one replica's chunks, raw and downsampled. Static and without state. */
 final class ChunkReader {
-    private static final long FINE = 300_000;
-    private static final long COARSE = 3_600_000;
+    static final long FINE = 300_000;
+    static final long COARSE = 3_600_000;
 
     private ChunkReader() {
     }
@@ -267,6 +267,11 @@ final class ChunkReader {
         return n < 2 ? 0 : (c.maxTime() - c.minTime()) / (n - 1);
     }
 
+    /** Whether a downsampled chunk is of the finer of the two resolutions. */
+    static boolean isFine(StoreChunk c) {
+        return spacing(c) <= (FINE + COARSE) / 2;
+    }
+
     /**
      * One replica where some of its data is downsampled: at every time the finest that exists. Counters come without resets over all of it,
      * since resets within a downsampled chunk cannot be seen any more.
@@ -278,7 +283,7 @@ final class ChunkReader {
         List<StoreChunk> fine = new ArrayList<>();
         List<StoreChunk> coarse = new ArrayList<>();
         for (StoreChunk c : chunks) {
-            (c.raw() != null ? raw : spacing(c) <= 1_800_000 ? fine : coarse).add(c);
+            (c.raw() != null ? raw : isFine(c) ? fine : coarse).add(c);
         }
         if (aggregates.contains(Aggregate.COUNTER)) {
             List<StoreChunk> order = new ArrayList<>();

@@ -11,8 +11,6 @@ import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
 import io.varve.store.StoreInfo;
 import java.util.ArrayList;
-import java.util.Collection;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -30,7 +28,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Who is there: resolves addresses, asks every endpoint what it has every few seconds, forgets those that stay silent. Safe for many
- * threads; {@link #stores} is a snapshot and costs nothing.
+ * threads; {@link #now} is a snapshot and costs nothing.
  */
 public final class EndpointSet implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EndpointSet.class);
@@ -63,11 +61,25 @@ public final class EndpointSet implements AutoCloseable {
             long minTime, long maxTime) {
     }
 
-    /** An endpoint that should be there and does not answer. */
+    /** An endpoint that should be there and does not say what it has, or a name behind which no endpoint was found. */
     public record Missing(String address, String error, List<Labels> labelSets, long minTime, long maxTime) {
         boolean canMatter(long min, long max, List<Matcher> matchers) {
             return minTime <= max && maxTime >= min
                     && (labelSets.isEmpty() || labelSets.stream().anyMatch(l -> StoreRef.matches(l, matchers)));
+        }
+    }
+
+    /**
+     * All at one moment: whoever is not among the stores is among the missing.
+     *
+     * @param stores those that are there, and strict ones in any case
+     * @param missing those that should be there and are not
+     * @param statuses what {@code /api/v1/stores} shows
+     */
+    public record Snapshot(List<StoreRef> stores, List<Missing> missing, List<Status> statuses) {
+        /** Whether there is no endpoint at all. */
+        public boolean isEmpty() {
+            return stores.isEmpty() && missing.isEmpty();
         }
     }
 
@@ -103,9 +115,9 @@ public final class EndpointSet implements AutoCloseable {
     private final Counter failures;
     private final Thread thread;
     private final CountDownLatch firstRound = new CountDownLatch(1);
-    private volatile List<StoreRef> stores = List.of();
-    private volatile List<Missing> missing = List.of();
-    private volatile List<Status> statuses = List.of();
+    /** Names that nothing is known behind, and why. */
+    private final Map<String, String> unresolved = new LinkedHashMap<>();
+    private volatile Snapshot snapshot = new Snapshot(List.of(), List.of(), List.of());
     private volatile boolean closed;
     private long resolvedAt = Long.MIN_VALUE;
 
@@ -129,27 +141,17 @@ public final class EndpointSet implements AutoCloseable {
                 .help("The number of DNS lookups resolutions attempts").register(registry);
         failures = Counter.builder().name("thanos_query_endpoints_dns_failures_total")
                 .help("The number of DNS lookup failures").register(registry);
+        // Whoever asks before anybody has answered is told who is missing.
+        for (Spec s : this.specs) {
+            unresolved.put(s.address, "it has not been asked yet");
+        }
+        publish();
         thread = Thread.ofVirtual().name("endpoints").start(this::run);
     }
 
-    /** Those that are there now. */
-    public List<StoreRef> stores() {
-        return stores;
-    }
-
-    /** Those that should be there and are not. */
-    public List<Missing> missing() {
-        return missing;
-    }
-
-    /** What {@code /api/v1/stores} shows. */
-    public List<Status> statuses() {
-        return statuses;
-    }
-
-    /** Whether there is no endpoint at all, now. */
-    public boolean isEmpty() {
-        return stores.isEmpty() && missing.isEmpty();
+    /** Who is there now and who is not. */
+    public Snapshot now() {
+        return snapshot;
     }
 
     /** Waits until every endpoint was asked once, at most that long. */
@@ -183,16 +185,30 @@ public final class EndpointSet implements AutoCloseable {
         for (Spec s : specs) {
             if (!Dns.isDynamic(s.address) || s.group) {
                 resolved.put(s.address, List.of(s.address));
+                found(s.address, true, "");
                 continue;
             }
             lookups.inc();
             try {
-                resolved.put(s.address, dns.resolve(s.address));
+                List<String> all = dns.resolve(s.address);
+                resolved.put(s.address, all);
+                found(s.address, !all.isEmpty(), "no addresses are known for it");
             } catch (VarveException e) {
                 // What was known stays known: a name server that is down must not empty the querier.
                 failures.inc();
                 resolved.putIfAbsent(s.address, List.of());
+                found(s.address, !resolved.get(s.address).isEmpty(), e.getMessage());
                 LOG.atWarn().addKeyValue("address", s.address).addKeyValue("err", e.getMessage()).log("DNS look-up failed");
+            }
+        }
+    }
+
+    private void found(String name, boolean something, String why) {
+        synchronized (endpoints) {
+            if (something) {
+                unresolved.remove(name);
+            } else {
+                unresolved.put(name, why);
             }
         }
     }
@@ -229,18 +245,20 @@ public final class EndpointSet implements AutoCloseable {
             all = new ArrayList<>(endpoints.values());
         }
         gone.forEach(EndpointSet::closeLater);
+        publish();
         CountDownLatch left = new CountDownLatch(all.size());
         for (Endpoint e : all) {
             Thread.ofVirtual().name("info " + e.address).start(() -> {
                 try {
                     check(e);
+                    // At once: whoever answers slowly does not keep the others waiting.
+                    publish();
                 } finally {
                     left.countDown();
                 }
             });
         }
         left.await(config.infoTimeoutMillis + 1000, TimeUnit.MILLISECONDS);
-        publish(all);
     }
 
     private void check(Endpoint e) {
@@ -275,14 +293,15 @@ public final class EndpointSet implements AutoCloseable {
         }
     }
 
-    private void publish(Collection<Endpoint> all) {
+    private void publish() {
         List<StoreRef> there = new ArrayList<>();
         List<Missing> notThere = new ArrayList<>();
         List<Status> shown = new ArrayList<>();
         Map<List<String>, Integer> counts = new LinkedHashMap<>();
         long now = System.currentTimeMillis();
         synchronized (endpoints) {
-            for (Endpoint e : all) {
+            unresolved.forEach((name, why) -> notThere.add(new Missing(name, why, List.of(), Long.MIN_VALUE, Long.MAX_VALUE)));
+            for (Endpoint e : endpoints.values()) {
                 StoreInfo info = e.info;
                 String error = e.error;
                 StoreInfo.StoreSpan span = info == null ? null : info.store();
@@ -293,14 +312,14 @@ public final class EndpointSet implements AutoCloseable {
                 if (e.checked && (good || e.strict || info != null && now - e.lastGoodMillis < config.unhealthyMillis)) {
                     shown.add(new Status(e.address, info == null ? "" : info.component(), e.lastCheckMillis, error, sets, min, max));
                 }
-                if (!good && !e.strict) {
-                    if (e.checked && (e.configured || now - e.lastGoodMillis < config.unhealthyMillis)) {
-                        notThere.add(new Missing(e.address, String.valueOf(error), sets, min, max));
-                    }
-                    continue;
-                }
                 List<Labels> kept = info == null || sets.isEmpty() ? sets : selector.apply(sets);
                 if (info != null && !sets.isEmpty() && kept.isEmpty()) {
+                    continue;
+                }
+                if (!good && !e.strict) {
+                    if (e.configured || now - e.lastGoodMillis < config.unhealthyMillis) {
+                        notThere.add(new Missing(e.address, e.checked ? String.valueOf(error) : "it has not answered yet", kept, min, max));
+                    }
                     continue;
                 }
                 there.add(new StoreRef(e.address, info == null ? "" : info.component(), kept, narrowing(sets, kept), min, max,
@@ -311,12 +330,10 @@ public final class EndpointSet implements AutoCloseable {
                     counts.merge(metricLabels(e.address, info), 1, Integer::sum);
                 }
             }
+            snapshot = new Snapshot(List.copyOf(there), List.copyOf(notThere), List.copyOf(shown));
+            connections.clear();
+            counts.forEach((labels, n) -> connections.labelValues(labels.toArray(String[]::new)).set(n));
         }
-        stores = List.copyOf(there);
-        missing = List.copyOf(notThere);
-        statuses = List.copyOf(shown);
-        connections.clear();
-        counts.forEach((labels, n) -> connections.labelValues(labels.toArray(String[]::new)).set(n));
     }
 
     private List<String> metricLabels(String address, @Nullable StoreInfo info) {
@@ -385,6 +402,6 @@ public final class EndpointSet implements AutoCloseable {
             endpoints.values().forEach(e -> e.peer.store().close());
             endpoints.clear();
         }
-        stores = Collections.emptyList();
+        snapshot = new Snapshot(List.of(), List.of(), List.of());
     }
 }

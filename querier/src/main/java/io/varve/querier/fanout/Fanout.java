@@ -31,6 +31,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** All stores as one {@link Store}: what a querier above sees, and what the engine's source is made of. Safe for many threads. */
@@ -77,7 +78,7 @@ public final class Fanout implements Store {
         long min = Long.MAX_VALUE;
         long max = Long.MIN_VALUE;
         List<StoreInfo.TsdbInfo> tsdbs = new ArrayList<>();
-        for (StoreRef s : endpoints.stores()) {
+        for (StoreRef s : endpoints.now().stores()) {
             if (!s.hasStore()) {
                 continue;
             }
@@ -104,28 +105,31 @@ public final class Fanout implements Store {
     List<StoreRef> matching(QueryContext context, long minTime, long maxTime, List<Matcher> matchers, StoreFilter filter,
             boolean partialResponse) {
         List<StoreRef> out = new ArrayList<>();
-        for (StoreRef s : endpoints.stores()) {
+        EndpointSet.Snapshot now = endpoints.now();
+        for (StoreRef s : now.stores()) {
             if (s.hasStore() && s.minTime() <= maxTime && s.maxTime() >= minTime && filter.accepts(s.address()) && s.canMatch(matchers)) {
                 out.add(s);
             }
         }
-        reportMissing(context, filter, partialResponse, minTime, maxTime, matchers);
+        reportMissing(context, now, filter, partialResponse, minTime, maxTime, matchers);
         return out;
     }
 
-    /** Says which endpoints should be there and are not. */
-    void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse) {
-        reportMissing(context, filter, partialResponse, Long.MIN_VALUE, Long.MAX_VALUE, List.of());
+    /** Those who announce a service and pass the test; says which endpoints should be there and are not. */
+    List<StoreRef> serving(QueryContext context, StoreInfo.Service service, boolean partialResponse, Predicate<StoreRef> test) {
+        EndpointSet.Snapshot now = endpoints.now();
+        reportMissing(context, now, StoreFilter.ALL, partialResponse, Long.MIN_VALUE, Long.MAX_VALUE, List.of());
+        return now.stores().stream().filter(s -> s.services().contains(service) && test.test(s)).toList();
     }
 
-    private void reportMissing(QueryContext context, StoreFilter filter, boolean partialResponse, long minTime, long maxTime,
-            List<Matcher> matchers) {
-        for (EndpointSet.Missing m : endpoints.missing()) {
+    private static void reportMissing(QueryContext context, EndpointSet.Snapshot now, StoreFilter filter, boolean partialResponse,
+            long minTime, long maxTime, List<Matcher> matchers) {
+        for (EndpointSet.Missing m : now.missing()) {
             if (!filter.accepts(m.address()) || !m.canMatter(minTime, maxTime, matchers)) {
                 continue;
             }
             String text = "endpoint " + m.address() + " is expected and does not answer: " + m.error();
-            context.coverage().add(new Coverage.Part(m.address(), Coverage.Outcome.FAILED, Long.MIN_VALUE, Long.MAX_VALUE, 0, text));
+            context.coverage().add(new Coverage.Part(m.address(), Coverage.Outcome.MISSING, m.minTime(), m.maxTime(), 0, text));
             if (!partialResponse) {
                 throw new UnavailableException(text);
             }
@@ -169,7 +173,7 @@ public final class Fanout implements Store {
         if (request.maxResolutionMillis() < 0) {
             throw new InvalidRequestException("max_resolution_window must not be negative, got " + request.maxResolutionMillis());
         }
-        if (endpoints.isEmpty()) {
+        if (endpoints.now().isEmpty()) {
             if (!request.partialResponse()) {
                 throw new UnavailableException("No StoreAPIs available");
             }

@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -220,9 +222,11 @@ final class SeriesMerge implements AutoCloseable {
         private @Nullable Batch batch;
         private int at;
         private @Nullable Labels lastLabels;
+        private final Seen seen;
 
         Puller(Ask ask) {
             this.ask = ask;
+            seen = new Seen(ask);
         }
 
         String replicaOfCurrent() {
@@ -309,13 +313,15 @@ final class SeriesMerge implements AutoCloseable {
                 pull(s, count, warned);
                 context.coverage().add(new Coverage.Part(ask.store.address(),
                         warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
-                        count[0], String.join("; ", warned)));
+                        count[0], String.join("; ", warned), seen.replicas(), seen.resolutions()));
             } catch (VarveException e) {
                 if (!closed || context.isCancelled()) {
                     fail(e, opened, count[0]);
+                } else {
+                    cutOff(count[0]);
                 }
             } catch (InterruptedException e) {
-                // Closed: nobody reads on.
+                cutOff(count[0]); // closed: nobody reads on
             } catch (RuntimeException e) {
                 broken = e;
             } finally {
@@ -339,6 +345,12 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
+        /** The reader had enough: nothing is missing of what it took. */
+        private void cutOff(long series) {
+            context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.ANSWERED, ask.store.minTime(),
+                    ask.store.maxTime(), series, "not read to its end", seen.replicas(), seen.resolutions()));
+        }
+
         private void fail(VarveException e, boolean opened, long series) {
             if (e == ourLimit || context.isCancelled()) {
                 failed = e; // the query's fault, not the store's
@@ -346,7 +358,7 @@ final class SeriesMerge implements AutoCloseable {
             }
             String text = failure(ask, e, opened);
             context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
-                    ask.store.maxTime(), series, text));
+                    ask.store.maxTime(), series, text, seen.replicas(), seen.resolutions()));
             if (partialResponse) {
                 context.warn(text);
             } else {
@@ -390,6 +402,7 @@ final class SeriesMerge implements AutoCloseable {
                     case StoreClient.SeriesStream.Frame.OfSeries f -> {
                         StoreSeries one = f.series();
                         count[0]++;
+                        seen.add(one);
                         long size = sizeOf(one);
                         if (all != null) {
                             reserve(size, "series of " + ask.store.address() + " that have to be sorted");
@@ -458,6 +471,59 @@ final class SeriesMerge implements AutoCloseable {
             while ((b = queue.poll()) != null) {
                 context.budget().release(b.bytes);
             }
+        }
+    }
+
+    /** What the series of one stream were made of, for the coverage report. One thread writes. */
+    private static final class Seen {
+        private static final int MAX_REPLICAS = 32;
+        private final Ask ask;
+        private final Set<String> replicas = new TreeSet<>();
+        private boolean any;
+        private boolean raw;
+        private boolean fine;
+        private boolean coarse;
+
+        Seen(Ask ask) {
+            this.ask = ask;
+        }
+
+        void add(StoreSeries s) {
+            any = true;
+            for (StoreChunk c : s.chunks()) {
+                if (c.raw() != null) {
+                    raw = true;
+                } else if (ChunkReader.isFine(c)) {
+                    fine = true;
+                } else {
+                    coarse = true;
+                }
+            }
+            if (!ask.strip.isEmpty() && replicas.size() < MAX_REPLICAS) {
+                replicas.add(replicaOf(s.labels(), ask.strip));
+            }
+        }
+
+        List<String> replicas() {
+            if (any && ask.strip.isEmpty() && !ask.replica.isEmpty()) {
+                return List.of(ask.replica);
+            }
+            replicas.remove("");
+            return List.copyOf(replicas);
+        }
+
+        List<Long> resolutions() {
+            List<Long> out = new ArrayList<>();
+            if (raw) {
+                out.add(0L);
+            }
+            if (fine) {
+                out.add(ChunkReader.FINE);
+            }
+            if (coarse) {
+                out.add(ChunkReader.COARSE);
+            }
+            return out;
         }
     }
 

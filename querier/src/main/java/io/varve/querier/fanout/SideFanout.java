@@ -37,17 +37,10 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
 
     private <T> void each(QueryContext context, StoreInfo.Service service, boolean partialResponse, String what, Answers<T> out,
             Call<T> call) {
-        List<StoreRef> stores = new ArrayList<>();
-        for (StoreRef s : fanout.endpoints().stores()) {
-            if (s.services().contains(service)) {
-                stores.add(s);
-            }
-        }
-        each(context, stores, partialResponse, what, out, call);
+        each(context, fanout.serving(context, service, partialResponse, s -> true), partialResponse, what, out, call);
     }
 
     private <T> void each(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what, Answers<T> out, Call<T> call) {
-        fanout.reportMissing(context, StoreFilter.ALL, partialResponse);
         fanout.forAll(context, stores, partialResponse, what, s -> {
             Collected<T> got = new Collected<>();
             call.run(s, got);
@@ -96,12 +89,8 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
 
     @Override
     public void tsdbStatistics(QueryContext context, StatusApi.Request request, Answers<Map<String, StatusApi.TsdbStatistics>> answers) {
-        List<StoreRef> stores = new ArrayList<>();
-        for (StoreRef s : fanout.endpoints().stores()) {
-            if (s.services().contains(StoreInfo.Service.STATUS) && s.canMatch(request.matchers())) {
-                stores.add(s);
-            }
-        }
+        List<StoreRef> stores = fanout.serving(context, StoreInfo.Service.STATUS, request.partialResponse(),
+                s -> s.canMatch(request.matchers()));
         each(context, stores, request.partialResponse(), "fetching TSDB statistics from ", answers,
                 (s, a) -> s.peer().status().tsdbStatistics(context, request, a));
     }
@@ -112,12 +101,8 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
         if (all.isEmpty()) {
             return;
         }
-        List<StoreRef> stores = new ArrayList<>();
-        for (StoreRef s : fanout.endpoints().stores()) {
-            if (s.services().contains(StoreInfo.Service.EXEMPLARS) && all.stream().anyMatch(s::canMatch)) {
-                stores.add(s);
-            }
-        }
+        List<StoreRef> stores = fanout.serving(context, StoreInfo.Service.EXEMPLARS, request.partialResponse(),
+                s -> all.stream().anyMatch(s::canMatch));
         each(context, stores, request.partialResponse(), "fetching exemplars from ", answers, (s, a) -> {
             String query = s.component().equals("query") ? request.query() : narrowed(s, all);
             if (!query.isEmpty()) {

@@ -31,8 +31,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,12 +50,11 @@ public final class StoreSource implements SeriesSource {
     private static final int MAX_REPLICAS_PER_STORE = 16;
     private static final int MAX_TRACES = 100;
     private static final int SAMPLES_PER_CHUNK = 120;
-    private static final long SELECT_WAIT_NANOS = 1_000_000_000;
 
     private final Fanout fanout;
     private final ResolutionProbe probe;
     private final SourceOptions options;
-    private final @Nullable Semaphore selects;
+    private final @Nullable SelectGate gate;
     private final Observer observer;
     private final ConcurrentLinkedQueue<SeriesTrace> traces = new ConcurrentLinkedQueue<>();
 
@@ -86,13 +83,13 @@ public final class StoreSource implements SeriesSource {
     }
 
     /**
-     * @param selects how many selects of this query may run at once, null for no bound
+     * @param gate lets in as many selects of this query as may run at once, null for no bound
      */
-    public StoreSource(Fanout fanout, ResolutionProbe probe, SourceOptions options, @Nullable Semaphore selects, Observer observer) {
+    public StoreSource(Fanout fanout, ResolutionProbe probe, SourceOptions options, @Nullable SelectGate gate, Observer observer) {
         this.fanout = fanout;
         this.probe = probe;
         this.options = options;
-        this.selects = selects;
+        this.gate = gate;
         this.observer = observer;
     }
 
@@ -111,7 +108,7 @@ public final class StoreSource implements SeriesSource {
             throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
                     "proxy Series(): rpc error: code = InvalidArgument desc = no matchers specified (excluding selector labels)");
         }
-        if (fanout.endpoints().isEmpty()) {
+        if (fanout.endpoints().now().isEmpty()) {
             if (!options.partialResponse()) {
                 throw new UnavailableException("No StoreAPIs available");
             }
@@ -143,33 +140,9 @@ public final class StoreSource implements SeriesSource {
                 }
             }
         }
-        boolean turn = acquire(context);
-        observer.selectStarted();
-        return new MergedSet(fanout.merge(context, asks, options.partialResponse()), hints, aggregates, spans, min, max, turn);
-    }
-
-    /**
-     * Waits for a turn. Operators may hold several selects open at once, and none of these ends before all were opened: a select that has
-     * waited for a second goes on without a turn rather than locking its own query.
-     */
-    private boolean acquire(QueryContext context) {
-        if (selects == null) {
-            return false;
-        }
-        long start = System.nanoTime();
-        try {
-            while (!selects.tryAcquire(50, TimeUnit.MILLISECONDS)) {
-                context.check();
-                if (System.nanoTime() - start > SELECT_WAIT_NANOS) {
-                    return false;
-                }
-            }
-            return true;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            context.check();
-            return false;
-        }
+        MergedSet set = new MergedSet(context, asks, hints, aggregates, spans, min, max);
+        set.openAhead();
+        return set;
     }
 
     private static long saturated(long a, long b) {
@@ -297,33 +270,70 @@ public final class StoreSource implements SeriesSource {
     // --- series -----------------------------------------------------------------------------------------------------------------
 
     private final class MergedSet implements SeriesSet {
-        private final SeriesMerge merge;
-        private final boolean turn;
+        private final QueryContext context;
+        private final List<SeriesMerge.Ask> asks;
         private final SelectHints hints;
         private final Set<Aggregate> aggregates;
         private final Spans spans;
         private final long min;
         private final long max;
-        private final long startNanos = System.nanoTime();
-        private final boolean ownShard;
+        private final boolean ownShard = options.shard() != ShardInfo.NONE;
+        private @Nullable SeriesMerge merge;
+        private SelectGate.@Nullable Turn turn;
+        private long startNanos;
         private long series;
         private long chunks;
         private boolean closed;
 
-        MergedSet(SeriesMerge merge, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min, long max, boolean turn) {
-            this.merge = merge;
-            this.turn = turn;
+        MergedSet(QueryContext context, List<SeriesMerge.Ask> asks, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min,
+                long max) {
+            this.context = context;
+            this.asks = asks;
             this.hints = hints;
             this.aggregates = aggregates;
             this.spans = spans;
             this.min = min;
             this.max = max;
-            this.ownShard = options.shard() != ShardInfo.NONE;
+        }
+
+        /** Opens the streams if there is a turn to spare, so that stores begin while others are read. */
+        synchronized void openAhead() {
+            if (gate == null) {
+                open();
+                return;
+            }
+            turn = gate.ahead();
+            if (turn != null) {
+                open();
+            }
+        }
+
+        private SeriesMerge open() {
+            startNanos = System.nanoTime();
+            observer.selectStarted();
+            SeriesMerge m = fanout.merge(context, asks, options.partialResponse());
+            merge = m;
+            return m;
+        }
+
+        private synchronized @Nullable SeriesMerge opened() {
+            if (closed) {
+                return null;
+            }
+            SeriesMerge m = merge;
+            if (m != null) {
+                return m;
+            }
+            if (gate != null) {
+                turn = gate.now();
+            }
+            return open();
         }
 
         @Override
         public @Nullable Series next() {
-            while (merge.next()) {
+            SeriesMerge merge = opened();
+            while (merge != null && merge.next()) {
                 if (ownShard && !Fanout.inShard(merge.labels(), options.shard())) {
                     continue;
                 }
@@ -348,9 +358,13 @@ public final class StoreSource implements SeriesSource {
                 return;
             }
             closed = true;
-            merge.close();
-            if (turn && selects != null) {
-                selects.release();
+            SeriesMerge m = merge;
+            if (m == null) {
+                return;
+            }
+            m.close();
+            if (turn != null) {
+                turn.release();
             }
             observer.selectEnded(System.nanoTime() - startNanos, series, chunks * SAMPLES_PER_CHUNK);
         }

@@ -44,7 +44,7 @@ class FanoutSimulationTest {
                 a -> Peer.of(Objects.requireNonNull(stores.get(a)).client(a)), l -> l, new PrometheusRegistry());
         set.awaitFirst(10_000);
         long end = System.nanoTime() + 5_000_000_000L;
-        while (set.stores().size() < stores.size() && System.nanoTime() < end) {
+        while (set.now().stores().size() < stores.size() && System.nanoTime() < end) {
             Thread.onSpinWait();
         }
         return new World(stores, new Fanout(set, List.of(), frameTimeoutMillis, new Fanout.Limits(0, 0)), set);

@@ -2,6 +2,7 @@ package io.varve.querier.fanout;
 
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
+import io.varve.model.Coverage;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -25,6 +26,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +53,8 @@ public final class MemoryStore implements Store {
     private final AtomicLong calls = new AtomicLong();
     private volatile Fault fault = Fault.NONE;
     private final boolean removesReplicaLabels;
+    private final Set<String> tenants = ConcurrentHashMap.newKeySet();
+    private volatile Coverage.@Nullable Block block;
 
     /** A store whose series have these external labels. */
     public MemoryStore(Labels external, boolean removesReplicaLabels) {
@@ -62,6 +66,22 @@ public final class MemoryStore implements Store {
     public MemoryStore add(Labels labels, SampleBuffer samples) {
         series.put(labels.overriddenBy(external), samples);
         return this;
+    }
+
+    /** Lets it say that it reads a block of this name. */
+    public MemoryStore block(String id, long resolutionMillis) {
+        block = new Coverage.Block(id, resolutionMillis);
+        return this;
+    }
+
+    /** On whose behalf it was asked. */
+    public Set<String> tenants() {
+        return Set.copyOf(tenants);
+    }
+
+    /** Forgets who asked so far. */
+    public void forgetTenants() {
+        tenants.clear();
     }
 
     /** Breaks it, or mends it. */
@@ -82,6 +102,12 @@ public final class MemoryStore implements Store {
 
     @Override
     public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
+        tenants.add(context.tenant());
+        failIfBroken();
+        Coverage.Block b = block;
+        if (b != null) {
+            context.coverage().block(b);
+        }
         for (StoreSeries s : answer(request)) {
             sink.series(s);
         }
@@ -128,6 +154,7 @@ public final class MemoryStore implements Store {
 
     @Override
     public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
+        tenants.add(context.tenant());
         failIfBroken();
         Set<String> out = new TreeSet<>();
         series.keySet().stream().filter(l -> matches(l, request.matchers())).forEach(l -> l.forEach((n, v) -> out.add(n)));
@@ -136,6 +163,7 @@ public final class MemoryStore implements Store {
 
     @Override
     public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
+        tenants.add(context.tenant());
         failIfBroken();
         Set<String> out = new TreeSet<>();
         series.keySet().stream().filter(l -> matches(l, request.matchers()) && l.has(request.label()))
@@ -149,7 +177,7 @@ public final class MemoryStore implements Store {
 
     private void failIfBroken() {
         if (fault != Fault.NONE) {
-            throw new UnavailableException("rpc error: code = Unavailable desc = told to fail");
+            throw new UnavailableException("rpc error: code = Unavailable desc = told to refuse");
         }
     }
 
