@@ -60,7 +60,8 @@ public class PromqlBenchmark {
 
     /**
      * {@code regular}: samples exactly 30 s apart and counters that rise evenly, as the field's own engine benchmarks load them;
-     * {@code jittered}: up to 20 ms late each, random increments, a reset now and then, which is as hard as counters get.
+     * {@code jittered}: up to 20 ms late each, random increments, a reset now and then, which is as hard as counters get;
+     * {@code gauges}: samples exactly 30 s apart, random numbers of two decimals.
      */
     @Param({"regular", "jittered"})
     public String data = "regular";
@@ -129,6 +130,8 @@ public class PromqlBenchmark {
                     if (data.equals("regular")) {
                         appender.append(START + i * INTERVAL, v);
                         v += 1 + p % 17 + c;
+                    } else if (data.equals("gauges")) {
+                        appender.append(START + i * INTERVAL, random.nextInt(10_000) / 100.0);
                     } else {
                         v = random.nextInt(5000) == 0 ? 0 : v + random.nextInt(100);
                         appender.append(START + i * INTERVAL + random.nextInt(20), v);

@@ -20,6 +20,6 @@ interface Kernel {
     default void reuse(double[] values) {
     }
 
-    /** Bytes of memory that the scratch arrays hold. */
-    long bytes();
+    /** Bytes of memory that the scratch arrays hold once a series of so many samples was read. */
+    long bytes(int samples);
 }

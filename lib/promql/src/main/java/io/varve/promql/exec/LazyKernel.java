@@ -16,19 +16,22 @@ final class LazyKernel implements Kernel {
         this.source = source;
     }
 
-    @Override
-    public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+    private Kernel kernel() {
         Kernel k = kernel;
         if (k == null) {
             k = source.get();
             kernel = k;
         }
-        return k.row(labels, dropName, samples, notes, count);
+        return k;
     }
 
     @Override
-    public long bytes() {
-        Kernel k = kernel;
-        return k == null ? 0 : k.bytes();
+    public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+        return kernel().row(labels, dropName, samples, notes, count);
+    }
+
+    @Override
+    public long bytes(int samples) {
+        return kernel().bytes(samples);
     }
 }

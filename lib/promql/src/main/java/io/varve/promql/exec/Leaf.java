@@ -102,7 +102,8 @@ final class Leaf extends Operator {
         long reserved;
 
         void account() {
-            long now = 16L * samples.timestamps.length + kernel.bytes();
+            int n = samples.timestamps.length;
+            long now = 16L * n + kernel.bytes(n);
             if (now > reserved) {
                 memory.reserve(now - reserved);
                 reserved = now;

@@ -59,7 +59,7 @@ final class RangeKernel implements Kernel {
     }
 
     @Override
-    public long bytes() {
-        return windows.bytes();
+    public long bytes(int samples) {
+        return windows.bytes(samples) + (long) function.bytesPerSample() * samples;
     }
 }

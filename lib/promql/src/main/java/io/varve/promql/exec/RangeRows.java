@@ -175,8 +175,8 @@ public final class RangeRows implements AutoCloseable {
         }
 
         @Override
-        public long bytes() {
-            return windows.bytes();
+        public long bytes(int samples) {
+            return windows.bytes(samples);
         }
     }
 }

@@ -27,7 +27,7 @@ final class SubqueryRange extends Operator {
     @Nullable
     Row produce() {
         if (!reserved) {
-            memory.reserve(16L * inner.count());
+            memory.reserve(16L * inner.count() + kernel.bytes(inner.count()));
             reserved = true;
         }
         while (true) {

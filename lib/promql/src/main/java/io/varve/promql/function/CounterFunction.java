@@ -5,30 +5,26 @@ import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
 import io.varve.promql.parser.VectorSelector.Edges;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code rate}, {@code increase} and {@code delta}. Counter resets are found once per series and kept as a list that is short:
- * with sums of what was lost in them a window costs the same however long it is.
+ * {@code rate}, {@code increase} and {@code delta}. Counter resets are found once per series, so that a window costs the same
+ * however long it is.
  */
 public final class CounterFunction implements RangeFunction {
-    /** So many resets in a window are added one by one. */
-    private static final int ONE_BY_ONE = 8;
-
     private final boolean counter;
     private final boolean perSecond;
     private final boolean typeLabels;
-    /** Before which floats a reset was found, rising. */
+    private final CounterResets counterResets = new CounterResets();
+    private final ExtendedEdges extended;
+    /** How many of the histograms up to each are gauges. */
+    private int[] gauges = new int[0];
+    /** How many resets there are up to each histogram. */
+    private int[] resetsUpTo = new int[0];
+    /** Before which histograms. */
     private int[] resetAt = new int[0];
-    /** What was lost in each of them: the float before. */
-    private double[] lost = new double[0];
-    /** Sums over {@link #lost} up to each, the own one left out, and their rounding errors. */
-    private double[] lostBefore = new double[0];
-    private double[] lostBeforeError = new double[0];
-    private int resetCount;
-    private boolean hasNaN;
-    private boolean[] resets = new boolean[0];
+    /** Whether all histograms have one resolution, as those of one series nearly always do. */
+    private boolean uniform;
     private final HistogramSum sum = new HistogramSum();
     /** 1 over the range in seconds for {@code rate}, else 1. */
     private double scale = 1;
@@ -42,20 +38,28 @@ public final class CounterFunction implements RangeFunction {
         this.counter = counter;
         this.perSecond = perSecond;
         this.typeLabels = typeLabels;
+        this.extended = new ExtendedEdges(counter, perSecond);
+    }
+
+    @Override
+    public int bytesPerSample() {
+        return 40;
     }
 
     @Override
     public void apply(Windows w, Row out, Notes notes) {
         if (w.edges != Edges.NORMAL) {
-            ExtendedEdges.rate(w, out, counter, perSecond, notes);
+            extended.rate(w, out, notes);
             if (counter) {
                 noteNonCounter(w, out, notes);
             }
             return;
         }
         scale = perSecond ? 1000.0 / w.range : 1;
-        if (w.size > 0) {
-            prepareFloats(w);
+        if (counter) {
+            counterResets.find(w.values, w.size, w.times, w.starts);
+        } else {
+            counterResets.none();
         }
         if (w.histogramSize > 0) {
             prepareHistograms(w);
@@ -116,10 +120,11 @@ public final class CounterFunction implements RangeFunction {
         int lo = w.lo[from];
         int last = w.hi[from] - 1;
         int done = from;
-        for (int i = 0; i < resetCount && done < to; i++) {
+        for (int i = 0; i < counterResets.count() && done < to; i++) {
+            int reset = counterResets.at(i);
             // Windows with the reset inside: not those that end before it, nor those that begin with it.
-            int first = Math.max(done, Math.min(to, from + Math.max(0, resetAt[i] - last + each - 1) / each));
-            int behind = Math.max(first, Math.min(to, from + Math.max(0, resetAt[i] - lo + each - 1) / each));
+            int first = Math.max(done, Math.min(to, from + Math.max(0, reset - last + each - 1) / each));
+            int behind = Math.max(first, Math.min(to, from + Math.max(0, reset - lo + each - 1) / each));
             steady(w, out, done, first);
             floats(w, out, first, behind);
             done = behind;
@@ -143,11 +148,12 @@ public final class CounterFunction implements RangeFunction {
         double toEnd = reach(rangeEnd - w.times[last], sampled, last - lo);
         double factor = (sampled + toStart + toEnd) / sampled * scale;
         // Counters rise from here on: once even the whole rise would not reach zero backwards, no single one does.
-        double end = hasNaN || each > 1 ? Double.POSITIVE_INFINITY : v[last + (to - from - 1)];
+        boolean rises = counter && each == 1 && !counterResets.hasNaN();
+        double end = v[last + each * (to - from - 1)];
         int i = from;
         for (; i < to && (counter || each > 1); i++) {
             double first = v[lo];
-            if (first >= 0 && sampled * first >= toStart * (end - first)) {
+            if (rises && first >= 0 && sampled * first >= toStart * (end - first)) {
                 break;
             }
             double result = v[last] - first;
@@ -183,7 +189,7 @@ public final class CounterFunction implements RangeFunction {
         int[] his = w.hi;
         long[] t = w.times;
         double[] v = w.values;
-        int resetsTo = resetCount;
+        int resetsTo = counterResets.count();
         int rl = 0;
         int rh = 0;
         double range = w.range;
@@ -205,14 +211,14 @@ public final class CounterFunction implements RangeFunction {
             double first = v[lo];
             double result = v[last] - first;
             if (resetsTo > 0) {
-                while (rl < resetsTo && resetAt[rl] <= lo) {
+                while (rl < resetsTo && counterResets.at(rl) <= lo) {
                     rl++;
                 }
-                while (rh < resetsTo && resetAt[rh] <= last) {
+                while (rh < resetsTo && counterResets.at(rh) <= last) {
                     rh++;
                 }
                 if (rh > rl) {
-                    result = withLost(result, rl, rh);
+                    result = counterResets.addLost(result, rl, rh);
                 }
             }
             double f = counter && sampled * first < toStart * result && result > 0 && first >= 0
@@ -222,82 +228,9 @@ public final class CounterFunction implements RangeFunction {
         }
     }
 
-    /** Adds what was lost in some resets: a few one by one, as they come, many by a difference of sums. */
-    private double withLost(double result, int from, int to) {
-        if (to - from > ONE_BY_ONE) {
-            double difference = lostBefore[to] - lostBefore[from];
-            if (Double.isFinite(difference)) {
-                return result + difference + (lostBeforeError[to] - lostBeforeError[from]);
-            }
-        }
-        double r = result;
-        for (int i = from; i < to; i++) {
-            r += lost[i];
-        }
-        return r;
-    }
-
-    private void prepareFloats(Windows w) {
-        resetCount = 0;
-        hasNaN = false;
-        if (!counter) {
-            return;
-        }
-        double[] v = w.values;
-        long[] starts = w.starts;
-        int n = w.size;
-        double previous = v[0];
-        for (int i = 1; i < n; i++) {
-            double x = v[i];
-            if (x < previous) {
-                reset(i, previous);
-                previous = x;
-                continue;
-            }
-            if (!(x >= previous)) {
-                hasNaN = true;
-            }
-            if (starts != null && StartTimestamps.isReset(starts[i - 1], w.times[i - 1], starts[i], w.times[i])) {
-                reset(i, previous);
-            }
-            previous = x;
-        }
-        if (resetCount > ONE_BY_ONE) {
-            Kahan sum = new Kahan();
-            for (int i = 0; i < resetCount; i++) {
-                lostBefore[i] = sum.sum;
-                lostBeforeError[i] = sum.lost;
-                sum.add(lost[i]);
-            }
-            lostBefore[resetCount] = sum.sum;
-            lostBeforeError[resetCount] = sum.lost;
-        }
-    }
-
-    private void reset(int at, double value) {
-        if (resetCount + 1 >= resetAt.length) {
-            int room = 2 * resetAt.length + 16;
-            resetAt = Arrays.copyOf(resetAt, room);
-            lost = Arrays.copyOf(lost, room);
-            lostBefore = new double[room];
-            lostBeforeError = new double[room];
-        }
-        resetAt[resetCount] = at;
-        lost[resetCount++] = value;
-    }
-
-    /** The first reset after a sample. */
-    private int firstResetAfter(int sample) {
-        int at = Arrays.binarySearch(resetAt, 0, resetCount, sample + 1);
-        return at < 0 ? -at - 1 : at;
-    }
-
     private double floatResult(Windows w, int step, int lo, int hi) {
         double first = w.values[lo];
-        double result = w.values[hi - 1] - first;
-        if (resetCount > 0) {
-            result = withLost(result, firstResetAfter(lo), firstResetAfter(hi - 1));
-        }
+        double result = counterResets.add(w.values[hi - 1] - first, lo, hi - 1);
         return result * factor(w, step, w.times[lo], w.times[hi - 1], hi - lo, result, first);
     }
 
@@ -353,11 +286,7 @@ public final class CounterFunction implements RangeFunction {
             }
             return;
         }
-        double result = w.values[hi - 1] - w.values[lo];
-        if (resetCount > 0) {
-            result = withLost(result, firstResetAfter(lo), firstResetAfter(hi - 1));
-        }
-        result += w.values[lo];
+        double result = counterResets.add(w.values[hi - 1] - w.values[lo], lo, hi - 1) + w.values[lo];
         int n = hi - lo;
         out.values[step] = result * factorFromStart(w, step, start, w.times[hi - 1], w.times[lo], n);
     }
@@ -385,19 +314,31 @@ public final class CounterFunction implements RangeFunction {
 
     private void prepareHistograms(Windows w) {
         int n = w.histogramSize;
-        if (resets.length < n) {
-            resets = new boolean[n];
+        if (gauges.length <= n) {
+            gauges = new int[n + 1];
+            resetsUpTo = new int[n + 1];
+            resetAt = new int[n];
         }
-        Arrays.fill(resets, 0, n, false);
-        if (!counter) {
-            return;
-        }
+        FloatHistogram[] h = w.histograms;
+        int gauge = 0;
+        int reset = 0;
+        uniform = true;
         long[] starts = w.histogramStarts;
-        for (int i = 1; i < n; i++) {
-            resets[i] = starts != null
+        for (int i = 0; i < n; i++) {
+            gauge += h[i].hint() == CounterResetHint.GAUGE ? 1 : 0;
+            uniform &= h[i].schema() == h[0].schema();
+            if (counter && i > 0 && (starts != null
                     && StartTimestamps.isReset(starts[i - 1], w.histogramTimes[i - 1], starts[i], w.histogramTimes[i])
-                    || w.histograms[i].isResetAfter(w.histograms[i - 1]);
+                    || h[i].isResetAfter(h[i - 1]))) {
+                resetAt[reset++] = i;
+            }
+            gauges[i + 1] = gauge;
+            resetsUpTo[i + 1] = reset;
         }
+    }
+
+    private boolean isReset(int i) {
+        return resetsUpTo[i + 1] > resetsUpTo[i];
     }
 
     private void histogramResult(Windows w, int step, Row out, Notes notes) {
@@ -412,15 +353,14 @@ public final class CounterFunction implements RangeFunction {
         boolean gauge = false;
         boolean mixed = false;
         // A first sample before a reset does not take part; neither does its layout.
-        boolean skipFirst = hi - lo > 1 && resets[lo + 1];
+        boolean skipFirst = hi - lo > 1 && isReset(lo + 1);
         boolean custom = (skipFirst ? w.histograms[lo + 1] : first).usesCustomBuckets();
         mixed = last.usesCustomBuckets() != custom;
         int minSchema = skipFirst ? Math.min(last.schema(), w.histograms[lo + 1].schema()) : Math.min(last.schema(), first.schema());
         if (counter) {
-            gauge = first.hint() == CounterResetHint.GAUGE || last.hint() == CounterResetHint.GAUGE;
-            for (int i = lo + 1; i < hi - 1 && !mixed; i++) {
+            gauge = gauges[hi] > gauges[lo];
+            for (int i = lo + 1; i < hi - 1 && !mixed && !uniform; i++) {
                 FloatHistogram h = w.histograms[i];
-                gauge |= h.hint() == CounterResetHint.GAUGE;
                 mixed = h.usesCustomBuckets() != custom;
                 minSchema = Math.min(minSchema, h.schema());
             }
@@ -442,12 +382,11 @@ public final class CounterFunction implements RangeFunction {
         }
         if (counter) {
             boolean before = sum.boundsReconciled();
-            for (int i = lo + 1; i < hi; i++) {
-                if (resets[i] && (i > lo + 1 || start >= 0)) {
-                    if (!sum.add(w.histograms[i - 1])) {
-                        noteMixedSchemas(w, notes);
-                        return;
-                    }
+            for (int r = resetsUpTo[lo + 1]; r < resetsUpTo[hi]; r++) {
+                int i = resetAt[r];
+                if ((i > lo + 1 || start >= 0) && !sum.add(w.histograms[i - 1])) {
+                    noteMixedSchemas(w, notes);
+                    return;
                 }
             }
             reconciledAdd = sum.boundsReconciled() && !before;

@@ -12,10 +12,19 @@ import org.jspecify.annotations.Nullable;
  * where the left edge lies on the line from one to the other, that line begins after the reset and nothing needs correcting.
  */
 public final class ExtendedEdges {
-    private ExtendedEdges() {
+    private final boolean counter;
+    private final boolean perSecond;
+    private final CounterResets resets = new CounterResets();
+
+    ExtendedEdges(boolean counter, boolean perSecond) {
+        this.counter = counter;
+        this.perSecond = perSecond;
     }
 
-    static void rate(Windows w, Row out, boolean counter, boolean perSecond, Notes notes) {
+    void rate(Windows w, Row out, Notes notes) {
+        if (counter) {
+            resets.find(w.values, w.size, w.times, null);
+        }
         boolean smoothed = w.edges == Edges.SMOOTHED;
         for (int i = 0; i < w.grid.count(); i++) {
             boolean floats = w.hi[i] > w.lo[i];
@@ -23,9 +32,9 @@ public final class ExtendedEdges {
             if (floats && histograms) {
                 MixedTypes.noteMix(w, notes);
             } else if (floats) {
-                floats(w, out, i, smoothed, counter, perSecond);
+                floats(w, out, i, smoothed);
             } else if (histograms) {
-                histograms(w, out, i, smoothed, counter, perSecond, notes);
+                histograms(w, out, i, smoothed, notes);
             }
         }
     }
@@ -50,7 +59,7 @@ public final class ExtendedEdges {
         return last;
     }
 
-    private static void floats(Windows w, Row out, int step, boolean smoothed, boolean counter, boolean perSecond) {
+    private void floats(Windows w, Row out, int step, boolean smoothed) {
         long[] t = w.times;
         double[] v = w.values;
         int lo = w.lo[step];
@@ -67,11 +76,8 @@ public final class ExtendedEdges {
         double right = smoothed && last > lo && t[last] > end ? between(t, v, last - 1, end, counter) : v[last];
         double result = right - left;
         if (counter) {
-            for (int j = first + 1; j <= last; j++) {
-                if (v[j] < v[j - 1] && !(between && j == first + 1)) {
-                    result += v[j - 1];
-                }
-            }
+            // Where the left edge lies on a line that begins behind a reset, that one is corrected already.
+            result = resets.add(result, between ? Math.min(first + 1, last) : first, last);
         }
         out.values[step] = perSecond ? result / (w.range / 1000.0) : result;
     }
@@ -101,7 +107,7 @@ public final class ExtendedEdges {
         return sum.result();
     }
 
-    private static void histograms(Windows w, Row out, int step, boolean smoothed, boolean counter, boolean perSecond, Notes notes) {
+    private void histograms(Windows w, Row out, int step, boolean smoothed, Notes notes) {
         long[] t = w.histogramTimes;
         FloatHistogram[] h = w.histograms;
         int lo = w.histogramLo[step];

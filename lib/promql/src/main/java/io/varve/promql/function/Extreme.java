@@ -16,6 +16,11 @@ public final class Extreme implements RangeFunction {
     }
 
     @Override
+    public int bytesPerSample() {
+        return 4;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
         if (queue.length < w.size) {
             queue = new int[w.size];

@@ -2,10 +2,15 @@ package io.varve.promql.function;
 
 import io.varve.model.GoFloat;
 
-/** {@code quantile_over_time} and {@code mad_over_time}: the window is kept sorted while it slides. */
+/** {@code quantile_over_time} and {@code mad_over_time}: windows that overlap are ranked, others sorted. */
 public final class QuantileOverTime implements RangeFunction {
+    /** Windows of more samples than this, on average, are ranked if they overlap. */
+    private static final int LONG = 4;
+
     private final double[] q;
     private final boolean deviation;
+    private final RankedWindow ranks = new RankedWindow();
+    private final NonFinite special = new NonFinite();
     private final Runnable check;
     private double[] window = new double[0];
     private double[] distances = new double[0];
@@ -23,54 +28,113 @@ public final class QuantileOverTime implements RangeFunction {
     }
 
     @Override
+    public int bytesPerSample() {
+        return 64;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
-        if (window.length < w.size) {
-            window = new double[w.size];
-            distances = deviation ? new double[w.size] : distances;
-        }
-        size = 0;
-        int begin = 0;
-        int end = 0;
-        double[] v = w.values;
-        long work = 0;
-        for (int i = 0; i < w.grid.count(); i++) {
-            int lo = w.lo[i];
-            int hi = w.hi[i];
-            if (lo >= end) {
-                size = 0;
-                begin = lo;
-                end = lo;
-            }
-            if (hi - end > 16 && hi - end > size) {
-                System.arraycopy(v, lo, window, 0, hi - lo);
-                size = hi - lo;
-                Quantiles.sort(window, size);
-                begin = lo;
-                end = hi;
-            } else {
-                for (; begin < lo; begin++) {
-                    remove(v[begin]);
-                }
-                for (; end < hi; end++) {
-                    insert(v[end]);
-                }
-            }
-            work += size;
-            if (work > 1 << 20) {
-                check.run();
-                work = 0;
-            }
-            if (hi == lo) {
+        int steps = w.grid.count();
+        for (int i = 0; i < steps; i++) {
+            if (w.hi[i] == w.lo[i]) {
                 continue;
             }
-            if (!deviation && (Double.isNaN(q[i]) || q[i] < 0 || q[i] > 1)) {
+            if (!deviation && !(q[i] >= 0 && q[i] <= 1)) {
                 notes.warn(w.position, "quantile value should be between 0 and 1, got " + GoFloat.general(q[i]));
             }
             if (MixedTypes.hasHistograms(w, i)) {
                 MixedTypes.noteIgnored(w, notes);
             }
-            out.values[i] = deviation ? deviation() : Quantiles.sorted(q[i], window, size);
         }
+        if (w.size > 0 && w.floatsInWindows() > (long) LONG * steps && w.floatsInWindows() > 2L * w.size) {
+            ranked(w, out.values);
+        } else {
+            sorted(w, out.values);
+        }
+    }
+
+    /** Long windows that overlap. */
+    private void ranked(Windows w, double[] out) {
+        RankedWindow r = ranks;
+        double[] v = w.values;
+        int steps = w.grid.count();
+        int from = w.lo[0];
+        r.rank(v, from, w.hi[steps - 1]);
+        if (deviation) {
+            special.start(v, w.size);
+        }
+        int begin = from;
+        int end = from;
+        for (int i = 0; i < steps; i++) {
+            int lo = w.lo[i];
+            int hi = w.hi[i];
+            for (; begin < Math.min(lo, end); begin++) {
+                r.remove(begin - from);
+            }
+            begin = Math.max(begin, lo);
+            end = Math.max(end, lo);
+            for (; end < hi; end++) {
+                r.add(end - from);
+            }
+            if ((i & 1023) == 1023) {
+                check.run();
+            }
+            if (hi == lo) {
+                continue;
+            }
+            if (!deviation) {
+                out[i] = r.quantile(q[i]);
+                continue;
+            }
+            special.move(v, lo, hi);
+            if (special.anyNaN()) {
+                out[i] = Double.NaN;
+            } else if (special.any()) {
+                // Distances from a median among infinite numbers.
+                out[i] = deviation(v, lo, hi);
+                check.run();
+            } else {
+                out[i] = r.medianDeviation();
+            }
+        }
+    }
+
+    /** Windows one by one. */
+    private void sorted(Windows w, double[] out) {
+        long work = 0;
+        for (int i = 0; i < w.grid.count(); i++) {
+            int lo = w.lo[i];
+            int hi = w.hi[i];
+            if (hi == lo) {
+                continue;
+            }
+            work += hi - lo;
+            if (work > 1 << 18) {
+                check.run();
+                work = 0;
+            }
+            if (deviation) {
+                out[i] = deviation(w.values, lo, hi);
+            } else {
+                sort(w.values, lo, hi);
+                out[i] = Quantiles.sorted(q[i], window, size);
+            }
+        }
+    }
+
+    private void sort(double[] v, int lo, int hi) {
+        size = hi - lo;
+        if (window.length < size) {
+            window = new double[2 * size];
+            distances = deviation ? new double[2 * size] : distances;
+        }
+        System.arraycopy(v, lo, window, 0, size);
+        Quantiles.sort(window, size);
+    }
+
+    private double deviation(double[] v, int lo, int hi) {
+        sort(v, lo, hi);
+        return deviation();
     }
 
     private double deviation() {
@@ -99,36 +163,5 @@ public final class QuantileOverTime implements RangeFunction {
             }
         }
         return Quantiles.sorted(0.5, distances, size);
-    }
-
-    private int place(double x) {
-        if (Double.isNaN(x)) {
-            return 0;
-        }
-        int lo = 0;
-        int hi = size;
-        while (lo < hi) {
-            int mid = lo + hi >>> 1;
-            double y = window[mid];
-            if (Double.isNaN(y) || Double.compare(y, x) < 0) {
-                lo = mid + 1;
-            } else {
-                hi = mid;
-            }
-        }
-        return lo;
-    }
-
-    private void insert(double x) {
-        int at = place(x);
-        System.arraycopy(window, at, window, at + 1, size - at);
-        window[at] = x;
-        size++;
-    }
-
-    private void remove(double x) {
-        int at = place(x);
-        size--;
-        System.arraycopy(window, at + 1, window, at, size - at);
     }
 }

@@ -11,4 +11,9 @@ public interface RangeFunction {
      * @param notes where warnings go
      */
     void apply(Windows windows, Row out, Notes notes);
+
+    /** Bytes of scratch memory that it may need for each sample of a series. */
+    default int bytesPerSample() {
+        return 0;
+    }
 }

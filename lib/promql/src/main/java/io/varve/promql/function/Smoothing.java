@@ -3,11 +3,27 @@ package io.varve.promql.function;
 import io.varve.model.GoFloat;
 import io.varve.model.InvalidRequestException;
 
-/** {@code double_exponential_smoothing} (Holt-Winters without seasons). */
+/**
+ * {@code double_exponential_smoothing} (Holt-Winters without seasons).
+ *
+ * <p>
+ * A sample x changes level and trend by a matrix that depends on the two factors alone, and adds x times a vector. So what a window
+ * comes to is that matrix to the power of its length, applied to what its first two samples begin with, and a weighted sum over the
+ * rest; and that sum can be put together of an older and a newer part like any other.
+ */
 public final class Smoothing implements RangeFunction {
+    private static final int DIRECT = 2;
+
     private final double[] smoothing;
     private final double[] trend;
     private final Runnable check;
+    private final boolean sameFactors;
+    /** The matrix to the power of i, row by row. */
+    private double[] powers = new double[0];
+    /** Level and trend that the samples behind one come to at the end of the older part, had all before been zero. */
+    private double[] levels = new double[0];
+    private double[] trends = new double[0];
+    private long work;
 
     /**
      * @param smoothing factor by step
@@ -18,52 +34,176 @@ public final class Smoothing implements RangeFunction {
         this.smoothing = smoothing;
         this.trend = trend;
         this.check = check;
+        boolean same = true;
+        for (int i = 1; i < smoothing.length; i++) {
+            same &= smoothing[i] == smoothing[0] && trend[i] == trend[0];
+        }
+        this.sameFactors = same;
+    }
+
+    @Override
+    public int bytesPerSample() {
+        return 48;
     }
 
     @Override
     public void apply(Windows w, Row out, Notes notes) {
-        long work = 0;
+        int steps = w.grid.count();
+        for (int i = 0; i < steps; i++) {
+            boolean floats = w.hi[i] > w.lo[i];
+            boolean histograms = MixedTypes.hasHistograms(w, i);
+            if (floats || histograms) {
+                checkFactors(smoothing[i], trend[i]);
+            }
+            if (floats && histograms) {
+                MixedTypes.noteIgnored(w, notes);
+            }
+        }
+        if (sameFactors && w.floatsInWindows() > (long) DIRECT * w.size && noGiants(w.values, w.size)) {
+            slide(w, out.values);
+            return;
+        }
+        for (int i = 0; i < steps; i++) {
+            if (w.hi[i] - w.lo[i] >= 2) {
+                out.values[i] = direct(w.values, w.lo[i], w.hi[i], smoothing[i], trend[i]);
+            }
+        }
+    }
+
+    /** Whether nothing overflows on the way that is finite: which sample it happens at depends on where the window begins. */
+    private static boolean noGiants(double[] v, int n) {
+        for (int i = 0; i < n; i++) {
+            double x = Math.abs(v[i]);
+            if (x > 1e290 && x <= Double.MAX_VALUE) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static void checkFactors(double sf, double tf) {
+        if (sf <= 0 || sf >= 1) {
+            throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
+                    "invalid smoothing factor. Expected: 0 < sf < 1, got: " + GoFloat.fixed(sf, 6));
+        }
+        if (tf <= 0 || tf >= 1) {
+            throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
+                    "invalid trend factor. Expected: 0 < tf < 1, got: " + GoFloat.fixed(tf, 6));
+        }
+    }
+
+    private double direct(double[] v, int lo, int hi, double sf, double tf) {
+        double s0 = 0;
+        double s1 = v[lo];
+        double b = v[lo + 1] - v[lo];
+        for (int j = lo + 1; j < hi; j++) {
+            if (j > lo + 1) {
+                b = tf * (s1 - s0) + (1 - tf) * b;
+            }
+            double next = sf * v[j] + (1 - sf) * (s1 + b);
+            s0 = s1;
+            s1 = next;
+            if (Double.isNaN(s1)) {
+                // It stays that.
+                break;
+            }
+            if ((++work & (1 << 20) - 1) == 0) {
+                check.run();
+            }
+        }
+        return s1;
+    }
+
+    private void makePowers(int n, double sf, double tf) {
+        int have = powers.length / 4;
+        if (have > n) {
+            return;
+        }
+        double[] p = new double[4 * Math.max(n + 1, 2 * have)];
+        p[0] = 1;
+        p[3] = 1;
+        double a = 1 - sf;
+        double c = -tf * sf;
+        double d = 1 - tf * sf;
+        for (int i = 4; i < p.length; i += 4) {
+            p[i] = a * (p[i - 4] + p[i - 2]);
+            p[i + 1] = a * (p[i - 3] + p[i - 1]);
+            p[i + 2] = c * p[i - 4] + d * p[i - 2];
+            p[i + 3] = c * p[i - 3] + d * p[i - 1];
+        }
+        powers = p;
+    }
+
+    private void slide(Windows w, double[] out) {
+        double sf = smoothing[0];
+        double tf = trend[0];
+        double[] v = w.values;
+        if (levels.length < w.size) {
+            levels = new double[w.size];
+            trends = new double[w.size];
+        }
+        int longest = 0;
+        for (int i = 0; i < w.grid.count(); i++) {
+            longest = Math.max(longest, w.hi[i] - w.lo[i]);
+        }
+        makePowers(longest, sf, tf);
+        double[] p = powers;
+        double addLevel = sf;
+        double addTrend = tf * sf;
+        int middle = 0;
+        int end = 0;
+        double level = 0;
+        double slope = 0;
+        int lastSpecial = -1;
+        int looked = 0;
         for (int i = 0; i < w.grid.count(); i++) {
             int lo = w.lo[i];
             int hi = w.hi[i];
-            boolean histograms = MixedTypes.hasHistograms(w, i);
-            if (hi == lo && !histograms) {
+            if (hi == lo) {
                 continue;
             }
-            double sf = smoothing[i];
-            double tf = trend[i];
-            if (sf <= 0 || sf >= 1) {
-                throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
-                        "invalid smoothing factor. Expected: 0 < sf < 1, got: " + GoFloat.fixed(sf, 6));
+            if (lo >= middle) {
+                middle = hi;
+                end = hi;
+                level = 0;
+                slope = 0;
+                for (int j = hi - 1; j >= lo; j--) {
+                    levels[j] = level;
+                    trends[j] = slope;
+                    double x = NonFinite.finite(v[j]);
+                    int m = 4 * (hi - 1 - j);
+                    level += (p[m] * addLevel + p[m + 1] * addTrend) * x;
+                    slope += (p[m + 2] * addLevel + p[m + 3] * addTrend) * x;
+                }
+                level = 0;
+                slope = 0;
             }
-            if (tf <= 0 || tf >= 1) {
-                throw new InvalidRequestException(InvalidRequestException.Kind.EXECUTION,
-                        "invalid trend factor. Expected: 0 < tf < 1, got: " + GoFloat.fixed(tf, 6));
+            for (; end < hi; end++) {
+                double x = NonFinite.finite(v[end]);
+                double next = sf * x + (1 - sf) * (level + slope);
+                slope = tf * (next - level) + (1 - tf) * slope;
+                level = next;
             }
-            if (hi > lo && histograms) {
-                MixedTypes.noteIgnored(w, notes);
+            for (; looked < hi; looked++) {
+                if (!(Math.abs(v[looked]) <= Double.MAX_VALUE)) {
+                    lastSpecial = looked;
+                }
             }
             if (hi - lo < 2) {
                 continue;
             }
-            double[] v = w.values;
-            double s0 = 0;
-            double s1 = v[lo];
-            double b = v[lo + 1] - v[lo];
-            for (int j = lo + 1; j < hi; j++) {
-                if (j > lo + 1) {
-                    b = tf * (s1 - s0) + (1 - tf) * b;
-                }
-                double next = sf * v[j] + (1 - sf) * (s1 + b);
-                s0 = s1;
-                s1 = next;
+            if (lastSpecial >= lo) {
+                // Not-a-number stays; an infinite level becomes that two samples later.
+                out[i] = lastSpecial + 2 < hi ? Double.NaN : direct(v, lo, hi, sf, tf);
+                continue;
             }
-            out.values[i] = s1;
-            work += hi - lo;
-            if (work > 1 << 20) {
-                check.run();
-                work = 0;
-            }
+            double first = v[lo];
+            double rise = v[lo + 1] - first;
+            int m = 4 * (middle - 1 - lo);
+            double l = levels[lo] + p[m] * first + p[m + 1] * rise;
+            double t = trends[lo] + p[m + 2] * first + p[m + 3] * rise;
+            m = 4 * (hi - middle);
+            out[i] = level + p[m] * l + p[m + 1] * t;
         }
     }
 }

@@ -1,113 +1,158 @@
 package io.varve.promql.function;
 
 /**
- * {@code stddev_over_time} and {@code stdvar_over_time}. Long windows are put together from two parts, as in {@link SumOverTime}:
- * mean and squared deviation of both are merged, the means as unevaluated sums of two floats.
+ * {@code stddev_over_time} and {@code stdvar_over_time}. Long windows are put together from two parts, as in {@link SumOverTime}: sums
+ * of distances, and of their squares, from a sample that is in every window until the parts are made anew. Both are kept as two
+ * floats each: what is lost where one is taken from the other is then less than what a float can hold of the result.
  */
 public final class Spread implements RangeFunction {
-    private static final int DIRECT = 4;
+    private static final int DIRECT = 2;
 
     private final boolean root;
-    private double[] meanHigh = new double[0];
-    private double[] meanLow = new double[0];
-    private double[] square = new double[0];
-    private double accHigh;
-    private double accLow;
-    private double accSquare;
+    private final Runnable check;
+    private final NonFinite special = new NonFinite();
+    private double[] sums = new double[0];
+    private double[] sumsLow = new double[0];
+    private double[] squares = new double[0];
+    private double[] squaresLow = new double[0];
 
-    /** With {@code root} for the standard deviation, else the variance. */
-    public Spread(boolean root) {
+    /**
+     * @param root whether the standard deviation is meant, else the variance
+     * @param check called now and then; throws where the query is over
+     */
+    public Spread(boolean root, Runnable check) {
         this.root = root;
+        this.check = check;
+    }
+
+    @Override
+    public int bytesPerSample() {
+        return 32;
     }
 
     @Override
     public void apply(Windows w, Row out, Notes notes) {
-        long work = 0;
-        for (int i = 0; i < w.grid.count(); i++) {
-            work += w.hi[i] - w.lo[i];
-            if (w.hi[i] > w.lo[i] && MixedTypes.hasHistograms(w, i)) {
-                MixedTypes.noteIgnored(w, notes);
-            }
-        }
-        boolean slide = work > (long) DIRECT * w.size;
-        if (slide && meanHigh.length < w.size) {
-            meanHigh = new double[w.size];
-            meanLow = new double[w.size];
-            square = new double[w.size];
-        }
+        int steps = w.grid.count();
         double[] v = w.values;
-        int middle = 0;
-        int end = 0;
-        for (int i = 0; i < w.grid.count(); i++) {
-            int lo = w.lo[i];
-            int hi = w.hi[i];
-            double variance;
-            if (!slide) {
-                if (hi == lo) {
-                    continue;
-                }
-                variance = direct(v, lo, hi);
-            } else {
-                for (; end < hi; end++) {
-                    merge(end - middle, accHigh, accLow, accSquare, 1, v[end], 0, 0);
-                }
-                if (hi == lo) {
-                    continue;
-                }
-                if (lo >= middle) {
-                    for (int j = hi - 1; j >= lo; j--) {
-                        if (j == hi - 1) {
-                            merge(0, 0, 0, 0, 1, v[j], 0, 0);
-                        } else {
-                            merge(hi - 1 - j, accHigh, accLow, accSquare, 1, v[j], 0, 0);
-                        }
-                        meanHigh[j] = accHigh;
-                        meanLow[j] = accLow;
-                        square[j] = accSquare;
-                    }
-                    middle = hi;
-                    accHigh = 0;
-                    accLow = 0;
-                    accSquare = 0;
-                }
-                double high = accHigh;
-                double low = accLow;
-                double sq = accSquare;
-                merge(middle - lo, meanHigh[lo], meanLow[lo], square[lo], hi - middle, high, low, sq);
-                variance = accSquare / (hi - lo);
-                accHigh = high;
-                accLow = low;
-                accSquare = sq;
-                if (Double.isNaN(variance) || Double.isInfinite(variance)) {
-                    variance = direct(v, lo, hi);
+        if (w.histogramSize > 0) {
+            for (int i = 0; i < steps; i++) {
+                if (w.hi[i] > w.lo[i] && MixedTypes.hasHistograms(w, i)) {
+                    MixedTypes.noteIgnored(w, notes);
                 }
             }
-            out.values[i] = root ? Math.sqrt(variance) : variance;
+        }
+        if (w.floatsInWindows() <= (long) DIRECT * w.size) {
+            for (int i = 0; i < steps; i++) {
+                if (w.hi[i] > w.lo[i]) {
+                    out.values[i] = result(direct(v, w.lo[i], w.hi[i]));
+                }
+            }
+        } else {
+            slide(w, out.values);
         }
     }
 
-    /** Puts the union of two sets of values into the accumulator. */
-    private void merge(double na, double aHigh, double aLow, double aSquare, double nb, double bHigh, double bLow, double bSquare) {
-        if (na == 0) {
-            accHigh = bHigh;
-            accLow = bLow;
-            accSquare = bSquare;
-            return;
+    private double result(double variance) {
+        return root ? Math.sqrt(variance) : variance;
+    }
+
+    private void slide(Windows w, double[] out) {
+        if (sums.length < w.size) {
+            sums = new double[w.size];
+            sumsLow = new double[w.size];
+            squares = new double[w.size];
+            squaresLow = new double[w.size];
         }
-        if (nb == 0) {
-            accHigh = aHigh;
-            accLow = aLow;
-            accSquare = aSquare;
-            return;
+        double[] v = w.values;
+        special.start(v, w.size);
+        long work = 0;
+        int middle = 0;
+        int end = 0;
+        double origin = 0;
+        double s = 0;
+        double sLow = 0;
+        double q = 0;
+        double qLow = 0;
+        for (int i = 0; i < w.grid.count(); i++) {
+            int lo = w.lo[i];
+            int hi = w.hi[i];
+            if (hi == lo) {
+                continue;
+            }
+            if (lo >= middle) {
+                // The older part is made anew of the whole window, the newer one is empty.
+                middle = hi;
+                end = hi;
+                origin = NonFinite.finite(v[hi - 1]);
+                s = 0;
+                sLow = 0;
+                q = 0;
+                qLow = 0;
+                for (int j = hi - 1; j >= lo; j--) {
+                    double x = NonFinite.finite(v[j]) - origin;
+                    double t = s + x;
+                    double b = t - s;
+                    sLow += s - (t - b) + (x - b);
+                    s = t;
+                    double p = x * x;
+                    t = q + p;
+                    b = t - q;
+                    qLow += q - (t - b) + (p - b) + Math.fma(x, x, -p);
+                    q = t;
+                    sums[j] = s;
+                    sumsLow[j] = sLow;
+                    squares[j] = q;
+                    squaresLow[j] = qLow;
+                }
+                s = 0;
+                sLow = 0;
+                q = 0;
+                qLow = 0;
+            }
+            for (; end < hi; end++) {
+                double x = NonFinite.finite(v[end]) - origin;
+                double t = s + x;
+                double b = t - s;
+                sLow += s - (t - b) + (x - b);
+                s = t;
+                double p = x * x;
+                t = q + p;
+                b = t - q;
+                qLow += q - (t - b) + (p - b) + Math.fma(x, x, -p);
+                q = t;
+            }
+            special.move(v, lo, hi);
+            if (special.any()) {
+                out[i] = Double.NaN;
+                continue;
+            }
+            double variance = variance(hi - lo, sums[lo], sumsLow[lo], squares[lo], squaresLow[lo], s, sLow, q, qLow);
+            if (!(variance <= Double.MAX_VALUE)) {
+                variance = direct(v, lo, hi);
+                work += hi - lo;
+                if (work > 1 << 20) {
+                    check.run();
+                    work = 0;
+                }
+            }
+            out[i] = result(variance);
         }
-        double n = na + nb;
-        double delta = bHigh - aHigh + (bLow - aLow);
-        double shift = delta * nb / n;
-        double sum = aHigh + shift;
-        double error = Math.abs(aHigh) >= Math.abs(shift) ? aHigh - sum + shift : shift - sum + aHigh;
-        accHigh = sum;
-        accLow = aLow + error;
-        accSquare = aSquare + bSquare + delta * delta * na * nb / n;
+    }
+
+    /** From sums of both parts: mean square less squared mean, each to twice the precision of a float. */
+    private static double variance(double n, double s1, double s1Low, double q1, double q1Low, double s2, double s2Low, double q2,
+            double q2Low) {
+        double s = s1 + s2;
+        double b = s - s1;
+        double sLow = s1 - (s - b) + (s2 - b) + s1Low + s2Low;
+        double q = q1 + q2;
+        b = q - q1;
+        double qLow = q1 - (q - b) + (q2 - b) + q1Low + q2Low;
+        double p = s * s;
+        double pLow = Math.fma(s, s, -p) + 2 * s * sLow;
+        double m = p / n;
+        double mLow = (Math.fma(-m, n, p) + pLow) / n;
+        return Math.max(0, q - m + (qLow - mLow)) / n;
     }
 
     private static double direct(double[] v, int lo, int hi) {

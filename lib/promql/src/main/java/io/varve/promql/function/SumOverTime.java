@@ -4,6 +4,9 @@ import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
+import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code sum_over_time} and {@code avg_over_time}. Long windows slide as two stacks: the sums of all suffixes of an older part, and
@@ -11,48 +14,63 @@ import io.varve.model.HistogramSum;
  */
 public final class SumOverTime implements RangeFunction {
     /** Where windows overlap so little that summing each anew costs no more. */
-    private static final int DIRECT = 4;
+    private static final int DIRECT = 2;
 
     private final boolean average;
+    private final Runnable check;
+    private final NonFinite special = new NonFinite();
     private double[] suffix = new double[0];
     private double[] suffixLost = new double[0];
-    private final Kahan sum = new Kahan();
+    private @Nullable FloatHistogram[] suffixes = new FloatHistogram[0];
+    /** How many of the histograms up to each say that they follow a reset, and that they do not. */
+    private int[] resets = new int[0];
+    private int[] notResets = new int[0];
     private final HistogramSum histograms = new HistogramSum();
     private final HistogramSum trial = new HistogramSum();
+    private long work;
 
-    /** With {@code average} for {@code avg_over_time}. */
-    public SumOverTime(boolean average) {
+    /**
+     * @param average whether {@code avg_over_time} is meant
+     * @param check called now and then; throws where the query is over
+     */
+    public SumOverTime(boolean average, Runnable check) {
         this.average = average;
+        this.check = check;
+    }
+
+    @Override
+    public int bytesPerSample() {
+        return 28;
     }
 
     @Override
     public void apply(Windows w, Row out, Notes notes) {
-        if (w.histogramSize > 0) {
-            for (int i = 0; i < w.grid.count(); i++) {
-                boolean floats = w.hi[i] > w.lo[i];
-                boolean any = w.histogramHi[i] > w.histogramLo[i];
-                if (floats && any) {
-                    MixedTypes.noteMix(w, notes);
-                } else if (floats) {
-                    out.values[i] = direct(w, w.lo[i], w.hi[i]);
-                } else if (any) {
-                    histogram(w, i, out, notes);
-                }
-            }
-            return;
-        }
-        long work = 0;
-        for (int i = 0; i < w.grid.count(); i++) {
-            work += w.hi[i] - w.lo[i];
-        }
-        if (work <= (long) DIRECT * w.size) {
+        if (w.floatsInWindows() > (long) DIRECT * w.size) {
+            slide(w, out.values);
+        } else {
             for (int i = 0; i < w.grid.count(); i++) {
                 if (w.hi[i] > w.lo[i]) {
                     out.values[i] = direct(w, w.lo[i], w.hi[i]);
                 }
             }
+        }
+        if (w.histogramSize == 0) {
+            return;
+        }
+        for (int i = 0; i < w.grid.count(); i++) {
+            if (w.hi[i] > w.lo[i] && w.histogramHi[i] > w.histogramLo[i]) {
+                MixedTypes.noteMix(w, notes);
+                out.values[i] = Row.ABSENT;
+            }
+        }
+        if (slidable(w)) {
+            slideHistograms(w, out, notes);
         } else {
-            slide(w, out.values);
+            for (int i = 0; i < w.grid.count(); i++) {
+                if (w.hi[i] == w.lo[i] && w.histogramHi[i] > w.histogramLo[i]) {
+                    histogram(w, i, out, notes);
+                }
+            }
         }
     }
 
@@ -62,38 +80,159 @@ public final class SumOverTime implements RangeFunction {
             suffix = new double[w.size];
             suffixLost = new double[w.size];
         }
+        special.start(v, w.size);
         int middle = 0;
         int end = 0;
-        sum.reset(0, 0);
+        double s = 0;
+        double lost = 0;
         for (int i = 0; i < w.grid.count(); i++) {
             int lo = w.lo[i];
             int hi = w.hi[i];
-            while (end < hi) {
-                sum.add(v[end++]);
-            }
             if (hi == lo) {
                 continue;
             }
             if (lo >= middle) {
-                sum.reset(0, 0);
+                s = 0;
+                lost = 0;
                 for (int j = hi - 1; j >= lo; j--) {
-                    sum.add(v[j]);
-                    suffix[j] = sum.sum;
-                    suffixLost[j] = sum.lost;
+                    double x = NonFinite.finite(v[j]);
+                    double t = s + x;
+                    double b = t - s;
+                    lost += s - (t - b) + (x - b);
+                    s = t;
+                    suffix[j] = s;
+                    suffixLost[j] = lost;
                 }
                 middle = hi;
-                sum.reset(0, 0);
+                end = hi;
+                s = 0;
+                lost = 0;
             }
-            double a = suffix[lo];
-            double b = sum.sum;
-            double t = a + b;
-            if (Double.isNaN(t) || Double.isInfinite(t)) {
-                out[i] = direct(w, lo, hi);
+            for (; end < hi; end++) {
+                double x = NonFinite.finite(v[end]);
+                double t = s + x;
+                double b = t - s;
+                lost += s - (t - b) + (x - b);
+                s = t;
+            }
+            special.move(v, lo, hi);
+            if (special.any()) {
+                out[i] = special.sum();
                 continue;
             }
-            double lost = suffixLost[lo] + sum.lost + (Math.abs(a) >= Math.abs(b) ? a - t + b : b - t + a);
-            out[i] = average ? t / (hi - lo) + lost / (hi - lo) : t + lost;
+            double a = suffix[lo];
+            double t = a + s;
+            double b = t - a;
+            double all = suffixLost[lo] + lost + (a - (t - b) + (s - b));
+            if (Math.abs(t) <= Double.MAX_VALUE && Math.abs(all) <= Double.MAX_VALUE) {
+                out[i] = average ? t / (hi - lo) + all / (hi - lo) : t + all;
+            } else {
+                // The sum overflows, though no number is infinite.
+                out[i] = direct(w, lo, hi);
+                polled(hi - lo);
+            }
         }
+    }
+
+    private void polled(int more) {
+        work += more;
+        if (work > 1 << 18) {
+            check.run();
+            work = 0;
+        }
+    }
+
+    /**
+     * Whether histograms may be added in any order: those of one layout, far from overflowing and from cancelling each other out. How
+     * bounds of different layouts are reconciled may depend on the order, and so does what is left of numbers of different size.
+     */
+    private static boolean slidable(Windows w) {
+        FloatHistogram first = w.histograms[0];
+        double least = Double.MAX_VALUE;
+        double most = 0;
+        boolean negative = false;
+        for (int i = 0; i < w.histogramSize; i++) {
+            FloatHistogram h = w.histograms[i];
+            double sum = Math.abs(h.sum());
+            if (h.schema() != first.schema() || h.zeroThreshold() != first.zeroThreshold() || !(sum < 1e290) || !(h.count() < 1e290)
+                    || h.count() < 0 || h.zeroCount() < 0 || anyNegative(h.positiveBuckets()) || anyNegative(h.negativeBuckets())
+                    || h.customValues() != first.customValues() && !Arrays.equals(h.customValues(), first.customValues())) {
+                return false;
+            }
+            negative |= h.sum() < 0;
+            most = Math.max(most, sum);
+            least = sum == 0 ? least : Math.min(least, sum);
+        }
+        return !negative || most <= 1e6 * least;
+    }
+
+    private static boolean anyNegative(double[] buckets) {
+        for (double b : buckets) {
+            if (b < 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void slideHistograms(Windows w, Row out, Notes notes) {
+        int n = w.histogramSize;
+        if (suffixes.length < n) {
+            suffixes = new FloatHistogram[n];
+            resets = new int[n + 1];
+            notResets = new int[n + 1];
+        }
+        FloatHistogram[] h = w.histograms;
+        for (int i = 0; i < n; i++) {
+            resets[i + 1] = resets[i] + (h[i].hint() == CounterResetHint.RESET ? 1 : 0);
+            notResets[i + 1] = notResets[i] + (h[i].hint() == CounterResetHint.NOT_RESET ? 1 : 0);
+        }
+        HistogramSum newer = histograms;
+        int middle = 0;
+        int end = 0;
+        for (int i = 0; i < w.grid.count(); i++) {
+            int lo = w.histogramLo[i];
+            int hi = w.histogramHi[i];
+            if (hi == lo) {
+                continue;
+            }
+            if (lo >= middle) {
+                newer.set(h[hi - 1]);
+                suffixes[hi - 1] = h[hi - 1];
+                for (int j = hi - 2; j >= lo; j--) {
+                    newer.add(h[j]);
+                    suffixes[j] = newer.result();
+                    polled(16);
+                }
+                middle = hi;
+                end = hi;
+            }
+            for (; end < hi; end++) {
+                if (end == middle) {
+                    newer.set(h[end]);
+                } else {
+                    newer.add(h[end]);
+                }
+                polled(16);
+            }
+            if (w.hi[i] > w.lo[i]) {
+                continue;
+            }
+            HistogramSum all = trial;
+            if (hi == middle) {
+                all.set(Objects.requireNonNull(suffixes[lo]));
+            } else {
+                all.set(newer);
+                all.add(Objects.requireNonNull(suffixes[lo]));
+            }
+            polled(16);
+            if (resets[hi] > resets[lo] && notResets[hi] > notResets[lo]) {
+                notes.warn(w.position, "conflicting counter resets during histogram aggregation");
+            }
+            FloatHistogram result = all.result();
+            out.setHistogram(i, average ? result.dividedBy(hi - lo) : result);
+        }
+        Arrays.fill(suffixes, 0, n, null);
     }
 
     private double direct(Windows w, int lo, int hi) {
@@ -151,6 +290,7 @@ public final class SumOverTime implements RangeFunction {
             if (i == lo) {
                 continue;
             }
+            polled(16);
             boolean ok;
             if (average && incrementalFrom < 0 && histograms.mayOverflow(h)) {
                 trial.set(histograms);

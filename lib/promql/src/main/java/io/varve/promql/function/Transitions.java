@@ -15,6 +15,11 @@ public final class Transitions implements RangeFunction {
     }
 
     @Override
+    public int bytesPerSample() {
+        return 12;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
         int n = w.size + w.histogramSize;
         if (counts.length < n) {

@@ -75,6 +75,7 @@ public final class Windows {
     /** Of the last {@link #bounds}: samples in at least one window. */
     private long readOnce;
     private long floatsInWindows;
+    private long[] sizesBefore = new long[0];
     private long floatsRead;
     private long[] ownTimes = new long[0];
     private double[] ownValues = new double[0];
@@ -139,6 +140,7 @@ public final class Windows {
                 histogramHi = new int[grid.count()];
             }
             bounds(histogramTimes, histogramSize, before, after, histogramLo, histogramHi);
+            sumSizes();
         } else {
             Arrays.fill(histogramLo, 0);
             Arrays.fill(histogramHi, 0);
@@ -313,6 +315,11 @@ public final class Windows {
         return d;
     }
 
+    /** Floats in all windows together; one in two windows counts twice. */
+    public long floatsInWindows() {
+        return floatsInWindows;
+    }
+
     /** Samples in all windows together, counted as Prometheus does; one in two windows counts twice. */
     public long samplesInWindows(long @Nullable [] perStep) {
         if (histogramSize == 0 && perStep == null) {
@@ -322,9 +329,7 @@ public final class Windows {
         for (int i = 0; i < grid.count(); i++) {
             long c = hi[i] - lo[i];
             if (histogramSize > 0) {
-                for (int j = histogramLo[i]; j < histogramHi[i]; j++) {
-                    c += histograms[j].sampleSize();
-                }
+                c += sizesBefore[histogramHi[i]] - sizesBefore[histogramLo[i]];
             }
             total += c;
             if (perStep != null) {
@@ -336,30 +341,31 @@ public final class Windows {
 
     /** Samples in at least one window. */
     public long samplesRead() {
-        if (histogramSize == 0) {
-            return floatsRead;
-        }
-        long read = 0;
+        long read = floatsRead;
         int seen = 0;
-        int seenHistograms = 0;
-        for (int i = 0; i < grid.count(); i++) {
-            int from = Math.max(seen, lo[i]);
-            if (hi[i] > from) {
-                read += hi[i] - from;
-                seen = hi[i];
-            }
-            if (histogramSize > 0) {
-                for (int j = Math.max(seenHistograms, histogramLo[i]); j < histogramHi[i]; j++) {
-                    read += histograms[j].sampleSize();
-                    seenHistograms = j + 1;
-                }
+        for (int i = 0; i < grid.count() && histogramSize > 0; i++) {
+            int from = Math.max(seen, histogramLo[i]);
+            int to = histogramHi[i];
+            if (to > from) {
+                read += sizesBefore[to] - sizesBefore[from];
+                seen = to;
             }
         }
         return read;
     }
 
-    /** Bytes of memory that its own arrays hold. */
-    public long bytes() {
-        return 24L * ownTimes.length + 12L * histograms.length + 16L * lo.length;
+    /** Sums over the sizes of histograms, so that windows need not be walked to count them. */
+    private void sumSizes() {
+        if (sizesBefore.length <= histogramSize) {
+            sizesBefore = new long[histograms.length + 1];
+        }
+        for (int i = 0; i < histogramSize; i++) {
+            sizesBefore[i + 1] = sizesBefore[i] + histograms[i].sampleSize();
+        }
+    }
+
+    /** Bytes of memory that its own arrays hold once a series of so many samples, some of them histograms, was loaded. */
+    public long bytes(int samples) {
+        return (24L + (histograms.length > 0 ? 20 : 0)) * samples + 16L * lo.length;
     }
 }
