@@ -2,7 +2,6 @@ package io.varve.compactor;
 
 import io.varve.block.BlockDownloader;
 import io.varve.block.BlockUploader;
-import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.chunk.Downsampler;
@@ -13,10 +12,12 @@ import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockWriter;
 import io.varve.tsdb.IndexHealth;
+import io.varve.tsdb.ParallelSeriesSet;
 import io.varve.tsdb.Ulid;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -81,6 +82,14 @@ final class BlockDownsampling {
         }
     }
 
+    /** For one thread: a downsampler is reused from series to series. */
+    private static UnaryOperator<ChunkSeries> downsampler(BlockMeta source, long resolution) {
+        Downsampler downsampler = new Downsampler();
+        long from = source.resolutionMillis();
+        return series -> new ChunkSeries(series.labels(),
+                from == 0 ? downsampler.raw(series.chunks(), resolution) : downsampler.aggregated(series.chunks(), from, resolution));
+    }
+
     private BlockMeta write(BlockMeta source, Path local, Path directory, Ulid id, long resolution) {
         try (BlockReader reader = BlockReader.open(local)) {
             IndexHealth health = IndexHealth.of(reader);
@@ -88,8 +97,9 @@ final class BlockDownsampling {
                 throw new CorruptDataException(source.ulid() + "/" + BlockReader.INDEX, -1,
                         "found " + health.outsideChunks() + " chunks outside the block time range");
             }
-            Downsampler downsampler = new Downsampler();
-            try (ChunkSeriesSet all = reader.stored(); BlockWriter writer = BlockWriter.create(directory, id)) {
+            try (ChunkSeriesSet all = new ParallelSeriesSet(reader.stored(), () -> downsampler(source, resolution), options.seriesThreads(
+                    options.downsampleConcurrency()));
+                    BlockWriter writer = BlockWriter.create(directory, id)) {
                 // All symbols of the block, used or not, as Thanos writes them.
                 reader.index().symbols().forEach(writer::addSymbol);
                 for (ChunkSeries series = all.next(); series != null; series = all.next()) {
@@ -97,11 +107,8 @@ final class BlockDownsampling {
                         throw new CancelledException(CancelledException.Reason.CANCELED,
                                 "downsampling of " + source.ulid() + ": interrupted");
                     }
-                    List<Chunk> chunks = source.resolutionMillis() == 0
-                            ? downsampler.raw(series.chunks(), resolution)
-                            : downsampler.aggregated(series.chunks(), source.resolutionMillis(), resolution);
-                    if (!chunks.isEmpty()) {
-                        writer.add(series.labels(), chunks);
+                    if (!series.chunks().isEmpty()) {
+                        writer.add(series);
                     }
                 }
                 BlockMeta.Thanos old = source.thanosSection()

@@ -60,4 +60,13 @@ record CompactOptions(Path dataDirectory, Duration consistencyDelay, Duration de
                 fetchConcurrency,
                 filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skip, malformed, hash);
     }
+
+    /**
+     * How many threads work on the series of one block, so that all processors are busy.
+     *
+     * @param blocks how many blocks are worked on at a time
+     */
+    int seriesThreads(int blocks) {
+        return Math.max(1, (Runtime.getRuntime().availableProcessors() + blocks - 1) / blocks);
+    }
 }

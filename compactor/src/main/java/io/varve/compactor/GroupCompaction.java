@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -196,12 +197,13 @@ final class GroupCompaction {
         Ulid id = Ulid.of(begin, random);
         // The metas of the catalog: replica labels are removed from them.
         BlockMeta template = BlockMerger.resultMeta(id, sources);
-        OverlapMerger overlaps = options.penalty() ? new PenaltyMerger() : OverlapMerger.chain();
+        Supplier<OverlapMerger> overlaps = options.penalty() ? PenaltyMerger::new : OverlapMerger::chain;
         Optional<BlockMeta> merged;
         try {
             BlockMeta.Thanos section = BlockMeta.Thanos.of(group.labels(), group.resolutionMillis(), "compactor")
                     .withExtensions(group.extensions());
             merged = BlockMerger.write(readers, directory, template.withThanos(section), BlockMerger.Options.DEFAULT.withOverlaps(overlaps)
+                    .withThreads(options.seriesThreads(options.compactionConcurrency()))
                     .withProgress(series -> stopIfInterrupted()));
         } catch (InvalidRequestException | IllegalArgumentException e) {
             throw new CorruptDataException("group " + group.key(), -1, "compact blocks " + ids(sources) + ": " + e.getMessage(), e);

@@ -7,13 +7,13 @@ final class BitWriter {
     /** More leading zeros than any number has: nothing fits. */
     static final byte NO_WINDOW = 127;
 
-    private byte[] data;
+    byte[] data;
     /** The byte that holds the next bit. */
-    private int at;
+    int at;
     /** The bits of that byte that are written already, left-aligned; they are in {@link #data} too. */
-    private long pending;
+    long pending;
     /** How many bits are pending, 0 to 7. */
-    private int used;
+    int used;
 
     /**
      * Leaves {@code headerBytes} bytes in front, to be set at the end.
@@ -47,6 +47,13 @@ final class BitWriter {
         at += sum >>> 3;
         pending = word << (sum & 0x38);
         used = sum & 7;
+    }
+
+    /** Makes room for {@code bytes} more, and for what is stored behind them. */
+    void ensure(int bytes) {
+        if (at + bytes + 8 > data.length) {
+            data = Arrays.copyOf(data, Math.max(data.length * 2, at + bytes + 8));
+        }
     }
 
     /** The low {@code n} bits of {@code v}, then the low {@code m} of {@code u}, which has no others. */

@@ -81,6 +81,27 @@ public final class ChunkAppender {
         }
     }
 
+    /** Appends floats without start timestamps from arrays; faster than one by one, with the same chunks. */
+    public void append(long[] timestamps, double[] values, int from, int to) {
+        int i = from;
+        while (i < to && startTimestamps) {
+            append(0, timestamps[i], values[i]);
+            i++;
+        }
+        while (i < to) {
+            XorEncoder e;
+            if (room() instanceof XorEncoder open) {
+                e = open;
+            } else {
+                cut();
+                e = begin(new XorEncoder(buffer));
+            }
+            int end = Math.min(to, i + limit - e.count);
+            e.append(timestamps, values, i, end);
+            i = end;
+        }
+    }
+
     /** Appends an integer histogram. */
     public void append(long startTimestamp, long timestamp, Histogram histogram) {
         append(startTimestamp, timestamp, FlatHistogram.of(histogram),

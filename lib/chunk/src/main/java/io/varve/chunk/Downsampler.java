@@ -40,6 +40,9 @@ public final class Downsampler {
 
     private final SampleBuffer run = new SampleBuffer(1024);
     private final SampleBuffer one = new SampleBuffer(256);
+    private final FloatWindows windows = new FloatWindows();
+    private final List<Chunk> encoded = new ArrayList<>(1);
+    private final ChunkAppender encoder = ChunkAppender.plain(UNBOUNDED, encoded::add);
 
     /** Holds buffers only. */
     public Downsampler() {
@@ -60,6 +63,11 @@ public final class Downsampler {
         @Nullable
         Kind runKind = null;
         for (Chunk chunk : chunks) {
+            boolean floats = chunk.encoding() == Encoding.XOR || chunk.encoding() == Encoding.XOR2;
+            if (floats && (runKind == null || runKind == Kind.FLOAT)) {
+                runKind = expand(chunk, run) ? Kind.FLOAT : runKind;
+                continue;
+            }
             Kind kind = expand(chunk);
             if (kind == null) {
                 continue;
@@ -134,30 +142,39 @@ public final class Downsampler {
     /** Decodes into {@link #one} without stale markers and without samples that go back in time; null where nothing is left. */
     private @Nullable Kind expand(Chunk chunk) {
         one.clear();
-        ChunkDecoder.decode(chunk, one);
-        int n = 0;
-        long last = Long.MIN_VALUE;
-        for (int i = 0; i < one.size; i++) {
-            @Nullable
-            FloatHistogram h = one.histogram(i);
-            boolean stale = h == null ? SampleBuffer.isStale(one.values[i]) : h.isStale();
-            if (stale || one.timestamps[i] < last) {
-                continue;
-            }
-            last = one.timestamps[i];
-            one.timestamps[n] = last;
-            one.values[n] = one.values[i];
-            if (h != null) {
-                one.histogramArray()[n] = h;
-            }
-            n++;
-        }
-        one.size = n;
-        if (n == 0) {
+        if (!expand(chunk, one)) {
             return null;
         }
         FloatHistogram first = one.histogram(0);
         return first == null ? Kind.FLOAT : first.usesCustomBuckets() ? Kind.CUSTOM : Kind.EXPONENTIAL;
+    }
+
+    /** Appends the chunk's samples without stale markers and without such that go back in time; false where nothing is left. */
+    private static boolean expand(Chunk chunk, SampleBuffer into) {
+        int from = into.size;
+        ChunkDecoder.decode(chunk, into);
+        into.startTimestamps = null;
+        int n = from;
+        long last = Long.MIN_VALUE;
+        for (int i = from; i < into.size; i++) {
+            @Nullable
+            FloatHistogram h = into.histogram(i);
+            boolean stale = h == null ? SampleBuffer.isStale(into.values[i]) : h.isStale();
+            if (stale || into.timestamps[i] < last) {
+                continue;
+            }
+            last = into.timestamps[i];
+            if (n < i) {
+                into.timestamps[n] = last;
+                into.values[n] = into.values[i];
+                if (h != null) {
+                    into.histogramArray()[n] = h;
+                }
+            }
+            n++;
+        }
+        into.size = n;
+        return n > from;
     }
 
     private static void append(SampleBuffer from, SampleBuffer to) {
@@ -237,26 +254,39 @@ public final class Downsampler {
         if (n == from) {
             return;
         }
-        PartWriter count = new PartWriter();
-        PartWriter sum = new PartWriter();
-        PartWriter min = new PartWriter();
-        PartWriter max = new PartWriter();
-        PartWriter counter = new PartWriter();
-        counter.append(run.timestamps[from], run.values[from]);
-        FloatWindows windows = new FloatWindows(run, from, n, resolution);
-        long first = 0;
-        long last = 0;
-        for (boolean begun = false; windows.next(); begun = true) {
-            last = windows.end;
-            first = begun ? first : last;
-            count.append(last, windows.count);
-            sum.append(last, windows.sum);
-            min.append(last, windows.min);
-            max.append(last, windows.max);
-            counter.append(last, windows.counter);
+        FloatWindows w = windows;
+        w.walk(run, from, n, resolution);
+        Chunk count = encode(w.times, w.counts, w.size);
+        Chunk sum = encode(w.times, w.sums, w.size);
+        Chunk min = encode(w.times, w.mins, w.size);
+        Chunk max = encode(w.times, w.maxs, w.size);
+        Chunk counter = counter(run.timestamps[from], run.values[from], run.values[n - 1]);
+        out.add(AggregateChunk.of(count, sum, min, max, counter).toChunk(w.times[0], w.times[w.size - 1]));
+    }
+
+    /** The windows' counter: behind the first raw sample, and with the last raw value at the last window's time again. */
+    private Chunk counter(long firstTime, double firstValue, double lastRaw) {
+        FloatWindows w = windows;
+        encoder.append(firstTime, firstValue);
+        encoder.append(w.times, w.counters, 0, w.size);
+        encoder.append(w.times[w.size - 1], lastRaw);
+        return encoded();
+    }
+
+    private Chunk encode(long[] times, double[] values, int n) {
+        encoder.append(times, values, 0, n);
+        return encoded();
+    }
+
+    /** What the encoder was given, which is one chunk: there are fewer windows than a chunk has room for. */
+    private Chunk encoded() {
+        encoder.cut();
+        if (encoded.size() != 1) {
+            int n = encoded.size();
+            encoded.clear();
+            throw new IllegalStateException("an aggregate came out as " + n + " chunks");
         }
-        counter.append(last, run.values[n - 1]);
-        out.add(AggregateChunk.of(count.chunk(), sum.chunk(), min.chunk(), max.chunk(), counter.chunk()).toChunk(first, last));
+        return encoded.removeFirst();
     }
 
     // Aggregates.
@@ -284,9 +314,9 @@ public final class Downsampler {
         private long first = Long.MAX_VALUE;
         private long last = Long.MIN_VALUE;
 
-        void add(long time) {
-            first = Math.min(first, time);
-            last = Math.max(last, time);
+        void add(FloatWindows windows) {
+            first = Math.min(first, windows.times[0]);
+            last = Math.max(last, windows.times[windows.size - 1]);
         }
     }
 
@@ -307,19 +337,16 @@ public final class Downsampler {
         if (run.size == 0) {
             return null;
         }
-        PartWriter writer = new PartWriter();
-        FloatWindows windows = new FloatWindows(run, 0, run.size, resolution);
-        while (windows.next()) {
-            span.add(windows.end);
-            writer.append(windows.end, switch (part) {
-                // The count of windows of windows is the sum of their counts.
-                case COUNT, SUM -> windows.sum;
-                case MIN -> windows.min;
-                case MAX -> windows.max;
-                case COUNTER -> windows.counter;
-            });
-        }
-        return writer.chunk();
+        FloatWindows w = windows;
+        w.walk(run, 0, run.size, resolution);
+        span.add(w);
+        return encode(w.times, switch (part) {
+            // The count of windows of windows is the sum of their counts.
+            case COUNT, SUM -> w.sums;
+            case MIN -> w.mins;
+            case MAX -> w.maxs;
+            case COUNTER -> w.counters;
+        }, w.size);
     }
 
     private void expand(List<AggregateChunk> batch, Part part) {
@@ -344,26 +371,17 @@ public final class Downsampler {
         if (run.size == 0) {
             return null;
         }
-        PartWriter writer = new PartWriter();
-        writer.append(run.timestamps[0], run.values[0]);
-        FloatWindows windows = new FloatWindows(run, 0, run.size, resolution);
-        while (windows.next()) {
-            span.add(windows.end);
-            writer.append(windows.end, windows.counter);
-        }
-        writer.append(windows.end, reader.lastRaw());
-        return writer.chunk();
+        FloatWindows w = windows;
+        w.walk(run, 0, run.size, resolution);
+        span.add(w);
+        return counter(run.timestamps[0], run.values[0], reader.lastRaw());
     }
 
     private void aggregatedHistograms(List<AggregateChunk> batch, long resolution, List<Chunk> out) {
         expand(batch, Part.COUNT);
-        List<Long> times = new ArrayList<>();
-        List<Double> counts = new ArrayList<>();
-        FloatWindows windows = new FloatWindows(run, 0, run.size, resolution);
-        while (windows.next()) {
-            times.add(windows.end);
-            counts.add(windows.sum);
-        }
+        windows.walk(run, 0, run.size, resolution);
+        List<Long> times = Arrays.stream(windows.times, 0, windows.size).boxed().toList();
+        List<Double> counts = Arrays.stream(windows.sums, 0, windows.size).boxed().toList();
         expand(batch, Part.SUM);
         HistogramWindows sums = new HistogramWindows(run, 0, run.size, resolution);
         sums.all();
@@ -395,23 +413,36 @@ public final class Downsampler {
      * Writes windows of histograms as aggregate chunks: one, or several where sums or counters cannot be in one chunk (custom bounds or zero
      * buckets that change).
      */
-    private static void encode(List<Long> times, List<Double> counts, List<FloatHistogram> sums, List<FloatHistogram> counters,
+    private void encode(List<Long> times, List<Double> counts, List<FloatHistogram> sums, List<FloatHistogram> counters,
             List<Chunk> out) {
         int from = 0;
         while (from < times.size()) {
-            int n = Math.min(fitting(times, sums, from), fitting(times, counters, from));
-            PartWriter count = new PartWriter();
-            PartWriter sum = new PartWriter();
-            PartWriter counter = new PartWriter();
+            Chunk sum = histograms(times, sums, from, times.size());
+            Chunk counter = histograms(times, counters, from, times.size());
+            int n = Math.min(ChunkDecoder.sampleCount(sum), ChunkDecoder.sampleCount(counter));
             for (int i = from; i < from + n; i++) {
-                count.append(times.get(i), counts.get(i));
-                sum.append(times.get(i), sums.get(i));
-                counter.append(times.get(i), counters.get(i));
+                encoder.append(times.get(i), counts.get(i));
             }
-            out.add(AggregateChunk.of(count.chunk(), sum.chunk(), null, null, withoutReset(counter.chunk())).toChunk(times.get(from),
-                    times.get(from + n - 1)));
+            out.add(AggregateChunk.of(encoded(), cutTo(n, sum, times, sums, from), null, null,
+                    withoutReset(cutTo(n, counter, times, counters, from))).toChunk(times.get(from), times.get(from + n - 1)));
             from += n;
         }
+    }
+
+    /** The chunk where it has so many windows, else a shorter one. */
+    private static Chunk cutTo(int n, Chunk chunk, List<Long> times, List<FloatHistogram> values, int from) {
+        return ChunkDecoder.sampleCount(chunk) == n ? chunk : histograms(times, values, from, from + n);
+    }
+
+    /** The first chunk that the values come to. */
+    private static Chunk histograms(List<Long> times, List<FloatHistogram> values, int from, int to) {
+        List<Chunk> chunks = new ArrayList<>(1);
+        ChunkAppender appender = ChunkAppender.plain(UNBOUNDED, chunks::add);
+        for (int i = from; i < to && chunks.isEmpty(); i++) {
+            appender.append(0, times.get(i), values.get(i));
+        }
+        appender.cut();
+        return chunks.getFirst();
     }
 
     /** A running total has no reset: its chunk says so in its header, unless it is of a gauge. */
@@ -423,85 +454,62 @@ public final class Downsampler {
         return Chunk.of(counter.minTime(), counter.maxTime(), counter.encoding(), data);
     }
 
-    /** How many windows from {@code from} on fit into one chunk. */
-    private static int fitting(List<Long> times, List<FloatHistogram> values, int from) {
-        boolean[] full = {false};
-        ChunkAppender appender = ChunkAppender.plain(UNBOUNDED, chunk -> full[0] = true);
-        for (int i = from; i < times.size(); i++) {
-            appender.append(0, times.get(i), values.get(i));
-            if (full[0]) {
-                return i - from;
-            }
-        }
-        return times.size() - from;
-    }
-
-    /** One chunk of an aggregate. */
-    private static final class PartWriter {
-        private final List<Chunk> chunks = new ArrayList<>(1);
-        private final ChunkAppender appender = ChunkAppender.plain(UNBOUNDED, chunks::add);
-
-        void append(long time, double value) {
-            appender.append(time, value);
-        }
-
-        void append(long time, FloatHistogram value) {
-            appender.append(0, time, value);
-        }
-
-        Chunk chunk() {
-            appender.cut();
-            if (chunks.size() != 1) {
-                throw new IllegalStateException("an aggregate came out as " + chunks.size() + " chunks");
-            }
-            return chunks.getFirst();
-        }
-    }
-
-    /** Walks over windows of floats. The counter runs on from window to window. */
+    /** Windows of floats. The counter runs on from window to window. Reused, arrays of the last walk. */
     private static final class FloatWindows {
-        private final SampleBuffer samples;
-        private final int to;
-        private final long resolution;
-        private final long lastTime;
-        private int at;
-        private boolean begun;
-        private double last;
-        long end;
-        int count;
-        double sum;
-        double min;
-        double max;
-        double counter;
+        int size;
+        /** Ends of the windows. */
+        long[] times = new long[256];
+        double[] counts = new double[256];
+        double[] sums = new double[256];
+        double[] mins = new double[256];
+        double[] maxs = new double[256];
+        double[] counters = new double[256];
 
-        FloatWindows(SampleBuffer samples, int from, int to, long resolution) {
-            this.samples = samples;
-            this.at = from;
-            this.to = to;
-            this.resolution = resolution;
-            this.lastTime = to == from ? 0 : samples.timestamps[to - 1];
+        void walk(SampleBuffer samples, int from, int to, long resolution) {
+            size = 0;
+            if (from == to) {
+                return;
+            }
+            long[] t = samples.timestamps;
+            double[] v = samples.values;
+            long lastTime = t[to - 1];
+            double last = v[from];
+            double counter = last;
+            int i = from;
+            while (i < to) {
+                long end = Math.min(windowEnd(t[i], resolution), lastTime);
+                int begin = i;
+                double sum = 0;
+                double min = Double.MAX_VALUE;
+                double max = -Double.MAX_VALUE;
+                for (; i < to && t[i] <= end; i++) {
+                    double x = v[i];
+                    counter = i == from ? x : x < last ? counter + x : counter + (x - last);
+                    last = x;
+                    sum += x;
+                    min = x < min ? x : min;
+                    max = x > max ? x : max;
+                }
+                add(end, i - begin, sum, min, max, counter);
+            }
         }
 
-        boolean next() {
-            if (at == to) {
-                return false;
+        private void add(long end, int count, double sum, double min, double max, double counter) {
+            int n = size++;
+            if (n == times.length) {
+                times = Arrays.copyOf(times, 2 * n);
+                counts = Arrays.copyOf(counts, 2 * n);
+                sums = Arrays.copyOf(sums, 2 * n);
+                mins = Arrays.copyOf(mins, 2 * n);
+                maxs = Arrays.copyOf(maxs, 2 * n);
+                counters = Arrays.copyOf(counters, 2 * n);
             }
-            end = Math.min(windowEnd(samples.timestamps[at], resolution), lastTime);
-            count = 0;
-            sum = 0;
-            min = Double.MAX_VALUE;
-            max = -Double.MAX_VALUE;
-            for (; at < to && samples.timestamps[at] <= end; at++) {
-                double v = samples.values[at];
-                counter = !begun ? v : v < last ? counter + v : counter + (v - last);
-                begun = true;
-                last = v;
-                sum += v;
-                count++;
-                min = v < min ? v : min;
-                max = v > max ? v : max;
-            }
-            return true;
+            times[n] = end;
+            counts[n] = count;
+            sums[n] = sum;
+            mins[n] = min;
+            maxs[n] = max;
+            counters[n] = counter;
         }
     }
 
@@ -539,10 +547,11 @@ public final class Downsampler {
             FloatHistogram first = sample(histograms, 0);
             boolean gauge = first.hint() == CounterResetHint.GAUGE;
             long lastTime = samples.timestamps[to - 1];
-            HistogramTotal counter = new HistogramTotal();
-            HistogramTotal sum = new HistogramTotal();
-            HistogramTotal value = new HistogramTotal();
-            HistogramTotal before = new HistogramTotal();
+            HistogramTotal.PlacesCache cache = new HistogramTotal.PlacesCache();
+            HistogramTotal counter = new HistogramTotal(cache);
+            HistogramTotal sum = new HistogramTotal(cache);
+            HistogramTotal value = new HistogramTotal(cache);
+            HistogramTotal before = new HistogramTotal(cache);
             FloatHistogram previous = first;
             int i = 0;
             while (i < histograms.length) {

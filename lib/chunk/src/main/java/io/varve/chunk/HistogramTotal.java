@@ -7,6 +7,7 @@ import io.varve.model.Span;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Adds histograms in the order they come, in plain floating point, keeping buckets that are empty: what downsampled chunks hold, bit for bit as
@@ -19,51 +20,119 @@ final class HistogramTotal {
     private double zeroCount;
     private double count;
     private double sum;
-    private Side positive = Side.EMPTY;
-    private Side negative = Side.EMPTY;
+    private final Side positive = new Side();
+    private final Side negative = new Side();
+    private final PlacesCache cache;
 
-    /**
-     * The buckets of one sign.
-     *
-     * @param index rising
-     * @param begins whether a span begins at the bucket; spans may touch, and what is encoded keeps them apart
-     * @param buckets their counts
-     */
-    private record Side(int[] index, boolean[] begins, double[] buckets) {
-        static final Side EMPTY = new Side(new int[0], new boolean[0], new double[0]);
+    /** Nothing yet; totals that are added to each other share a cache. */
+    HistogramTotal(PlacesCache cache) {
+        this.cache = cache;
+    }
 
-        static Side of(List<Span> spans, double[] buckets) {
-            int[] index = new int[buckets.length];
-            boolean[] begins = new boolean[buckets.length];
+    /** Which buckets there are: the same object from sample to sample of a chunk, so that most additions need not look at them. */
+    private static final class Places {
+        static final Places NONE = new Places(new int[0], new boolean[0]);
+
+        /** Rising. */
+        final int[] index;
+        /** Whether a span begins at the bucket; spans may touch, and what is encoded keeps them apart. */
+        final boolean[] begins;
+        private @Nullable List<Span> spans;
+
+        Places(int[] index, boolean[] begins) {
+            this.index = index;
+            this.begins = begins;
+        }
+
+        static Places of(List<Span> spans, int n) {
+            int[] index = new int[n];
+            boolean[] begins = new boolean[n];
             int at = 0;
-            int n = 0;
+            int i = 0;
             for (Span span : spans) {
                 at += span.offset();
-                for (int i = 0; i < span.length() && n < buckets.length; i++) {
-                    begins[n] = i == 0;
-                    index[n++] = at++;
+                for (int k = 0; k < span.length() && i < n; k++) {
+                    begins[i] = k == 0;
+                    index[i++] = at++;
                 }
             }
-            return new Side(index, begins, buckets.clone());
+            return new Places(index, begins);
         }
 
         List<Span> spans() {
-            List<Span> spans = new ArrayList<>();
+            List<Span> known = spans;
+            if (known != null) {
+                return known;
+            }
+            List<Span> made = new ArrayList<>();
             int end = 0;
             for (int i = 0; i < index.length;) {
                 int n = 1;
                 while (i + n < index.length && !begins[i + n]) {
                     n++;
                 }
-                spans.add(new Span(index[i] - end, n));
+                made.add(new Span(index[i] - end, n));
                 end = index[i] + n;
                 i += n;
             }
-            return spans;
+            known = List.copyOf(made);
+            spans = known;
+            return known;
         }
 
-        /** At a resolution that is lower by so many schemas. */
-        Side reduced(int by) {
+        boolean same(Places other) {
+            return this == other || Arrays.equals(index, other.index);
+        }
+    }
+
+    /** The places of spans met last: all samples of a chunk share theirs. One thread. */
+    static final class PlacesCache {
+        private static final int SIZE = 4;
+
+        private final @Nullable List<Span>[] keys = newKeys();
+        private final Places[] places = new Places[SIZE];
+        private int next;
+
+        @SuppressWarnings({"unchecked", "rawtypes"})
+        private static @Nullable List<Span>[] newKeys() {
+            return new List[SIZE];
+        }
+
+        @SuppressWarnings("ReferenceEquality")
+        private Places of(List<Span> spans, int n) {
+            if (n == 0) {
+                return Places.NONE;
+            }
+            for (int i = 0; i < SIZE; i++) {
+                if (keys[i] == spans && places[i].index.length == n) {
+                    return places[i];
+                }
+            }
+            Places made = Places.of(spans, n);
+            keys[next] = spans;
+            places[next] = made;
+            next = (next + 1) % SIZE;
+            return made;
+        }
+    }
+
+    /** The buckets of one sign. */
+    private static final class Side {
+        private Places places = Places.NONE;
+        private double[] buckets = FloatHistogram.NO_BUCKETS;
+
+        void set(Places at, double[] counts) {
+            places = at;
+            if (buckets.length == counts.length) {
+                System.arraycopy(counts, 0, buckets, 0, counts.length);
+            } else {
+                buckets = counts.clone();
+            }
+        }
+
+        /** Goes to a resolution that is lower by so many schemas. */
+        void reduce(int by) {
+            int[] index = places.index;
             int[] to = Arrays.stream(index).map(i -> (i - 1 >> by) + 1).distinct().toArray();
             boolean[] first = new boolean[to.length];
             double[] out = new double[to.length];
@@ -77,28 +146,33 @@ final class HistogramTotal {
                 }
                 out[o] += buckets[i];
             }
-            return new Side(to, first, out);
+            places = new Places(to, first);
+            buckets = out;
         }
 
-        Side plus(Side b, double sign) {
-            if (Arrays.equals(index, b.index)) {
-                for (int i = 0; i < buckets.length; i++) {
-                    buckets[i] += sign * b.buckets[i];
+        void add(Side b, double sign) {
+            if (places.same(b.places)) {
+                double[] mine = buckets;
+                double[] others = b.buckets;
+                for (int i = 0; i < mine.length; i++) {
+                    mine[i] += sign * others[i];
                 }
-                return this;
+                return;
             }
-            int[] to = new int[index.length + b.index.length];
+            int[] index = places.index;
+            int[] otherIndex = b.places.index;
+            int[] to = new int[index.length + otherIndex.length];
             boolean[] first = new boolean[to.length];
             double[] out = new double[to.length];
             int n = 0;
             int i = 0;
-            for (int j = 0; i < index.length || j < b.index.length; n++) {
-                boolean mine = j == b.index.length || i < index.length && index[i] <= b.index[j];
-                boolean others = j < b.index.length && (i == index.length || b.index[j] <= index[i]);
-                to[n] = mine ? index[i] : b.index[j];
+            for (int j = 0; i < index.length || j < otherIndex.length; n++) {
+                boolean mine = j == otherIndex.length || i < index.length && index[i] <= otherIndex[j];
+                boolean others = j < otherIndex.length && (i == index.length || otherIndex[j] <= index[i]);
+                to[n] = mine ? index[i] : otherIndex[j];
                 if (mine) {
                     // A bucket put in directly before a span, and after none, becomes the span's first.
-                    first[n] = begins[i] && !(n > 0 && first[n - 1] && to[n - 1] == to[n] - 1 && isNew(to[n - 1], i));
+                    first[n] = places.begins[i] && !(n > 0 && first[n - 1] && to[n - 1] == to[n] - 1 && isNew(to[n - 1], i));
                     out[n] = others ? buckets[i] + sign * b.buckets[j] : buckets[i];
                 } else {
                     first[n] = n == 0 || to[n - 1] != to[n] - 1;
@@ -107,12 +181,16 @@ final class HistogramTotal {
                 i += mine ? 1 : 0;
                 j += others ? 1 : 0;
             }
-            return new Side(Arrays.copyOf(to, n), Arrays.copyOf(first, n), Arrays.copyOf(out, n));
+            // Nothing new where the other has only buckets of these: the places stay one object.
+            if (n > index.length || !Arrays.equals(first, 0, n, places.begins, 0, n)) {
+                places = new Places(Arrays.copyOf(to, n), Arrays.copyOf(first, n));
+            }
+            buckets = Arrays.copyOf(out, n);
         }
 
         /** Whether the bucket before mine at {@code i} is not one of mine. */
         private boolean isNew(int bucket, int i) {
-            return i == 0 || index[i - 1] != bucket;
+            return i == 0 || places.index[i - 1] != bucket;
         }
     }
 
@@ -124,11 +202,11 @@ final class HistogramTotal {
         zeroCount = h.zeroCount();
         count = h.count();
         sum = h.sum();
-        positive = Side.of(h.positiveSpans(), h.positiveBuckets());
-        negative = Side.of(h.negativeSpans(), h.negativeBuckets());
+        positive.set(cache.of(h.positiveSpans(), h.positiveBuckets().length), h.positiveBuckets());
+        negative.set(cache.of(h.negativeSpans(), h.negativeBuckets().length), h.negativeBuckets());
         if (schema != h.schema()) {
-            positive = positive.reduced(h.schema() - schema);
-            negative = negative.reduced(h.schema() - schema);
+            positive.reduce(h.schema() - schema);
+            negative.reduce(h.schema() - schema);
         }
     }
 
@@ -144,8 +222,8 @@ final class HistogramTotal {
         zeroCount += sign * h.zeroCount;
         count += sign * h.count;
         sum += sign * h.sum;
-        positive = positive.plus(h.positive, sign);
-        negative = negative.plus(h.negative, sign);
+        positive.add(h.positive, sign);
+        negative.add(h.negative, sign);
         return true;
     }
 
@@ -163,7 +241,7 @@ final class HistogramTotal {
 
     /** The total. */
     FloatHistogram result(CounterResetHint hint) {
-        return new FloatHistogram(hint, schema, zeroThreshold, zeroCount, count, sum, positive.spans(), positive.buckets().clone(),
-                negative.spans(), negative.buckets().clone(), customValues);
+        return new FloatHistogram(hint, schema, zeroThreshold, zeroCount, count, sum, positive.places.spans(), positive.buckets.clone(),
+                negative.places.spans(), negative.buckets.clone(), customValues);
     }
 }

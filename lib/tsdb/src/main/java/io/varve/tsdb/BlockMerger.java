@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 
 /**
  * Makes one block of several as a stream: chunks that overlap no other are copied as they are, others merged by an
@@ -27,23 +28,29 @@ public final class BlockMerger {
     /**
      * How to merge.
      *
-     * @param overlaps what to do with chunks that overlap
+     * @param overlaps what to do with chunks that overlap, made once for each thread
      * @param segmentBytes size of segment files
+     * @param threads how many merge overlaps, besides the one that reads and writes; with 1 that one does it. The result is the same.
      * @param progress called from time to time with the number of series written; what it throws ends the merge
      */
-    public record Options(OverlapMerger overlaps, long segmentBytes, LongConsumer progress) {
-        /** Prometheus' merge, 512 MiB segments, nobody looking. */
-        public static final Options DEFAULT = new Options(OverlapMerger.chain(), BlockWriter.SEGMENT_BYTES, series -> {
+    public record Options(Supplier<OverlapMerger> overlaps, long segmentBytes, int threads, LongConsumer progress) {
+        /** Prometheus' merge, 512 MiB segments, one thread, nobody looking. */
+        public static final Options DEFAULT = new Options(OverlapMerger::chain, BlockWriter.SEGMENT_BYTES, 1, series -> {
         });
 
         /** With another merge of overlaps. */
-        public Options withOverlaps(OverlapMerger other) {
-            return new Options(other, segmentBytes, progress);
+        public Options withOverlaps(Supplier<OverlapMerger> other) {
+            return new Options(other, segmentBytes, threads, progress);
+        }
+
+        /** With another number of threads. */
+        public Options withThreads(int number) {
+            return new Options(overlaps, segmentBytes, number, progress);
         }
 
         /** With another observer. */
         public Options withProgress(LongConsumer other) {
-            return new Options(overlaps, segmentBytes, other);
+            return new Options(overlaps, segmentBytes, threads, other);
         }
     }
 
@@ -77,7 +84,7 @@ public final class BlockMerger {
         for (BlockReader b : blocks) {
             sets.add(b.select(List.of(), meta.minTime(), meta.maxTime() - 1, true));
         }
-        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps);
+        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads);
                 BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
             // All symbols of the inputs, used or not, as Prometheus writes them.
             for (BlockReader b : blocks) {

@@ -48,7 +48,12 @@ public record IndexHealth(long series, long chunks, long outOfOrderSeries, long 
         private final long minTime;
         private final long maxTime;
         private final SeriesEntry e = new SeriesEntry();
-        private @Nullable Labels previous;
+        private final boolean byReference;
+        private final int symbols;
+        private @Nullable Labels previousTexts;
+        /** Of the series before: references of names and values in turn. */
+        private int[] previous = new int[32];
+        private int previousLabels;
         private long previousId = -1;
         long series;
         long chunks;
@@ -68,6 +73,8 @@ public record IndexHealth(long series, long chunks, long outOfOrderSeries, long 
             this.index = index;
             this.minTime = minTime;
             this.maxTime = maxTime;
+            this.symbols = index.symbols().size();
+            this.byReference = index.version() != 1 && index.symbols().isSorted();
         }
 
         void series(long id) {
@@ -77,11 +84,7 @@ public record IndexHealth(long series, long chunks, long outOfOrderSeries, long 
                 maxSeries = Math.max(maxSeries, index.seriesOffset(id) - index.seriesOffset(previousId));
             }
             previousId = id;
-            Labels labels = index.labels(e);
-            if (previous != null && previous.compareTo(labels) >= 0) {
-                unsorted++;
-            }
-            previous = labels;
+            checkOrder();
             for (int i = 1; i < e.labelCount; i++) {
                 if (Integer.compareUnsigned(e.names[i], e.names[i - 1]) < 0) {
                     outOfOrderLabels++;
@@ -90,6 +93,54 @@ public record IndexHealth(long series, long chunks, long outOfOrderSeries, long 
             if (e.labelCount == 0 || e.chunkCount == 0) {
                 empty++;
             }
+            chunks();
+        }
+
+        private void checkOrder() {
+            boolean known = byReference;
+            for (int i = 0; known && i < e.labelCount; i++) {
+                known = (e.names[i] & 0xFFFFFFFFL) < symbols && (e.values[i] & 0xFFFFFFFFL) < symbols;
+            }
+            if (known) {
+                if (series > 1 && compareToPrevious() <= 0) {
+                    unsorted++;
+                }
+                remember();
+                return;
+            }
+            // An unknown symbol is a fault of its own; texts are needed where references are not in their order.
+            Labels labels = index.labels(e);
+            if (previousTexts != null && previousTexts.compareTo(labels) >= 0) {
+                unsorted++;
+            }
+            previousTexts = labels;
+        }
+
+        private int compareToPrevious() {
+            int n = Math.min(previousLabels, e.labelCount);
+            for (int i = 0; i < n; i++) {
+                if (e.names[i] != previous[2 * i]) {
+                    return Integer.compareUnsigned(e.names[i], previous[2 * i]);
+                }
+                if (e.values[i] != previous[2 * i + 1]) {
+                    return Integer.compareUnsigned(e.values[i], previous[2 * i + 1]);
+                }
+            }
+            return e.labelCount - previousLabels;
+        }
+
+        private void remember() {
+            if (previous.length < 2 * e.labelCount) {
+                previous = new int[2 * e.labelCount];
+            }
+            for (int i = 0; i < e.labelCount; i++) {
+                previous[2 * i] = e.names[i];
+                previous[2 * i + 1] = e.values[i];
+            }
+            previousLabels = e.labelCount;
+        }
+
+        private void chunks() {
             long disordered = 0;
             for (int i = 0; i < e.chunkCount; i++) {
                 chunks++;

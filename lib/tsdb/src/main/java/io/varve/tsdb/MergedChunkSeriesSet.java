@@ -8,31 +8,62 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Series of several sets in one order, those with equal labels made one. Chunks that overlap no other are passed on as they are;
- * of exact duplicates one is; others go to an {@link OverlapMerger}. Holds one series of each set. One thread, except close.
+ * of exact duplicates one is; others go to an {@link OverlapMerger}. Holds one series of each set, and with several threads
+ * some batches of series for each. One thread asks.
  */
 public final class MergedChunkSeriesSet implements ChunkSeriesSet {
     private static final Comparator<Run> BY_TIME = Comparator.comparingLong((Run r) -> r.head().minTime())
             .thenComparingLong(r -> r.head().maxTime());
 
     private final List<ChunkSeriesSet> sets;
-    private final OverlapMerger merger;
     private final @Nullable ChunkSeries[] heads;
-    private final List<ChunkSeries> equal = new ArrayList<>();
+    private final boolean[] isMember;
+    private final OrderedWork<List<ChunkSeries>, ChunkSeries> merges;
     private boolean started;
 
     /** Takes over the sets: closes them when it is closed. */
     public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, OverlapMerger merger) {
+        this(sets, () -> merger, 1);
+    }
+
+    /**
+     * Merges by several threads; the sets are asked by one at a time.
+     *
+     * @param merger makes one for each thread
+     * @param threads with 1 the work is done by the thread that asks
+     */
+    public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, Supplier<OverlapMerger> merger, int threads) {
         this.sets = List.copyOf(sets);
-        this.merger = merger;
         this.heads = new ChunkSeries[sets.size()];
+        this.isMember = new boolean[sets.size()];
+        this.merges = new OrderedWork<>(this::gather, MergedChunkSeriesSet::bytes, () -> worker(merger.get()), threads);
+    }
+
+    private static Function<List<ChunkSeries>, ChunkSeries> worker(OverlapMerger merger) {
+        return equal -> merge(equal, merger);
+    }
+
+    private static long bytes(List<ChunkSeries> equal) {
+        long sum = 0;
+        for (ChunkSeries s : equal) {
+            sum += ParallelSeriesSet.bytes(s.chunks());
+        }
+        return sum;
     }
 
     @Override
     public @Nullable ChunkSeries next() {
+        return merges.next();
+    }
+
+    /** The series of all sets that have the least labels. */
+    private @Nullable List<ChunkSeries> gather() {
         if (!started) {
             started = true;
             for (int i = 0; i < heads.length; i++) {
@@ -41,32 +72,39 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         }
         // Few blocks are merged at once, and mostly all of them have the series: a scan beats a tree.
         Labels least = null;
-        equal.clear();
-        for (ChunkSeries s : heads) {
+        int first = 0;
+        int members = 0;
+        for (int i = 0; i < heads.length; i++) {
+            ChunkSeries s = heads[i];
             if (s == null) {
                 continue;
             }
             int c = least == null ? -1 : s.labels().compareTo(least);
             if (c < 0) {
                 least = s.labels();
-                equal.clear();
+                first = i;
+                members = 0;
             }
-            if (c <= 0) {
-                equal.add(s);
-            }
+            isMember[i] = c <= 0;
+            members += c <= 0 ? 1 : 0;
         }
         if (least == null) {
             return null;
         }
-        for (int i = 0; i < heads.length; i++) {
+        List<ChunkSeries> equal = new ArrayList<>(members);
+        for (int i = first; i < heads.length; i++) {
             ChunkSeries s = heads[i];
-            if (s != null && equal.contains(s)) {
+            if (s != null && isMember[i]) {
+                equal.add(s);
                 heads[i] = sets.get(i).next();
             }
         }
-        return equal.size() == 1 && apart(equal.getFirst().chunks())
-                ? equal.getFirst()
-                : new ChunkSeries(least, merge(least, equal, merger));
+        return equal;
+    }
+
+    private static ChunkSeries merge(List<ChunkSeries> equal, OverlapMerger merger) {
+        ChunkSeries one = equal.getFirst();
+        return equal.size() == 1 && apart(one.chunks()) ? one : new ChunkSeries(one.labels(), merge(one.labels(), equal, merger));
     }
 
     private static boolean apart(List<Chunk> chunks) {
@@ -157,6 +195,7 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
 
     @Override
     public void close() {
+        merges.close();
         sets.forEach(ChunkSeriesSet::close);
     }
 }

@@ -4,7 +4,7 @@ import io.varve.chunk.Chunk;
 import io.varve.model.Labels;
 import java.util.List;
 
-/** Makes one sequence of chunks of several that overlap in time. Safe for many threads. */
+/** Makes one sequence of chunks of several that overlap in time. May keep buffers: one for each thread. */
 @FunctionalInterface
 public interface OverlapMerger {
     /**

@@ -178,6 +178,16 @@ public final class ByteRegion {
         }
     }
 
+    /** Compares two parts of the region, as unsigned bytes. */
+    public int compare(long a, int aLength, long b, int bLength) {
+        try {
+            long at = MemorySegment.mismatch(segment, a, a + aLength, segment, b, b + bLength);
+            return at < 0 ? 0 : at == aLength || at == bLength ? aLength - bLength : u8(a + at) - u8(b + at);
+        } catch (IndexOutOfBoundsException | IllegalStateException e) {
+            throw translate(e, a);
+        }
+    }
+
     /** Whether two parts of the region hold the same bytes. */
     public boolean same(long a, long b, int length) {
         try {

@@ -145,14 +145,16 @@ public final class IndexReader {
         }
         // Most entries are short: one small copy, and another where that was not enough.
         int guess = (int) Math.min(512, end - at);
-        byte[] bytes = region.copy(at, guess);
+        byte[] bytes = into.scratch(guess);
+        region.copy(at, bytes, 0, guess);
         try {
             long total = SeriesEntry.totalLength(bytes, 0, guess);
             if (total < 0 || total > end - at) {
                 throw new CorruptDataException("", 0, "series entry ends outside the series section");
             }
             if (total > guess) {
-                bytes = region.copy(at, (int) total);
+                bytes = into.scratch((int) total);
+                region.copy(at, bytes, 0, (int) total);
             }
             into.decode(bytes, 0, (int) total);
         } catch (CorruptDataException e) {

@@ -19,6 +19,7 @@ import java.util.zip.CRC32C;
  * multiple of 16, and its id in postings is its offset divided by 16; in version 1 the id is the offset.
  */
 public final class SeriesEntry {
+    private static final byte[] NOTHING = new byte[0];
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
 
     /** How many labels there are. */
@@ -36,7 +37,9 @@ public final class SeriesEntry {
     /** Chunk references: segment number from 0 in the upper 32 bits, offset in the segment file in the lower. */
     public long[] refs = new long[16];
 
-    private byte[] data = new byte[0];
+    private byte[] data = NOTHING;
+    private byte[] scratch = new byte[0];
+    private final CRC32C crc = new CRC32C();
     private int position;
     private int limit;
 
@@ -82,7 +85,7 @@ public final class SeriesEntry {
         }
         int body = offset + head;
         int bodyEnd = offset + (int) total - 4;
-        CRC32C crc = new CRC32C();
+        crc.reset();
         crc.update(bytes, body, bodyEnd - body);
         int stored = (int) INT.get(bytes, bodyEnd);
         if (stored != (int) crc.getValue()) {
@@ -105,8 +108,16 @@ public final class SeriesEntry {
                 throw corrupt("series entry: " + (limit - position) + " bytes after the last chunk");
             }
         } finally {
-            data = new byte[0];
+            data = NOTHING;
         }
+    }
+
+    /** Room for the bytes of an entry, from entry to entry the same. */
+    byte[] scratch(int length) {
+        if (scratch.length < length) {
+            scratch = new byte[Math.max(length, 2 * scratch.length)];
+        }
+        return scratch;
     }
 
     private void decodeLabels() {

@@ -164,6 +164,23 @@ public final class Symbols {
         }
     }
 
+    /** Whether every symbol sorts after the one before, so that references compare as their texts do. Reads the whole table, comparing in place. */
+    public boolean isSorted() {
+        RegionCursor c = new RegionCursor(region, 8, end);
+        long before = 0;
+        int beforeLength = -1;
+        for (int i = 0; i < count; i++) {
+            int n = c.length();
+            if (beforeLength >= 0 && region.compare(before, beforeLength, c.position, n) >= 0) {
+                return false;
+            }
+            before = c.position;
+            beforeLength = n;
+            c.position += n;
+        }
+        return true;
+    }
+
     /** Bytes of heap this table holds, without the cached texts; an estimate. */
     public long heapBytes() {
         return 64 + 4L * sampled.length + 4L * cache.length;

@@ -1,0 +1,46 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkSeries;
+import io.varve.chunk.ChunkSeriesSet;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** Series as something makes of them, made by several threads, in their order. Memory is bounded by some batches for each thread. */
+public final class ParallelSeriesSet implements ChunkSeriesSet {
+    private final ChunkSeriesSet source;
+    private final OrderedWork<ChunkSeries, ChunkSeries> work;
+
+    /**
+     * @param source closed when this is; asked by one thread at a time
+     * @param operator makes one function for each thread
+     * @param threads with 1 the work is done by the thread that asks
+     */
+    public ParallelSeriesSet(ChunkSeriesSet source, Supplier<UnaryOperator<ChunkSeries>> operator, int threads) {
+        this.source = source;
+        this.work = new OrderedWork<>(source::next, s -> bytes(s.chunks()), (Supplier<Function<ChunkSeries, ChunkSeries>>) () -> operator.get(), threads);
+    }
+
+    /** About the memory of chunks. */
+    static long bytes(List<Chunk> chunks) {
+        long sum = 256;
+        for (Chunk c : chunks) {
+            sum += 64 + c.length();
+        }
+        return sum;
+    }
+
+    @Override
+    public @Nullable ChunkSeries next() {
+        return work.next();
+    }
+
+    @Override
+    public void close() {
+        work.close();
+        source.close();
+    }
+}
