@@ -153,6 +153,19 @@ public class ChunkBenchmark {
         return sum[0];
     }
 
+    /** Encodes every chunk from its arrays, as merging and downsampling do. */
+    @Benchmark
+    @OperationsPerInvocation(CHUNKS * SAMPLES)
+    public long xorEncodeArrays(Floats f) {
+        long[] sum = new long[1];
+        ChunkAppender appender = ChunkAppender.plain(SAMPLES, c -> sum[0] += c.length());
+        for (int i = 0; i < CHUNKS; i++) {
+            appender.append(f.times[i], f.values[i], 0, SAMPLES);
+            appender.cut();
+        }
+        return sum[0];
+    }
+
     /** Decodes integer histograms to float histograms; per bucket. */
     @Benchmark
     @OperationsPerInvocation(HISTOGRAM_CHUNKS * SAMPLES * BUCKETS)

@@ -20,8 +20,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
@@ -104,8 +106,10 @@ final class GroupCompaction {
             for (BlockMeta m : plan.blocks()) {
                 readers.add(BlockReader.open(directory.resolve(m.ulid().toString())));
             }
+            Map<BlockReader, IndexHealth> healths = new ConcurrentHashMap<>();
+            Workers.each(options.seriesThreads(options.compactionConcurrency()), "check", readers, r -> healths.put(r, IndexHealth.of(r)));
             for (BlockReader reader : readers) {
-                if (repaired(group, reader, directory)) {
+                if (repaired(group, reader, Objects.requireNonNull(healths.get(reader)), directory)) {
                     return true;
                 }
             }
@@ -142,9 +146,8 @@ final class GroupCompaction {
      * Checks the index of a source. Blocks with a known fault of old Prometheus versions are replaced, such with chunks out of order marked
      * where that is wanted; both means to plan again.
      */
-    private boolean repaired(BlockGroup group, BlockReader block, Path directory) {
+    private boolean repaired(BlockGroup group, BlockReader block, IndexHealth health, Path directory) {
         BlockMeta meta = block.meta();
-        IndexHealth health = IndexHealth.of(block);
         String file = meta.ulid() + "/" + BlockReader.INDEX;
         long wholly = health.completeOutsideChunks() - health.issue347OutsideChunks();
         long partly = health.outsideChunks() - health.completeOutsideChunks();

@@ -87,6 +87,41 @@ class ChunkRoundTripTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
+    void arraysGiveTheSameChunksAsSampleBySample(boolean starts) {
+        Seeds.forEach(2000, random -> {
+            int n = 1 + random.nextInt(random.nextInt(10) == 0 ? 400 : 20);
+            long[] t = Samples.times(random, n);
+            double[] v = new double[n];
+            int max = 1 + random.nextInt(150);
+            ChunkAppender single = appender(starts, max);
+            for (int i = 0; i < n; i++) {
+                v[i] = Samples.value(random, i == 0 ? 42 : v[i - 1]);
+                single.append(0, t[i], v[i]);
+            }
+            single.cut();
+            List<Chunk> want = List.copyOf(chunks);
+            ChunkAppender arrays = appender(starts, max);
+            for (int from = 0; from < n;) {
+                int to = Math.min(n, from + random.nextInt(1 + n));
+                if (random.nextInt(4) == 0) {
+                    arrays.append(t[from], v[from]);
+                    from++;
+                }
+                arrays.append(t, v, from, Math.max(from, to));
+                from = Math.max(from, to);
+            }
+            arrays.cut();
+            assertThat(chunks).hasSameSizeAs(want);
+            for (int i = 0; i < want.size(); i++) {
+                assertThat(chunks.get(i).sameContent(want.get(i))).isTrue();
+                assertThat(chunks.get(i).minTime()).isEqualTo(want.get(i).minTime());
+                assertThat(chunks.get(i).maxTime()).isEqualTo(want.get(i).maxTime());
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
     void integerHistogramsOfAnyKind(boolean starts) {
         Seeds.forEach(600, random -> {
             int n = 1 + random.nextInt(40);

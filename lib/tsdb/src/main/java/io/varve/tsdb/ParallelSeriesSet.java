@@ -21,7 +21,8 @@ public final class ParallelSeriesSet implements ChunkSeriesSet {
      */
     public ParallelSeriesSet(ChunkSeriesSet source, Supplier<UnaryOperator<ChunkSeries>> operator, int threads) {
         this.source = source;
-        this.work = new OrderedWork<>(source::next, s -> bytes(s.chunks()), (Supplier<Function<ChunkSeries, ChunkSeries>>) () -> operator.get(), threads);
+        this.work = new OrderedWork<>(source::next, s -> bytes(s.chunks()),
+                (Supplier<Function<ChunkSeries, ChunkSeries>>) () -> operator.get(), threads);
     }
 
     /** About the memory of chunks. */
