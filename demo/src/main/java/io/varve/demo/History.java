@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Writes what one replica would have recorded of the {@link Shop} as real two-hour blocks: into the bucket through the uploader a sidecar
  * uses, or into a Prometheus' data directory. A scrape a minute, at the replica's own offset, with the replica's own gaps.
  */
-final class History {
+public final class History {
     /** Length of a block in milliseconds. */
     static final long BLOCK_MILLIS = 7_200_000;
     private static final long SCRAPE_MILLIS = 60_000;
@@ -37,6 +37,23 @@ final class History {
         this.shop = shop;
         this.replica = replica;
         this.random = new SplittableRandom(replica.name().hashCode());
+    }
+
+    /**
+     * Uploads what both replicas would have recorded in {@code [from, to)}.
+     *
+     * @param bucketYaml the bucket's configuration
+     * @param work a directory for blocks on their way
+     * @param fromMillis a multiple of two hours
+     * @param toMillis a multiple of two hours
+     * @return how many blocks there are
+     */
+    public static int uploadBoth(Path bucketYaml, Path work, long fromMillis, long toMillis) throws IOException {
+        int count = 0;
+        for (Replica replica : List.of(Replica.A, Replica.B)) {
+            count += new History(Shop.series(), replica).upload(bucketYaml, work, fromMillis, toMillis);
+        }
+        return count;
     }
 
     /** Uploads the blocks of {@code [from, to)}, both on a block's boundary; how many there are. */

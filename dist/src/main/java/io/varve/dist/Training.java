@@ -2,6 +2,7 @@ package io.varve.dist;
 
 import com.sun.net.httpserver.HttpServer;
 import io.varve.compactor.CompactCommand;
+import io.varve.demo.History;
 import io.varve.querier.QueryCommand;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessRunner;
@@ -27,9 +28,10 @@ import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 
 /**
- * The run that the AOT cache is made of: every process is started in this JVM against an empty bucket and a Prometheus of cardboard, asked
- * something, and stopped. What it loads and links, a later start finds ready. It checks nothing; a part that does not start is
- * left out of the cache and named.
+ * The run that the AOT cache is made of: every process is started in this JVM against a bucket with a few days of two replicas and a
+ * Prometheus of cardboard, asked what dashboards ask, and stopped. What it loads and links, a later start finds ready, and what it ran often, a
+ * later start compiles at once, with the profile of this run. It checks nothing; a part that does not start is left out of the cache
+ * and named.
  */
 final class Training {
     private static final Map<String, String> PROMETHEUS = Map.of("/-/ready", "ready", "/-/healthy", "healthy", "/api/v1/status/config",
@@ -40,9 +42,18 @@ final class Training {
             "prometheus_tsdb_lowest_timestamp_seconds 1700000000\n", "/api/v1/labels",
             "{\"status\":\"success\",\"data\":[\"__name__\",\"job\"]}",
             "/api/v1/series", "{\"status\":\"success\",\"data\":[]}");
-    private static final List<String> QUERIES = List.of("up",
-            "sum by (job) (rate(http_requests_total[5m])) / on (job) group_left count(up) by (job)",
-            "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))", "max_over_time(x[1h:5m]) > 1 or vector(1)", "topk(3, x) + 1");
+    private static final List<String> QUERIES = List.of("up", "demo_queue_length", "sum by (code) (rate(demo_http_requests_total[5m]))",
+            "sum by (code) (rate(demo_http_requests_total[1h])) / on () group_left sum(rate(demo_http_requests_total[1h]))",
+            "histogram_quantile(0.9, sum by (le) (rate(demo_http_request_duration_seconds_bucket[5m])))",
+            "histogram_quantile(0.9, sum(rate(demo_http_request_latency_seconds[1h])))",
+            "max_over_time(sum(rate(demo_http_requests_total[5m]))[1h:5m]) > 1 or vector(1)", "topk(3, demo_http_requests_total) + 1",
+            "sum(increase(demo_http_requests_total{code=~\"5..\"}[1d]))", "avg by (instance) (max_over_time(demo_temperature_celsius[1h]))",
+            "count by (__name__) ({__name__=~\".+\"})", "quantile(0.5, demo_queue_length) unless on () absent(up)",
+            "label_replace(demo_queue_length, \"x\", \"$1\", \"instance\", \"(.*):.*\")");
+    private static final long BLOCK_MILLIS = 7_200_000;
+    private static final long DAY_MILLIS = 86_400_000;
+    /** How often every query is asked: hot code has to be seen as hot. */
+    private static final int ROUNDS = 12;
 
     private Training() {
     }
@@ -60,6 +71,10 @@ final class Training {
             String objstore = "--objstore.config-file=" + yaml;
             String http = "--http-address=127.0.0.1:0";
             String grpc = "--grpc-address=127.0.0.1:0";
+            long boundary = System.currentTimeMillis() / BLOCK_MILLIS * BLOCK_MILLIS;
+            long to = boundary - DAY_MILLIS;
+            History.uploadBoth(yaml, dir.resolve("work"), to - 5 * DAY_MILLIS, to);
+            start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), objstore, http, "--consistency-delay=0s").await();
             List<String> query = new ArrayList<>(List.of(http, grpc, "--query.replica-label=replica"));
             for (ProcessRunner.Running store : List.of(
                     start(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
@@ -67,9 +82,8 @@ final class Training {
                     start(open, new StoreCommand(), "--data-dir=" + dir.resolve("store"), objstore, http, grpc))) {
                 query.add("--endpoint=" + store.context().grpcAddress());
             }
-            start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), objstore, http, "--wait");
             ProcessRunner.Running querier = start(open, new QueryCommand(), query.toArray(String[]::new));
-            ask("http://" + querier.context().httpAddress());
+            ask("http://" + querier.context().httpAddress(), to);
         } catch (Exception e) {
             System.err.println("varve train: left out after " + ProcessRunner.oneLine(e));
         }
@@ -89,23 +103,40 @@ final class Training {
         return running;
     }
 
-    private static void ask(String querier) throws IOException, InterruptedException {
-        HttpClient client = HttpClient.newHttpClient();
-        List<String> paths = new ArrayList<>(
-                List.of("/-/ready", "/metrics", "/api/v1/stores", "/api/v1/labels", "/api/v1/status/buildinfo"));
-        for (String q : QUERIES) {
-            String encoded = URLEncoder.encode(q, StandardCharsets.UTF_8);
-            paths.add("/api/v1/query?query=" + encoded);
-            paths.add("/api/v1/query_range?start=1700000000&end=1700003600&step=60&query=" + encoded);
-        }
-        // Twice: the second round may find the endpoints that the first one was too early for.
-        for (int round = 0; round < 2; round++) {
-            for (String path : paths) {
-                client.send(HttpRequest.newBuilder(URI.create(querier + path)).timeout(Duration.ofSeconds(10)).build(),
-                        HttpResponse.BodyHandlers.discarding());
+    private static void ask(String querier, long end) throws IOException, InterruptedException {
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            awaitStores(client, querier);
+            for (int round = 0; round < ROUNDS; round++) {
+                for (String path : List.of("/-/ready", "/metrics", "/api/v1/stores", "/api/v1/labels", "/api/v1/status/buildinfo",
+                        "/api/v1/label/instance/values", "/api/v1/series?match[]=demo_queue_length")) {
+                    get(client, querier + path.replace("[", "%5B").replace("]", "%5D"));
+                }
+                for (String q : QUERIES) {
+                    String query = "query=" + URLEncoder.encode(q, StandardCharsets.UTF_8);
+                    get(client, querier + "/api/v1/query?" + query + "&time=" + end / 1000);
+                    get(client, querier + "/api/v1/query_range?" + query + range(end, 3_600_000, 15));
+                    get(client, querier + "/api/v1/query_range?" + query + range(end, DAY_MILLIS, 60));
+                    get(client, querier + "/api/v1/query_range?" + query + range(end, 4 * DAY_MILLIS, 3600));
+                    get(client, querier + "/api/v1/query_range?" + query + range(end, 4 * DAY_MILLIS, 3600) + "&max_source_resolution=1h");
+                }
             }
-            Thread.sleep(1000);
         }
+    }
+
+    private static String range(long end, long span, int stepSeconds) {
+        return "&start=" + (end - span) / 1000 + "&end=" + end / 1000 + "&step=" + stepSeconds;
+    }
+
+    /** Until the querier has heard of the bucket's history; not for ever. */
+    private static void awaitStores(HttpClient client, String querier) throws IOException, InterruptedException {
+        for (int i = 0; i < 100 && !get(client, querier + "/api/v1/label/instance/values").contains("shop-0"); i++) {
+            Thread.sleep(100);
+        }
+    }
+
+    private static String get(HttpClient client, String url) throws IOException, InterruptedException {
+        return client.send(HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofSeconds(20)).build(),
+                HttpResponse.BodyHandlers.ofString()).body();
     }
 
     private static HttpServer prometheus() throws IOException {

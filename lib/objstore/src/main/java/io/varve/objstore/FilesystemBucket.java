@@ -22,6 +22,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
@@ -185,10 +186,9 @@ public final class FilesystemBucket implements Bucket {
     }
 
     private FileChannel createTemporary(Path temporary) throws IOException {
-        Path dir = temporary.getParent();
         for (int attempt = 1;; attempt++) {
             try {
-                createDirectories(dir);
+                createParent(temporary);
                 return FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             } catch (NoSuchFileException e) {
                 // Another upload that ended removed the directory meanwhile.
@@ -203,7 +203,8 @@ public final class FilesystemBucket implements Bucket {
      * {@link Files#createDirectories} beside removals: where it finds a directory that is gone by the time it looks again, it reports it as
      * an existing file; that is answered as the absence it is. A file that stands in the way stays an error of its own.
      */
-    private static void createDirectories(Path dir) throws IOException {
+    private static void createParent(Path file) throws IOException {
+        Path dir = Objects.requireNonNull(file.getParent());
         try {
             Files.createDirectories(dir);
         } catch (FileAlreadyExistsException e) {
@@ -217,7 +218,7 @@ public final class FilesystemBucket implements Bucket {
     private static void rename(Path from, Path to) throws IOException {
         for (int attempt = 1;; attempt++) {
             try {
-                createDirectories(to.getParent());
+                createParent(to);
                 Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
                 return;
             } catch (NoSuchFileException e) {
