@@ -26,6 +26,12 @@ public final class GoFloat {
         if (integral(sb, v)) {
             return;
         }
+        double abs = Math.abs(v);
+        if (abs >= 1e-3 && abs < 1e7) {
+            // Here Java writes no exponent, and the same digits: "0.0" is the only form that ends in a superfluous one.
+            sb.append(v);
+            return;
+        }
         Shortest d = Shortest.of(v);
         if (d.negative) {
             sb.append('-');
@@ -320,10 +326,24 @@ public final class GoFloat {
             if (abs == 0) {
                 return new Shortest(negative, "0", 1);
             }
-            BigDecimal d = new BigDecimal(Double.toString(abs));
-            String digits = d.unscaledValue().toString();
-            int point = digits.length() - d.scale();
-            digits = withoutTrailingZeros(digits);
+            // "123.45" or "1.2345E-7"
+            String text = Double.toString(abs);
+            int exponent = text.indexOf('E');
+            int end = exponent < 0 ? text.length() : exponent;
+            int dot = text.indexOf('.');
+            int first = 0;
+            while (text.charAt(first) == '0' || first == dot) {
+                first++;
+            }
+            int last = end;
+            while (text.charAt(last - 1) == '0' || last - 1 == dot) {
+                last--;
+            }
+            String digits = first < dot && last > dot
+                    ? text.substring(first, dot) + text.substring(dot + 1, last)
+                    : text.substring(first, last);
+            int point = (first < dot ? dot - first : dot - first + 1)
+                    + (exponent < 0 ? 0 : Integer.parseInt(text, exponent + 1, text.length(), 10));
             if (digits.length() == 2) {
                 String one = oneDigit(abs, digits, point);
                 if (one != null) {

@@ -12,8 +12,10 @@ public final class JsonText {
         if (millis < 0) {
             sb.append('-');
         }
-        sb.append(Long.toUnsignedString(Long.divideUnsigned(Math.abs(millis), 1000)));
-        int fraction = (int) Long.remainderUnsigned(Math.abs(millis), 1000);
+        // As unsigned numbers, for the one that has no positive counterpart.
+        long abs = Math.abs(millis);
+        int fraction = (int) Long.remainderUnsigned(abs, 1000);
+        sb.append(Long.divideUnsigned(abs, 1000));
         if (fraction != 0) {
             sb.append('.');
             if (fraction < 100) {
