@@ -281,9 +281,10 @@ public final class QueryCommand implements ProcessCommand {
         Routes.Builder routes = api.routes(Routes.builder().prefix(routePrefix).cors(!disableCors).tenant(api::tenantOf));
         new Web(set, new Web.Links(externalPrefix.isEmpty() ? routePrefix : externalPrefix, prefixHeader)).routes(routes);
         GrpcServer.Builder services = GrpcServer.builder().service(new GrpcInfoService(fanout::info, () -> context.probes().isReady()))
-                .service(new GrpcStoreService(fanout, HintsPolicy.LENIENT, budgets::open))
+                .service(new GrpcStoreService(fanout, HintsPolicy.NONE, budgets::open))
                 .service(GrpcApiServices.rules(sideFanout, budgets::open)).service(GrpcApiServices.targets(sideFanout, budgets::open))
-                .service(GrpcApiServices.metadata(sideFanout, budgets::open)).service(GrpcApiServices.exemplars(sideFanout, budgets::open))
+                .service(GrpcApiServices.metadata(sideFanout, budgets::open)).service(GrpcApiServices.exemplars(
+                        (c, r, a) -> GrpcQueries.withThanosCodes(() -> sideFanout.exemplars(c, r, a)), budgets::open))
                 .service(GrpcApiServices.status(sideFanout, budgets::open))
                 .service(GrpcApiServices.query(new GrpcQueries(queries, function, maxSeries), budgets::open));
         context.startHttp(http, routes.build());

@@ -4,8 +4,6 @@ package io.varve.store;
 public enum HintsPolicy {
     /** Reads them; a hint of another kind is an invalid request, as at Thanos' store gateway. */
     STRICT,
-    /** Reads them; a hint of another kind counts as none, as at a querier, which passes them on. */
-    LENIENT,
-    /** Has no blocks to choose from, as a sidecar. */
+    /** Has no blocks to choose from, as a sidecar, or does not pass them on, as a querier. */
     NONE
 }

@@ -311,9 +311,6 @@ final class Wire {
         }
         String got = typeName(hints);
         if (!got.equals("hintspb." + wanted)) {
-            if (policy == HintsPolicy.LENIENT) {
-                return List.of();
-            }
             throw new InvalidRequestException(
                     "unmarshal " + call + " request hints: mismatched message type: got \"" + got + "\" want \"hintspb."
                             + wanted + "\"");

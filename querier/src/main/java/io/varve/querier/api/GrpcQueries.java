@@ -1,7 +1,9 @@
 package io.varve.querier.api;
 
+import io.grpc.Status;
 import io.varve.model.CancelledException;
 import io.varve.model.FloatHistogram;
+import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
@@ -32,16 +34,26 @@ public final class GrpcQueries implements QueryApi {
     @Override
     public void query(QueryContext context, Instant request, Results results) {
         long t = request.timeSeconds() * 1000;
-        run(context, request, t, t, 0, results);
+        withThanosCodes(() -> run(context, request, t, t, 0, results));
     }
 
     @Override
     public void queryRange(QueryContext context, Range request, Results results) {
         if (request.intervalSeconds() <= 0 || request.endSeconds() < request.startSeconds()) {
-            throw new io.varve.model.InvalidRequestException(
+            throw new InvalidRequestException(
                     "a range query needs a positive interval and an end that is not before its start");
         }
-        run(context, request, request.startSeconds() * 1000, request.endSeconds() * 1000, request.intervalSeconds() * 1000, results);
+        withThanosCodes(() -> run(context, request, request.startSeconds() * 1000, request.endSeconds() * 1000,
+                request.intervalSeconds() * 1000, results));
+    }
+
+    /** Queries that cannot be parsed have the code Unknown, as in Thanos. */
+    public static void withThanosCodes(Runnable call) {
+        try {
+            call.run();
+        } catch (InvalidRequestException e) {
+            throw Status.UNKNOWN.withDescription(e.getMessage()).withCause(e).asRuntimeException();
+        }
     }
 
     private void run(QueryContext context, Request request, long start, long end, long step, Results results) {
@@ -88,7 +100,9 @@ public final class GrpcQueries implements QueryApi {
                 b.add(s.timestampMillis(), s.value());
                 results.series(Labels.EMPTY, b);
             }
-            case QueryValue.Text t -> results.warning("a string has no samples");
+            case QueryValue.Text t -> {
+                // The protocol has no place for a string.
+            }
             case QueryValue.Vector v -> {
                 for (QueryValue.Sample s : v.samples()) {
                     b.clear();

@@ -36,6 +36,8 @@ import org.jspecify.annotations.Nullable;
 
 /** All stores as one {@link Store}: what a querier above sees, and what the engine's source is made of. Safe for many threads. */
 public final class Fanout implements Store {
+    /** Which blocks to read is told to a store gateway itself; a querier does not pass it on, as in Thanos. */
+    private static final List<Matcher> NO_BLOCK_MATCHERS = List.of();
     private static final Comparator<StoreChunk> BY_TIME = Comparator.comparingLong(StoreChunk::minTime)
             .thenComparingLong(StoreChunk::maxTime);
 
@@ -180,7 +182,7 @@ public final class Fanout implements Store {
             return;
         }
         SeriesRequest r = new SeriesRequest(request.minTime(), request.maxTime(), matchers, request.maxResolutionMillis(),
-                request.aggregates(), request.partialResponse(), request.skipChunks(), request.blockMatchers(),
+                request.aggregates(), request.partialResponse(), request.skipChunks(), NO_BLOCK_MATCHERS,
                 request.withoutReplicaLabels(), request.shard(), request.limit(), 64, request.spans());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
         for (StoreRef s : matching(context, r.minTime(), r.maxTime(), matchers, StoreFilter.ALL, r.partialResponse())) {
@@ -325,7 +327,7 @@ public final class Fanout implements Store {
         if (matchers == null) {
             return new StringsResponse(List.of(), List.of(), List.of());
         }
-        LabelNamesRequest sent = new LabelNamesRequest(r.minTime(), r.maxTime(), matchers, r.partialResponse(), r.blockMatchers(),
+        LabelNamesRequest sent = new LabelNamesRequest(r.minTime(), r.maxTime(), matchers, r.partialResponse(), NO_BLOCK_MATCHERS,
                 r.withoutReplicaLabels(), 0);
         List<StoreRef> stores = matching(context, r.minTime(), r.maxTime(), matchers, filter, r.partialResponse());
         StringsResponse all = gather(context, stores, r.partialResponse(), "fetch label names from store ",
@@ -354,7 +356,7 @@ public final class Fanout implements Store {
         List<StoreRef> stores = matching(context, r.minTime(), r.maxTime(), matchers, filter, r.partialResponse());
         StringsResponse all = gather(context, stores, r.partialResponse(), "fetch label values from store ",
                 s -> s.client().labelValues(context, new LabelValuesRequest(r.label(), r.minTime(), r.maxTime(), narrowed(s, matchers),
-                        r.partialResponse(), r.blockMatchers(), r.withoutReplicaLabels(), r.limit())));
+                        r.partialResponse(), NO_BLOCK_MATCHERS, r.withoutReplicaLabels(), r.limit())));
         return limited(all, r.limit());
     }
 
