@@ -129,7 +129,9 @@ final class PrometheusStore implements Store {
                 sink,
                 context.budget(), request.limit());
         try {
-            RemoteRead.Query query = new RemoteRead.Query(minTime, request.maxTime(), matchers, null);
+            List<Matcher> local = new ArrayList<>(matchers);
+            local.add(RemoteRead.LOCAL_ONLY);
+            RemoteRead.Query query = new RemoteRead.Query(minTime, request.maxTime(), local, null);
             byte[] body = RemoteRead.write(new RemoteRead.Request(List.of(query),
                     List.of(RemoteRead.ResponseType.STREAMED_XOR_CHUNKS, RemoteRead.ResponseType.SAMPLES)));
             HttpResponse<InputStream> response = prometheus.read(context, compress(body));

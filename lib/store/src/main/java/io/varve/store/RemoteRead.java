@@ -30,6 +30,13 @@ public final class RemoteRead {
     /** {@code Content-Type} of a streamed answer. */
     public static final String STREAMED = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
 
+    /**
+     * A matcher that every series satisfies and that says: only what you have yourself. A Prometheus hands all matchers on to where it reads
+     * remotely itself; when that is a querier over the sidecar that asked, the question would come round for ever. The querier answers a
+     * question with this matcher with nothing.
+     */
+    public static final Matcher LOCAL_ONLY = Matcher.equal("__varve_local__", "");
+
     private RemoteRead() {
     }
 

@@ -98,7 +98,7 @@ public final class HttpApi {
     private final ParserOptions language;
     private final Set<Feature> features;
     private final SideApis sides;
-    private final RemoteRead remoteRead;
+    private final ReadApi remoteRead;
     private final Instant started = Instant.now();
 
     /** @param tenantHeader the header that names the tenant */
@@ -112,7 +112,7 @@ public final class HttpApi {
         this.features = queries.engine().options().features();
         this.tenancy = new Tenancy(tenantHeader, defaultTenant, enforceTenancy, tenantLabel, language);
         this.sides = sides;
-        this.remoteRead = new RemoteRead(queries, config, tenancy);
+        this.remoteRead = new ReadApi(queries, config, tenancy);
     }
 
     /** The tenant of a request, for metrics; the default where the name is not valid. */
@@ -213,7 +213,7 @@ public final class HttpApi {
 
     private SourceOptions sourceOptions(Params p, long resolution) {
         return new SourceOptions(p.bool("dedup", true), p.replicaLabels(config.replicaLabels), config.dedup, partial(p), resolution,
-                p.storeFilter(), p.shard(), config.maxSelectSeries, p.text("debug").equals("true"));
+                p.storeFilter(), p.shard(), config.maxSelectSeries, p.text("debug").equals("true"), "");
     }
 
     private boolean partial(Params p) {
@@ -723,7 +723,7 @@ public final class HttpApi {
         boolean partial = partial(p);
         int limit = p.limit();
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
-                config.maxSelectSeries, false);
+                config.maxSelectSeries, false, "");
         try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));

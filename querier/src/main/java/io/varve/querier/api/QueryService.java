@@ -160,9 +160,6 @@ public final class QueryService implements AutoCloseable {
             opened.accept(context);
             enter(context);
             long queued = System.nanoTime() - start;
-            waited.observe(queued / 1e9);
-            inFlight.inc();
-            total.inc();
             String failure = "";
             String plan = "";
             ActiveQueries.Entry entry = active.enter(spec.text(), System.currentTimeMillis());
@@ -179,22 +176,50 @@ public final class QueryService implements AutoCloseable {
                 throw e;
             } finally {
                 entry.close();
-                gate.release();
-                inFlight.dec();
+                leave();
                 log(spec, call, (System.nanoTime() - start) / 1_000_000, queued / 1_000_000, failure, plan);
             }
         }
     }
 
+    /** What runs in a query's place. */
+    interface IoRunnable {
+        void run() throws java.io.IOException;
+    }
+
+    /** Runs something that counts as a query: it waits for its turn. */
+    void gated(QueryContext context, IoRunnable work) throws java.io.IOException {
+        enter(context);
+        try {
+            work.run();
+        } finally {
+            leave();
+        }
+    }
+
+    /** Waits for a turn, at most until the query's deadline. */
     private void enter(QueryContext context) {
+        long start = System.nanoTime();
         try {
             while (!gate.tryAcquire(100, TimeUnit.MILLISECONDS)) {
+                if (context.remainingMillis() == 0) {
+                    throw new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in query queue: "
+                            + config.maxConcurrent + " queries were running all the time (limit --query.max-concurrent)");
+                }
                 context.check();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in query execution");
         }
+        waited.observe((System.nanoTime() - start) / 1e9);
+        inFlight.inc();
+        total.inc();
+    }
+
+    private void leave() {
+        gate.release();
+        inFlight.dec();
     }
 
     private void log(QuerySpec spec, Call call, long millis, long queuedMillis, String failure, String plan) {

@@ -24,6 +24,7 @@ import io.varve.store.SeriesRequest;
 import io.varve.store.ShardInfo;
 import io.varve.store.StoreChunk;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -342,7 +343,7 @@ public final class StoreSource implements SeriesSource {
                     throw new LimitExceededException("query.max-series", "query matches more than " + options.maxSeries()
                             + " series in one selector (limit --query.max-series); narrow the selector or raise the limit");
                 }
-                List<SeriesMerge.Part> parts = merge.parts();
+                List<SeriesMerge.Part> parts = led(merge.parts());
                 for (SeriesMerge.Part p : parts) {
                     chunks += p.chunks().size();
                 }
@@ -350,6 +351,15 @@ public final class StoreSource implements SeriesSource {
             }
             close();
             return null;
+        }
+
+        private List<SeriesMerge.Part> led(List<SeriesMerge.Part> parts) {
+            if (options.leader().isEmpty() || parts.size() == 1) {
+                return parts;
+            }
+            List<SeriesMerge.Part> out = new ArrayList<>(parts);
+            out.sort(Comparator.comparing(p -> !p.replica().equals(options.leader()))); // keeps the order of the others
+            return out;
         }
 
         @Override
