@@ -128,8 +128,11 @@ class HaPairIT {
 
         // Its own gap, seen by itself.
         String inGap = Long.toString((pausedAt + resumedAt) / 2000 + 1);
-        String alone = "count_over_time(known_level[3s])";
-        String atA = "http://127.0.0.1:" + port("prometheus-a") + "/api/v1/query?" + form("query", alone, "time", inGap);
+        JsonNode scraped = get(
+                url("/api/v1/query", "query", "count_over_time(known_level{replica=\"a\"}[3s])", "time", inGap, "dedup", "false"));
+        assertThat(scraped.at("/data/result")).as("what a itself scraped while it was paused").isEmpty();
+        String atA = "http://127.0.0.1:" + port("prometheus-a") + "/api/v1/query?"
+                + form("query", "count_over_time(known_level[3s])", "time", inGap);
         JsonNode filled = get(atA);
         assertThat(filled.at("/data/result")).as(filled.toString()).hasSize(1);
 
