@@ -18,8 +18,10 @@ import io.varve.tsdb.BlockVerifier;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
@@ -97,6 +99,10 @@ final class BlockCommand implements Runnable {
                 return inside.stream();
             } catch (NoSuchFileException e) {
                 throw new InvalidRequestException(d + ": there is no such directory", e);
+            } catch (NotDirectoryException e) {
+                throw new InvalidRequestException(d + ": is a file, a directory was expected", e);
+            } catch (AccessDeniedException e) {
+                throw new UnavailableException(d + ": permission denied", e);
             } catch (IOException e) {
                 throw new UnavailableException("list " + d + ": " + e.getMessage(), e);
             }

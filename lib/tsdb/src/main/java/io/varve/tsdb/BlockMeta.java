@@ -250,7 +250,7 @@ public record BlockMeta(Ulid ulid, long minTime, long maxTime, Stats stats, Comp
             }
             return parse(Files.readAllBytes(file), file.toString());
         } catch (IOException e) {
-            throw new UnavailableException("read " + file + ": " + e, e);
+            throw UnavailableException.of("read " + file, e);
         }
     }
 

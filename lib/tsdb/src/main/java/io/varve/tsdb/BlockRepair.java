@@ -11,17 +11,16 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.LongStream;
 
 /**
  * Writes a block anew without the known faults of old Prometheus versions: chunks that lie wholly outside the block's range or
  * begin exactly at its end, chunks that are there twice, chunks, labels or series that are out of order. Nothing is decoded and no
- * sample is changed; chunks that overlap without being equal are not repaired but refused.
+ * sample is changed; chunks that overlap without being equal are not repaired but refused. Memory is that of the writer, and some bytes for
+ * each series where they are out of order.
  */
 public final class BlockRepair {
     private BlockRepair() {
-    }
-
-    private record Place(Labels labels, long id) {
     }
 
     /**
@@ -36,17 +35,19 @@ public final class BlockRepair {
         BlockMeta old = block.meta();
         try (BlockWriter writer = BlockWriter.create(parent, ulid)) {
             SeriesEntry entry = new SeriesEntry();
-            Place last = null;
-            for (Place p : inOrder(index)) {
-                if (last != null && last.labels.equals(p.labels)) {
+            Labels last = null;
+            Postings ids = inOrder(index);
+            for (long id = ids.next(); id != Postings.NO_MORE; id = ids.next()) {
+                index.series(id, entry);
+                Labels labels = index.labels(entry);
+                if (labels.equals(last)) {
                     // The same series again: Prometheus' readers find the first.
                     continue;
                 }
-                last = p;
-                index.series(p.id, entry);
-                List<Chunk> kept = kept(block, entry, p);
+                last = labels;
+                List<Chunk> kept = kept(block, entry, labels, id);
                 if (!kept.isEmpty()) {
-                    writer.add(p.labels, kept);
+                    writer.add(labels, kept);
                 }
             }
             if (writer.stats().chunks() == 0) {
@@ -57,25 +58,32 @@ public final class BlockRepair {
         }
     }
 
-    /** Series by labels; the postings' order where that is it, so that labels of a sound block are not all held in memory twice. */
-    private static List<Place> inOrder(IndexReader index) {
-        List<Place> places = new ArrayList<>();
+    /** Series by labels: the postings' order where that is it; else their ids are sorted, with the labels read again for every comparison. */
+    private static Postings inOrder(IndexReader index) {
         SeriesEntry entry = new SeriesEntry();
         Postings all = index.allPostings();
-        boolean sorted = true;
+        Labels last = null;
         for (long id = all.next(); id != Postings.NO_MORE; id = all.next()) {
             index.series(id, entry);
-            Place p = new Place(index.labels(entry), id);
-            sorted &= places.isEmpty() || places.getLast().labels.compareTo(p.labels) < 0;
-            places.add(p);
+            Labels labels = index.labels(entry);
+            if (last != null && last.compareTo(labels) > 0) {
+                return sorted(index);
+            }
+            last = labels;
         }
-        if (!sorted) {
-            places.sort(Comparator.comparing(Place::labels));
-        }
-        return places;
+        return index.allPostings();
     }
 
-    private static List<Chunk> kept(BlockReader block, SeriesEntry entry, Place place) {
+    private static Postings sorted(IndexReader index) {
+        long[] ids = index.allPostings().toArray();
+        SeriesEntry entry = new SeriesEntry();
+        return Postings.of(LongStream.of(ids).boxed().sorted(Comparator.comparing(id -> {
+            index.series(id, entry);
+            return index.labels(entry);
+        })).mapToLong(Long::longValue).toArray());
+    }
+
+    private static List<Chunk> kept(BlockReader block, SeriesEntry entry, Labels labels, long id) {
         List<Chunk> chunks = new ArrayList<>(block.chunks(entry));
         chunks.sort(Comparator.comparingLong(Chunk::minTime));
         List<Chunk> kept = new ArrayList<>(chunks.size());
@@ -87,8 +95,8 @@ public final class BlockRepair {
             if (before == null || c.minTime() > before.maxTime()) {
                 kept.add(c);
             } else if (!c.sameContent(before)) {
-                throw block.index().region().corrupt(block.index().seriesOffset(place.id),
-                        "chunks of " + place.labels + " overlap and differ: "
+                throw block.index().region().corrupt(block.index().seriesOffset(id),
+                        "chunks of " + labels + " overlap and differ: "
                                 + before.minTime() + ".." + before.maxTime() + " and " + c.minTime() + ".." + c.maxTime());
             }
         }

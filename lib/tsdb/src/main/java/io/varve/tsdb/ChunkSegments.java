@@ -23,9 +23,11 @@ final class ChunkSegments {
     private static final int GAP = 512;
     private static final int MAX_RUN = 4 << 20;
 
+    private final Path directory;
     private final List<ByteRegion> segments;
 
-    private ChunkSegments(List<ByteRegion> segments) {
+    private ChunkSegments(Path directory, List<ByteRegion> segments) {
+        this.directory = directory;
         this.segments = segments;
     }
 
@@ -37,7 +39,7 @@ final class ChunkSegments {
         } catch (NoSuchFileException e) {
             files = List.of();
         } catch (IOException e) {
-            throw new UnavailableException("list " + directory + ": " + e, e);
+            throw UnavailableException.of("list " + directory, e);
         }
         List<ByteRegion> segments = new ArrayList<>();
         for (Path f : files) {
@@ -58,7 +60,7 @@ final class ChunkSegments {
             }
             segments.add(r);
         }
-        return new ChunkSegments(List.copyOf(segments));
+        return new ChunkSegments(directory, List.copyOf(segments));
     }
 
     int count() {
@@ -76,7 +78,7 @@ final class ChunkSegments {
     private ByteRegion of(long ref) {
         int s = ChunkEntry.segment(ref);
         if (s < 0 || s >= segments.size()) {
-            throw new CorruptDataException(DIRECTORY + "/" + ChunkEntry.segmentName(Math.max(0, s)), ChunkEntry.offset(ref),
+            throw new CorruptDataException(directory.resolve(ChunkEntry.segmentName(Math.max(0, s))).toString(), ChunkEntry.offset(ref),
                     "chunk reference names a segment that does not exist, " + segments.size() + " are there");
         }
         return segments.get(s);

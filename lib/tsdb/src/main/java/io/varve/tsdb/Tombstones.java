@@ -54,7 +54,7 @@ public final class Tombstones {
         } catch (NoSuchFileException e) {
             return NONE;
         } catch (IOException e) {
-            throw new UnavailableException("read " + file + ": " + e, e);
+            throw UnavailableException.of("read " + file, e);
         }
         return parse(bytes, file.toString());
     }

@@ -80,6 +80,35 @@ class PromtoolTest {
         }
     }
 
+    /** Blocks merged here beside the same blocks compacted by Prometheus: copied chunks, overlaps, deletions. */
+    @Test
+    void mergedBlocksAreListedAnalysedAndDumpedAsThoseThatPrometheusCompacted() throws IOException, InterruptedException {
+        assumeTrue(!absent() && Shared.golden("blocks").isPresent());
+        try (TempTree tmp = TempTree.create()) {
+            for (String name : List.of("compact3", "overlap")) {
+                List<BlockReader> inputs = new ArrayList<>();
+                try {
+                    for (String part : List.of("a", "b", "c")) {
+                        inputs.add(BlockReader.open(GoldenBlocks.get(name + "/block-" + part).directory()));
+                    }
+                    Path theirs = GoldenBlocks.get(name + "/compacted").directory();
+                    Ulid ulid = Ulid.of(theirs.getFileName().toString());
+                    Path out = tmp.resolve("m-" + name);
+                    BlockMerger.merge(inputs, out, ulid, BlockMerger.Options.DEFAULT.withThreads(3)).orElseThrow();
+                    compare(database(tmp, "ours-" + name, out.resolve(ulid.toString())), database(tmp, "theirs-" + name, theirs), tmp.root());
+                } finally {
+                    inputs.forEach(BlockReader::close);
+                }
+            }
+            Path cleaned = GoldenBlocks.get("tombstones/cleaned").directory();
+            Ulid ulid = Ulid.of(cleaned.getFileName().toString());
+            try (BlockReader block = BlockReader.open(GoldenBlocks.get("tombstones/block").directory())) {
+                BlockMerger.clean(block, tmp.resolve("c"), ulid, BlockMerger.Options.DEFAULT).orElseThrow();
+            }
+            compare(database(tmp, "ours-c", tmp.resolve("c").resolve(ulid.toString())), database(tmp, "theirs-c", cleaned), tmp.root());
+        }
+    }
+
     @Test
     void randomBlocksDumpAsTheyWereWritten() throws IOException, InterruptedException {
         assumeTrue(!absent());

@@ -55,7 +55,7 @@ public final class ByteRegion {
             MemorySegment mapped = size == 0 ? MemorySegment.NULL : channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             return new ByteRegion(mapped, name, 0);
         } catch (IOException e) {
-            throw new UnavailableException("open " + path + ": " + e, e);
+            throw UnavailableException.of("open " + path, e);
         }
     }
 
