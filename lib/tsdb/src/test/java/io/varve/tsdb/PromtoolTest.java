@@ -95,7 +95,8 @@ class PromtoolTest {
                     Ulid ulid = Ulid.of(theirs.getFileName().toString());
                     Path out = tmp.resolve("m-" + name);
                     BlockMerger.merge(inputs, out, ulid, BlockMerger.Options.DEFAULT.withThreads(3)).orElseThrow();
-                    compare(database(tmp, "ours-" + name, out.resolve(ulid.toString())), database(tmp, "theirs-" + name, theirs), tmp.root());
+                    compare(database(tmp, "ours-" + name, out.resolve(ulid.toString())), database(tmp, "theirs-" + name, theirs),
+                            tmp.root());
                 } finally {
                     inputs.forEach(BlockReader::close);
                 }
