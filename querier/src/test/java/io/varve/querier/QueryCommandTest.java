@@ -131,6 +131,9 @@ class QueryCommandTest {
         // Perses.
         assertThat(data(post("/api/v1/parse_query", "query", "up")).get("type").asText()).isEqualTo("vectorSelector");
         assertThat(get("/-/healthy").body()).isEqualTo("OK");
+        assertThat(get("/favicon.ico").headers().firstValue("Content-Type")).contains("image/vnd.microsoft.icon");
+        JsonNode plan = data(get("/api/v1/query_explain", "query", "jobs_total", "engine", "thanos"));
+        assertThat(plan.get("children")).hasSize(1);
         assertThat(get("/api/v1/nope").statusCode()).isEqualTo(404);
     }
 

@@ -593,7 +593,16 @@ public final class HttpApi {
             parsed(text);
         }
         PlanTree plan = queries.engine().explain(new QueryRequest(text, start, end, step, lookback(p), false, false));
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> tree(out, plan, false));
+        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
+            if (!plan.children().isEmpty()) {
+                tree(out, plan, false);
+                return;
+            }
+            // A tree has a root above its leaves, as viewers of Thanos' trees expect.
+            out.open('{').name("name").string("[result]").name("children").open('[');
+            tree(out, plan, false);
+            out.close(']').close('}');
+        });
     }
 
     private void format(Request request, Response response) throws IOException {

@@ -7,6 +7,8 @@ import io.varve.querier.fanout.EndpointSet;
 import io.varve.runtime.http.HttpHandler;
 import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Routes;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
@@ -48,6 +50,11 @@ public final class Web {
     public void routes(Routes.Builder b) {
         HttpHandler home = (q, r) -> r.status(302).header("Location", links.of(q, "/graph")).send(new byte[0]);
         b.get(null, "/", home);
+        b.get(null, "/favicon.ico", (q, r) -> {
+            r.header("Content-Type", "image/vnd.microsoft.icon");
+            r.header("Cache-Control", "max-age=86400");
+            r.send(icon());
+        });
         b.get(null, "/graph", (q, r) -> page(q, r, graph(q)));
         b.get(null, "/stores", (q, r) -> page(q, r, stores()));
         for (String name : List.of("alerts", "rules", "targets", "status", "flags")) {
@@ -58,6 +65,26 @@ public final class Web {
             };
             b.get(null, "/" + name, (q, r) -> page(q, r, "<p><a href=\"" + escape(links.of(q, api)) + "\">" + name + "</a></p>"));
         }
+    }
+
+    /** Sixteen by sixteen points: three layers, the lower the darker. Format: an icon directory with one uncompressed bitmap. */
+    static byte[] icon() {
+        int side = 16;
+        int pixels = 4 * side * side;
+        int mask = 4 * side;
+        ByteBuffer b = ByteBuffer.allocate(22 + 40 + pixels + mask).order(ByteOrder.LITTLE_ENDIAN);
+        b.putShort((short) 0).putShort((short) 1).putShort((short) 1);
+        b.put((byte) side).put((byte) side).put((byte) 0).put((byte) 0).putShort((short) 1).putShort((short) 32);
+        b.putInt(40 + pixels + mask).putInt(22);
+        b.putInt(40).putInt(side).putInt(2 * side).putShort((short) 1).putShort((short) 32).putInt(0).putInt(pixels + mask);
+        b.putInt(0).putInt(0).putInt(0).putInt(0);
+        for (int y = 0; y < side; y++) { // from below
+            int colour = y % 6 == 5 ? 0 : y < 6 ? 0xFF7A4A1E : y < 12 ? 0xFFB57B3C : 0xFFE0B070;
+            for (int x = 0; x < side; x++) {
+                b.putInt(colour);
+            }
+        }
+        return b.array();
     }
 
     private void page(Request request, io.varve.runtime.http.Response response, String body) throws java.io.IOException {

@@ -47,7 +47,7 @@ public final class ResolutionProbe {
         }
         int deepest = 0;
         for (StoreRef s : stores) {
-            if (s.maxTime() - s.minTime() > YOUNGEST && !s.component().equals("sidecar") && !s.component().equals("receive")) {
+            if (s.minTime() < s.maxTime() - YOUNGEST && !s.component().equals("sidecar") && !s.component().equals("receive")) {
                 deepest = Math.max(deepest, level(context, s, matchers, Math.max(minTime, s.minTime())));
             }
         }

@@ -14,6 +14,7 @@ import io.varve.model.TimeRange;
 import io.varve.model.UnavailableException;
 import io.varve.querier.dedup.Chain;
 import io.varve.querier.dedup.DedupFunction;
+import io.varve.querier.dedup.GainMerge;
 import io.varve.querier.dedup.Penalty;
 import io.varve.querier.dedup.Replica;
 import io.varve.querier.dedup.ReplicaMerge;
@@ -120,16 +121,19 @@ public final class StoreSource implements SeriesSource {
         boolean replicas = options.dedupEnabled() && own && !hints.labelsOnly();
         List<StoreRef> stores = fanout.matching(context, range.min(), range.max(), wanted, options.filter(), options.partialResponse());
         boolean several = replicas && severalReplicas(stores);
-        long min = several ? saturated(range.min(), -MARGIN_BEFORE_MILLIS) : range.min();
+        List<Long> resolutions = resolutions(context, hints, stores, wanted, range);
+        long coarsest = hints.labelsOnly() ? 0 : Math.min(ChunkReader.COARSE, resolutions.getLast());
+        long min = several ? saturated(range.min(), -Math.max(MARGIN_BEFORE_MILLIS, 2 * coarsest)) : range.min();
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
         long max = several
-                ? Math.max(range.max(), Math.min(saturated(range.max(), MARGIN_AFTER_MILLIS), System.currentTimeMillis()))
+                ? Math.max(range.max(),
+                        Math.min(saturated(range.max(), Math.max(MARGIN_AFTER_MILLIS, 2 * coarsest)), System.currentTimeMillis()))
                 : range.max();
         // Thanos' ways need every sample: what they say at an instant depends on all before it.
         Spans spans = own ? Spans.of(hints, several) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
-        for (long resolution : resolutions(context, hints, stores, wanted, range)) {
+        for (long resolution : resolutions) {
             SeriesRequest r = new SeriesRequest(min, max, wanted, resolution, aggregates, options.partialResponse(), hints.labelsOnly(),
                     List.of(), options.dedupEnabled() ? options.replicaLabels() : List.of(), options.shard(),
                     hints.labelsOnly() && hints.limit() > 0 ? hints.limit() : 0, 64, spans.request());
@@ -500,25 +504,28 @@ public final class StoreSource implements SeriesSource {
                 ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, from, to, window, into);
                 return;
             }
-            if (aggregates.contains(Aggregate.COUNTER)) {
-                // Sums without resets differ between replicas by what each has missed; the lifting merge was made for these.
-                List<SampleBuffer> buffers = new ArrayList<>(parts.size());
-                for (SeriesMerge.Part p : parts) {
-                    SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
-                    ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, from, to, window, b);
-                    buffers.add(b);
-                }
-                Penalty.merge(buffers, true, into);
-                return;
-            }
-            List<Replica> replicas = new ArrayList<>(parts.size());
+            List<String> names = new ArrayList<>(parts.size());
+            List<SampleBuffer> buffers = new ArrayList<>(parts.size());
+            boolean histograms = false;
             for (SeriesMerge.Part p : parts) {
                 SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
                 ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, min, max, window, b);
-                replicas.add(new ArrayReplica(p.replica(), b));
+                names.add(p.replica());
+                buffers.add(b);
+                histograms |= b.histograms != null;
             }
+            boolean counter = aggregates.contains(Aggregate.COUNTER);
             int start = into.size;
-            ReplicaMerge.merge(replicas, false, min, max, into, null);
+            if (counter && !histograms) {
+                GainMerge.merge(names, buffers, min, max, into);
+            } else {
+                List<Replica> replicas = new ArrayList<>(parts.size());
+                for (int i = 0; i < buffers.size(); i++) {
+                    replicas.add(new ArrayReplica(names.get(i), buffers.get(i)));
+                }
+                // Histograms still have their resets: they are merged as raw ones are.
+                ReplicaMerge.merge(replicas, counter, min, max, into, null);
+            }
             Samples.cut(into, start, from, to);
         }
     }

@@ -1,7 +1,9 @@
 package io.varve.querier.fanout;
 
+import io.varve.chunk.AggregateChunk;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
+import io.varve.chunk.Downsampler;
 import io.varve.model.Coverage;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
@@ -50,6 +52,7 @@ public final class MemoryStore implements Store {
 
     private final Labels external;
     private final Map<Labels, SampleBuffer> series = new TreeMap<>();
+    private final Map<Labels, List<StoreChunk>> readyMade = new TreeMap<>();
     private final AtomicLong calls = new AtomicLong();
     private volatile Fault fault = Fault.NONE;
     private final boolean removesReplicaLabels;
@@ -66,6 +69,47 @@ public final class MemoryStore implements Store {
     public MemoryStore add(Labels labels, SampleBuffer samples) {
         series.put(labels.overriddenBy(external), samples);
         return this;
+    }
+
+    /**
+     * Adds a series of which raw samples are kept from {@code rawFrom} on, windows of 5 minutes from {@code fineFrom} up to there, and
+     * windows of an hour before.
+     */
+    public MemoryStore downsampled(Labels labels, SampleBuffer samples, long fineFrom, long rawFrom) {
+        Downsampler downsampler = new Downsampler();
+        List<StoreChunk> out = new ArrayList<>();
+        List<Chunk> old = downsampler.raw(within(samples, Long.MIN_VALUE, fineFrom - 1), 300_000);
+        downsampler.aggregated(old, 300_000, 3_600_000).forEach(c -> out.add(aggregated(c)));
+        downsampler.raw(within(samples, fineFrom, rawFrom - 1), 300_000).forEach(c -> out.add(aggregated(c)));
+        within(samples, rawFrom, Long.MAX_VALUE).forEach(c -> out.add(StoreChunk.raw(c)));
+        readyMade.put(labels.overriddenBy(external), out);
+        series.put(labels.overriddenBy(external), samples);
+        return this;
+    }
+
+    private static List<Chunk> within(SampleBuffer b, long from, long to) {
+        SampleBuffer part = new SampleBuffer(b.size);
+        for (int i = 0; i < b.size; i++) {
+            if (b.timestamps[i] >= from && b.timestamps[i] <= to) {
+                part.add(b.timestamps[i], b.values[i]);
+            }
+        }
+        List<Chunk> out = new ArrayList<>();
+        chunks(part, Long.MIN_VALUE, Long.MAX_VALUE).forEach(c -> out.add(c.raw()));
+        return out;
+    }
+
+    private static StoreChunk aggregated(Chunk c) {
+        AggregateChunk a = AggregateChunk.parse(c);
+        return new StoreChunk(c.minTime(), c.maxTime(), null, timed(c, a.part(AggregateChunk.Part.COUNT)),
+                timed(c, a.part(AggregateChunk.Part.SUM)), timed(c, a.part(AggregateChunk.Part.MIN)),
+                timed(c, a.part(AggregateChunk.Part.MAX)), timed(c, a.part(AggregateChunk.Part.COUNTER)));
+    }
+
+    private static @Nullable Chunk timed(Chunk whole, @Nullable Chunk part) {
+        return part == null
+                ? null
+                : new Chunk(whole.minTime(), whole.maxTime(), part.encoding(), part.data(), part.offset(), part.length());
     }
 
     /** Lets it say that it reads a block of this name. */
@@ -120,7 +164,11 @@ public final class MemoryStore implements Store {
             if (!r.matchers().stream().allMatch(m -> m.matches(labels.get(m.name())))) {
                 return;
             }
-            List<StoreChunk> chunks = chunks(samples, r.minTime(), r.maxTime());
+            List<StoreChunk> ready = readyMade.get(labels);
+            List<StoreChunk> chunks = ready == null
+                    ? chunks(samples, r.minTime(), r.maxTime())
+                    : ready.stream().filter(c -> c.minTime() <= r.maxTime() && c.maxTime() >= r.minTime()
+                            && (c.raw() != null || r.maxResolutionMillis() >= (ChunkReader.isFine(c) ? 300_000 : 3_600_000))).toList();
             if (chunks.isEmpty()) {
                 return;
             }

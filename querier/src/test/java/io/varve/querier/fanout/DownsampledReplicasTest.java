@@ -1,0 +1,164 @@
+package io.varve.querier.fanout;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.Labels;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
+import io.varve.model.SelectHints;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.TimeRange;
+import io.varve.querier.dedup.DedupFunction;
+import io.varve.store.ShardInfo;
+import io.varve.testkit.Seeds;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/** Replicas of a counter of known rate that is raw in the end, then windows of five minutes, then windows of an hour. */
+class DownsampledReplicasTest {
+    private static final long HOUR = 3_600_000;
+    private static final long T0 = 1_780_000_200_000L / HOUR * HOUR;
+    private static final long FINE_FROM = T0 + 24 * HOUR;
+    private static final long RAW_FROM = T0 + 36 * HOUR;
+    private static final long END = T0 + 42 * HOUR;
+
+    private static SampleBuffer scrapes(RandomGenerator rng, double rate, double[] restarts, double[][] down) {
+        SampleBuffer b = new SampleBuffer(3000);
+        long offset = rng.nextInt(60_000);
+        for (long t = T0 + offset; t < END; t += 60_000) {
+            double s = (t - T0) / 1000.0;
+            boolean missed = rng.nextInt(200) == 0;
+            for (double[] d : down) {
+                missed |= s >= d[0] && s < d[1];
+            }
+            double born = -5000;
+            for (double r : restarts) {
+                born = r <= s ? r : born;
+            }
+            if (!missed) {
+                b.add(t, Math.floor((s - born) * rate));
+            }
+        }
+        return b;
+    }
+
+    private static double[][] outages(RandomGenerator rng, int n) {
+        double[][] down = new double[n][];
+        for (int i = 0; i < n; i++) {
+            double a = rng.nextDouble() * (END - T0) / 1000;
+            down[i] = new double[]{a, a + new double[]{120, 600, 3600, 3 * 3600}[rng.nextInt(4)]};
+        }
+        return down;
+    }
+
+    private static SampleBuffer read(Map<String, MemoryStore> stores, String function, long from, long to, long window)
+            throws InterruptedException {
+        List<EndpointSet.Spec> specs = new ArrayList<>();
+        stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
+        SampleBuffer out = new SampleBuffer(256);
+        try (EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")),
+                Dns.SYSTEM,
+                a -> Peer.of(stores.get(a).client(a)), l -> l, new PrometheusRegistry()); QueryContext c = QueryContext.unlimited()) {
+            set.awaitFirst(10_000);
+            StoreSource source = new StoreSource(new Fanout(set, List.of(), 0, new Fanout.Limits(0, 0)), new ResolutionProbe(),
+                    new SourceOptions(true, List.of("replica"), DedupFunction.VARVE, false, SourceOptions.FINEST, StoreFilter.ALL,
+                            ShardInfo.NONE, 0, false, ""),
+                    null, StoreSource.Observer.NONE);
+            SelectHints hints = new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false,
+                    List.of());
+            try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {
+                Series s;
+                while ((s = found.next()) != null) {
+                    s.read(out);
+                }
+            }
+            assertThat(c.warnings()).isEmpty();
+        }
+        return out;
+    }
+
+    @Test
+    void aCounterIsWholeAcrossReplicasAndResolutions() {
+        Seeds.forEach(25, rng -> {
+            double rate = 1 + rng.nextInt(50);
+            double[] restarts = rng.doubles(rng.nextInt(3), 0, (END - T0) / 1000.0).sorted().toArray();
+            int replicas = 2 + rng.nextInt(3);
+            Map<String, MemoryStore> stores = new LinkedHashMap<>();
+            List<SampleBuffer> all = new ArrayList<>();
+            for (int r = 0; r < replicas; r++) {
+                SampleBuffer b = scrapes(rng, rate, restarts, outages(rng, 2));
+                all.add(b);
+                stores.put("s" + r + ":1", new MemoryStore(Labels.of("replica", "r" + r), true)
+                        .downsampled(Labels.of("__name__", "m"), b, FINE_FROM, RAW_FROM));
+            }
+            SampleBuffer got;
+            try {
+                got = read(stores, "rate", T0, END, 0);
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            assertThat(got.size).isGreaterThan(300);
+            for (int i = 1; i < got.size; i++) {
+                long t = got.timestamps[i];
+                long before = got.timestamps[i - 1];
+                assertThat(t).isGreaterThan(before);
+                double gain = got.values[i] - got.values[i - 1];
+                double seconds = (t - before) / 1000.0;
+                assertThat(gain).as("at %s", t).isGreaterThanOrEqualTo(0);
+                long wide = t < FINE_FROM + HOUR ? HOUR : t < RAW_FROM + HOUR ? 300_000 : 60_000;
+                // A window says what its last sample was, which may lie anywhere in it; nothing is made up.
+                double most = rate * (seconds + wide / 1000.0 + 130) + 2;
+                assertThat(gain).as("gain of %s s at %s", seconds, t).isLessThan(most);
+                if (t - before > 2 * wide + 1) {
+                    for (SampleBuffer b : all) {
+                        assertThat(between(b, before + wide, t - wide)).as("a hole from %s to %s", before, t).isZero();
+                    }
+                }
+            }
+            // Over a day, resets and outages of all but one apart, the gain is the truth's.
+            double whole = got.values[got.size - 1] - got.values[0];
+            double truth = rate * (got.timestamps[got.size - 1] - got.timestamps[0]) / 1000;
+            assertThat(whole).isBetween(truth * 0.8, truth * 1.01 + rate * 200);
+        });
+    }
+
+    private static int between(SampleBuffer b, long from, long to) {
+        int n = 0;
+        for (int i = 0; i < b.size; i++) {
+            n += b.timestamps[i] > from && b.timestamps[i] < to ? 1 : 0;
+        }
+        return n;
+    }
+
+    @Test
+    void equalReplicasAreOne() throws InterruptedException {
+        RandomGenerator rng = new java.util.SplittableRandom(7);
+        SampleBuffer b = scrapes(rng, 5, new double[]{50_000}, new double[0][]);
+        Map<String, MemoryStore> one = new LinkedHashMap<>();
+        Map<String, MemoryStore> three = new LinkedHashMap<>();
+        for (int r = 0; r < 3; r++) {
+            MemoryStore s = new MemoryStore(Labels.of("replica", "r" + r), true).downsampled(Labels.of("__name__", "m"), b, FINE_FROM,
+                    RAW_FROM);
+            three.put("s" + r + ":1", s);
+            if (r == 0) {
+                one.put("s0:1", s);
+            }
+        }
+        for (String function : List.of("rate", "", "max_over_time", "count_over_time")) {
+            SampleBuffer x = read(one, function, T0, END, 0);
+            SampleBuffer y = read(three, function, T0, END, 0);
+            assertThat(y.size).as(function).isEqualTo(x.size).isGreaterThan(300);
+            for (int i = 0; i < x.size; i++) {
+                assertThat(y.timestamps[i]).isEqualTo(x.timestamps[i]);
+                assertThat(y.values[i]).as(function + " at " + x.timestamps[i]).isEqualTo(x.values[i]);
+            }
+        }
+    }
+}
