@@ -15,13 +15,12 @@ import java.util.List;
  * @param grouping labels of the aggregation directly above
  * @param limit how many series are wanted at most, 0 for all
  * @param labelsOnly whether samples are not needed
- * @param projection the labels that are needed, empty where all are
  */
 public record SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
         int limit,
-        boolean labelsOnly, List<String> projection) {
+        boolean labelsOnly) {
     /** Everything in a range, no hints. */
     public static SelectHints of(long minMillis, long maxMillis) {
-        return new SelectHints(new TimeRange(minMillis, maxMillis), 0, 0, 0, "", false, List.of(), 0, false, List.of());
+        return new SelectHints(new TimeRange(minMillis, maxMillis), 0, 0, 0, "", false, List.of(), 0, false);
     }
 }

@@ -13,7 +13,9 @@ import io.varve.promql.parser.Preprocessor;
 import io.varve.promql.parser.ValueType;
 import io.varve.promql.plan.PlanNode;
 import io.varve.promql.plan.PlanPrinter;
+import io.varve.promql.plan.PlanRule;
 import io.varve.promql.plan.Planner;
+import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -37,11 +39,18 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Engine implements AutoCloseable {
     private final EngineOptions options;
+    private final List<PlanRule> rules;
     private final @Nullable ThreadPoolExecutor workers;
 
     /** Starts its threads as they are needed; {@link #close} ends them. */
     public Engine(EngineOptions options) {
+        this(options, PlanRule.ALL);
+    }
+
+    /** With some rules only; no answer depends on them. */
+    Engine(EngineOptions options, List<PlanRule> rules) {
         this.options = options;
+        this.rules = rules;
         this.workers = options.threads() > 1 ? pool(options.threads() - 1) : null;
     }
 
@@ -102,7 +111,7 @@ public final class Engine implements AutoCloseable {
 
     private PlanNode plan(Expr expr, QueryRequest request) {
         Expr prepared = Preprocessor.preprocess(expr, request.startMillis(), request.endMillis(), request.stepMillis());
-        return new Planner(options.subqueryStepMillis()).plan(prepared);
+        return new Planner(options.subqueryStepMillis(), rules).plan(prepared);
     }
 
     /** Ends the threads; queries that still run go on without them. */

@@ -177,7 +177,7 @@ class TortureTest {
         }
     }
 
-    private static String text(QueryValue v) {
+    static String text(QueryValue v) {
         StringBuilder sb = new StringBuilder();
         if (v instanceof QueryValue.Matrix m) {
             for (QueryValue.Row r : m.rows()) {

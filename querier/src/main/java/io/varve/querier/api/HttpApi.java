@@ -737,7 +737,7 @@ public final class HttpApi {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
-                    limit == 0 ? 0 : limit + 1, true, List.of());
+                    limit == 0 ? 0 : limit + 1, true);
             List<Labels> found;
             try {
                 found = seriesOf(c.context(), queries.source(options, tenant), hints, selectors, limit);

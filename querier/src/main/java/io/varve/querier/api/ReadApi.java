@@ -129,8 +129,7 @@ final class ReadApi {
         }
         // The reader evaluates functions itself, over what it has and what it gets: values must be those that were scraped.
         SelectHints hints = new SelectHints(new TimeRange(start, end), 0, 0, h == null ? 0 : h.rangeMillis(), "", false, List.of(), 0,
-                false,
-                List.of());
+                false);
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
                 config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
                 false, leader);

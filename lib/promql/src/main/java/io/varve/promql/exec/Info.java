@@ -180,7 +180,7 @@ final class Info extends Operator {
         long first = (at == null ? grid.start() : at) - offset;
         long last = (at == null ? grid.end() : at) - offset;
         SelectHints hints = new SelectHints(new TimeRange(first - run.lookback + 1, last), grid.count() > 1 && at == null ? grid.step() : 0,
-                0, 0, "info", false, List.of(), 0, false, List.of());
+                0, 0, "info", false, List.of(), 0, false);
         Map<Labels, List<InfoSeries>> out = new HashMap<>();
         SampleBuffer samples = new SampleBuffer(64);
         try (SeriesSet set = run.source.select(run.context, hints, matchers)) {

@@ -4,7 +4,6 @@ import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.SampleBuffer;
-import io.varve.model.SelectHints;
 import io.varve.model.Series;
 import io.varve.model.SeriesSet;
 import io.varve.promql.function.Grid;
@@ -28,9 +27,8 @@ final class Leaf extends Operator {
     /** Bytes of result rows in a batch, about. */
     private static final long BATCH_BYTES = 1 << 20;
 
-    private final List<Matcher> matchers;
+    private final SharedFetch fetch;
     private final List<Matcher> filters;
-    private final SelectHints hints;
     private final boolean statsOnly;
     private final Supplier<Kernel> kernels;
     private final int batchSize;
@@ -43,12 +41,12 @@ final class Leaf extends Operator {
     private @Nullable Batch current;
     private int position;
 
-    Leaf(QueryRun run, Grid grid, String name, String detail, List<Matcher> matchers, List<Matcher> filters, SelectHints hints,
-            boolean statsOnly, Supplier<Kernel> kernels) {
+    Leaf(QueryRun run, Grid grid, String name, String detail, SharedFetch fetch, List<Matcher> filters, boolean statsOnly,
+            Supplier<Kernel> kernels) {
         super(run, grid, name, detail, List.of());
-        this.matchers = matchers;
+        this.fetch = fetch;
         this.filters = filters;
-        this.hints = hints;
+        fetch.expect();
         this.statsOnly = statsOnly;
         this.kernels = kernels;
         this.batchSize = (int) Math.max(4, Math.min(64, BATCH_BYTES / (8L * Math.max(1, grid.count()))));
@@ -58,7 +56,7 @@ final class Leaf extends Operator {
     /** Asks the source, so that it can begin while others are read. */
     void open() {
         if (set == null) {
-            set = run.source.select(run.context, hints, matchers);
+            set = fetch.open();
         }
     }
 

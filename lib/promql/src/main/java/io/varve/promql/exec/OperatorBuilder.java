@@ -50,7 +50,13 @@ public final class OperatorBuilder {
     private final List<Leaf> leaves = new ArrayList<>();
     private final Map<SharedKey, SharedRows> shared = new HashMap<>();
 
+    private final Map<FetchKey, SharedFetch> fetches = new HashMap<>();
+
     private record SharedKey(int number, Grid grid) {
+    }
+
+    /** What must be equal for two leaves to read the same series and samples. */
+    private record FetchKey(List<Matcher> matchers, TimeRange range, long step, long window) {
     }
 
     /** For one query. */
@@ -94,7 +100,7 @@ public final class OperatorBuilder {
             case PlanNode.Shared s -> {
                 SharedRows rows = shared.get(new SharedKey(s.number(), grid));
                 if (rows == null) {
-                    rows = new SharedRows(run, grid, node(s.input(), grid), s.readers());
+                    rows = new SharedRows(run, grid, node(s.input(), grid), () -> node(s.input(), grid), s.readers());
                     shared.put(new SharedKey(s.number(), grid), rows);
                 }
                 yield rows.reader(s.number());
@@ -198,7 +204,10 @@ public final class OperatorBuilder {
     }
 
     Leaf leaf(PlanNode.Select s, Grid grid, String name, Supplier<Kernel> kernels) {
-        Leaf leaf = new Leaf(run, grid, name, PlanPrinter.select(s), s.matchers(), s.filters(), hints(s, grid), s.statsOnly(), kernels);
+        SelectHints hints = hints(s, grid);
+        FetchKey key = new FetchKey(s.matchers(), hints.range(), hints.step(), hints.window());
+        SharedFetch fetch = fetches.computeIfAbsent(key, k -> new SharedFetch(run, hints, s.matchers()));
+        Leaf leaf = new Leaf(run, grid, name, PlanPrinter.select(s), fetch, s.filters(), s.statsOnly(), kernels);
         leaves.add(leaf);
         return leaf;
     }
@@ -215,9 +224,8 @@ public final class OperatorBuilder {
         }
         TimeRange range = new TimeRange(first - window - before + 1, last + after);
         long step = grid.count() > 1 && at == null ? grid.step() : 0;
-        List<String> projection = s.projection();
         return new SelectHints(range, step, before + after > 0 || grid.count() <= 1 ? 0 : window, s.rangeMillis(), s.function(), s.by(),
-                s.grouping(), 0, false, projection == null ? List.of() : projection);
+                s.grouping(), 0, false);
     }
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {
@@ -604,7 +612,7 @@ public final class OperatorBuilder {
         }
         Labels.Builder b = new Labels.Builder();
         Set<String> seen = new HashSet<>();
-        for (Matcher m : s.matchers()) {
+        for (Matcher m : s.conditions()) {
             if (m.name().equals(Labels.METRIC_NAME)) {
                 continue;
             }

@@ -5,27 +5,41 @@ import io.varve.promql.function.Row;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** One input for several readers: rows are held until the slowest reader has had them. Readers get copies. */
+/**
+ * One input for several readers: rows are held until the slowest reader has had them. Readers get copies. Where more would have to be
+ * held than is worth it, readers that lag behind get an input of their own and pass over what they had: the same plan gives the same
+ * rows in the same order.
+ */
 final class SharedRows {
     private final QueryRun run;
     private final Grid grid;
+    /** Bytes of rows that are held at most. */
+    static final long HELD = 16L << 20;
+
     private final Operator input;
+    private final Supplier<Operator> again;
     private final List<Reader> readers = new ArrayList<>();
     private final int expected;
     /** Rows that some reader still wants, from {@link #head} on. */
     private final ArrayList<@Nullable Row> window = new ArrayList<>();
     private int head;
     private final Memory memory;
+    private long bytes;
     private long first;
     private boolean ended;
     private int open;
 
-    SharedRows(QueryRun run, Grid grid, Operator input, int expected) {
+    /**
+     * @param again makes the input anew
+     */
+    SharedRows(QueryRun run, Grid grid, Operator input, Supplier<Operator> again, int expected) {
         this.run = run;
         this.grid = grid;
         this.input = input;
+        this.again = again;
         this.expected = expected;
         this.memory = new Memory(run.context.budget(), "Shared");
     }
@@ -40,7 +54,7 @@ final class SharedRows {
     private void trim() {
         long slowest = Long.MAX_VALUE;
         for (Reader r : readers) {
-            if (!r.over) {
+            if (!r.over && r.own == null) {
                 slowest = Math.min(slowest, r.position);
             }
         }
@@ -61,14 +75,29 @@ final class SharedRows {
     private void letGo(int i) {
         Row row = window.set(i, null);
         if (row != null) {
+            bytes -= row.bytes();
             memory.release(row.bytes());
             run.drop(row.values.length);
         }
     }
 
+    /** Lets go of all that is held; whoever wanted it helps himself. */
+    private void detachSlow(long position) {
+        for (Reader r : readers) {
+            if (!r.over && r.own == null && r.position < position) {
+                r.own = again.get();
+            }
+        }
+        trim();
+    }
+
     private final class Reader extends Operator {
         long position;
         boolean over;
+        /** Its own input, once it has fallen behind; the rows it had are yet to be passed over. */
+        @Nullable
+        Operator own;
+        boolean caughtUp;
 
         Reader(int number) {
             super(SharedRows.this.run, SharedRows.this.grid, "Shared", "#" + number, readers.isEmpty() ? List.of(input) : List.of());
@@ -77,6 +106,16 @@ final class SharedRows {
         @Override
         @Nullable
         Row produce() {
+            Operator mine = own;
+            if (mine != null) {
+                if (!caughtUp) {
+                    caughtUp = true;
+                    for (long i = 0; i < position && mine.next() != null; i++) {
+                        SharedRows.this.run.context.check();
+                    }
+                }
+                return mine.next();
+            }
             int index = Math.toIntExact(position - first);
             if (head + index < window.size()) {
                 position++;
@@ -96,15 +135,23 @@ final class SharedRows {
             SharedRows.this.memory.reserve(row.bytes());
             SharedRows.this.run.hold(row.values.length);
             window.add(row);
+            bytes += row.bytes();
             position++;
             Row copy = row.copy();
             trim();
+            if (bytes > HELD && readers.size() == expected) {
+                detachSlow(position);
+            }
             return copy;
         }
 
         @Override
         void release() {
             over = true;
+            Operator mine = own;
+            if (mine != null) {
+                mine.close();
+            }
             if (--open == 0) {
                 for (; head < window.size(); head++) {
                     letGo(head);

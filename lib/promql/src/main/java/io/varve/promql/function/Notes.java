@@ -26,7 +26,7 @@ public final class Notes {
 
     private static class Note {
         final boolean warning;
-        final Position position;
+        Position position;
         final String text;
         /** How often it occurred, for texts that tell. */
         long occurrences;
@@ -38,8 +38,12 @@ public final class Notes {
             this.occurrences = occurrences;
         }
 
+        /** Left operands are evaluated before right ones, whichever side is read first here: the place to the left is the first. */
         void merge(Note other) {
             occurrences += other.occurrences;
+            if (other.position.end() <= position.start()) {
+                position = other.position;
+            }
         }
 
         String render() {

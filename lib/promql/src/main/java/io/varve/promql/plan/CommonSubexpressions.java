@@ -1,12 +1,15 @@
 package io.varve.promql.plan;
 
+import io.varve.promql.function.Elementwise;
 import io.varve.promql.parser.Position;
+import io.varve.promql.parser.ValueType;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * Aggregations that occur more than once, at the same steps, are evaluated once. Only aggregations: their rows are few, and readers
- * that are not pulled in step need them held.
+ * What occurs more than once, at the same steps, is evaluated once: aggregations anywhere, since their rows are few; and any vector where
+ * all that reads it is pulled in step, so that next to nothing must be held.
  */
 final class CommonSubexpressions implements PlanRule {
     @Override
@@ -18,26 +21,77 @@ final class CommonSubexpressions implements PlanRule {
     private record Key(PlanNode node, boolean once) {
     }
 
+    /** Where a node stands. */
+    private record Place(boolean once, boolean inStep) {
+        Place below(PlanNode node) {
+            return new Place(once || node instanceof PlanNode.Once, inStep && passesRows(node));
+        }
+    }
+
     @Override
     public PlanNode apply(PlanNode root) {
         Map<Key, Integer> counts = new HashMap<>();
-        count(root, false, counts);
+        Place top = new Place(false, true);
+        count(root, top, counts);
         if (counts.values().stream().noneMatch(c -> c > 1)) {
             return root;
         }
-        return replace(root, false, counts, new HashMap<>());
+        return replace(root, top, counts, new HashMap<>());
     }
 
-    private static boolean candidate(PlanNode node) {
-        return node instanceof PlanNode.Aggregate a && switch (a.op()) {
-            case SUM, AVG, COUNT, MIN, MAX, GROUP, STDDEV, STDVAR, QUANTILE -> true;
-            case TOPK, BOTTOMK, COUNT_VALUES, LIMITK, LIMIT_RATIO -> false;
+    /** Whether a node pulls a row of each input for each that it gives, more or less. */
+    private static boolean passesRows(PlanNode node) {
+        return switch (node) {
+            case PlanNode.Binary b -> !b.op().isSet();
+            case PlanNode.Negate n -> true;
+            case PlanNode.Call c -> ROW_BY_ROW.contains(c.function()) || Elementwise.named(c.function()) != null;
+            case PlanNode.Aggregate a -> false;
+            case PlanNode.Subquery s -> false;
+            case PlanNode.Once o -> false;
+            case PlanNode.Shared s -> false;
+            case PlanNode.Select s -> false;
+            case PlanNode.Constant c -> false;
+            case PlanNode.Text t -> false;
         };
     }
 
-    private static void count(PlanNode node, boolean once, Map<Key, Integer> counts) {
-        if (candidate(node)) {
-            int seen = counts.merge(new Key(placeless(node), once), 1, Integer::sum);
+    private static final Set<String> ROW_BY_ROW = Set.of("clamp", "clamp_min", "clamp_max", "round", "histogram_count", "histogram_sum",
+            "histogram_avg", "histogram_stddev", "histogram_stdvar");
+
+    private static boolean candidate(PlanNode node, Place place) {
+        if (node.type() != ValueType.VECTOR || counts(node)) {
+            return false;
+        }
+        return switch (node) {
+            case PlanNode.Aggregate a -> switch (a.op()) {
+                case SUM, AVG, COUNT, MIN, MAX, GROUP, STDDEV, STDVAR, QUANTILE -> true;
+                case TOPK, BOTTOMK, COUNT_VALUES, LIMITK, LIMIT_RATIO -> place.inStep;
+            };
+            case PlanNode.Select s -> place.inStep;
+            case PlanNode.Call c -> place.inStep && reads(c);
+            case PlanNode.Binary b -> place.inStep && reads(b);
+            case PlanNode.Negate n -> place.inStep && reads(n);
+            case PlanNode.Once o -> false;
+            case PlanNode.Shared s -> false;
+            case PlanNode.Subquery s -> false;
+            case PlanNode.Constant c -> false;
+            case PlanNode.Text t -> false;
+        };
+    }
+
+    private static boolean reads(PlanNode node) {
+        return node instanceof PlanNode.Select || node.inputs().stream().anyMatch(CommonSubexpressions::reads);
+    }
+
+    /** Whether there is something below whose notes tell how often it was evaluated. */
+    private static boolean counts(PlanNode node) {
+        return node instanceof PlanNode.Call c && c.function().startsWith("histogram_quantile")
+                || node.inputs().stream().anyMatch(CommonSubexpressions::counts);
+    }
+
+    private static void count(PlanNode node, Place place, Map<Key, Integer> counts) {
+        if (candidate(node, place)) {
+            int seen = counts.merge(new Key(placeless(node), place.once), 1, Integer::sum);
             if (seen > 1) {
                 // What is below is shared with it.
                 return;
@@ -48,13 +102,13 @@ final class CommonSubexpressions implements PlanRule {
             return;
         }
         for (PlanNode in : node.inputs()) {
-            count(in, once || node instanceof PlanNode.Once, counts);
+            count(in, place.below(node), counts);
         }
     }
 
-    private static PlanNode replace(PlanNode node, boolean once, Map<Key, Integer> counts, Map<Key, PlanNode.Shared> shared) {
-        if (candidate(node)) {
-            Key key = new Key(placeless(node), once);
+    private static PlanNode replace(PlanNode node, Place place, Map<Key, Integer> counts, Map<Key, PlanNode.Shared> shared) {
+        if (candidate(node, place)) {
+            Key key = new Key(placeless(node), place.once);
             int readers = counts.getOrDefault(key, 0);
             if (readers > 1) {
                 PlanNode.Shared s = shared.get(key);
@@ -68,7 +122,7 @@ final class CommonSubexpressions implements PlanRule {
         if (node instanceof PlanNode.Subquery) {
             return node;
         }
-        return node.mapInputs(n -> replace(n, once || node instanceof PlanNode.Once, counts, shared));
+        return node.mapInputs(n -> replace(n, place.below(node), counts, shared));
     }
 
     /** The same with no places, so that equal texts at different places are equal. */
@@ -79,7 +133,7 @@ final class CommonSubexpressions implements PlanRule {
             case PlanNode.Constant c -> new PlanNode.Constant(c.value(), none);
             case PlanNode.Text t -> new PlanNode.Text(t.value(), none);
             case PlanNode.Select s -> new PlanNode.Select(s.matchers(), s.filters(), s.rangeMillis(), s.offsetMillis(), s.atMillis(),
-                    s.edges(), s.function(), s.by(), s.grouping(), s.statsOnly(), s.projection(), none);
+                    s.edges(), s.function(), s.by(), s.grouping(), s.statsOnly(), none);
             case PlanNode.Subquery s ->
                 new PlanNode.Subquery(s.input(), s.rangeMillis(), s.stepMillis(), s.offsetMillis(), s.atMillis(), none);
             case PlanNode.Call c -> new PlanNode.Call(c.function(), c.type(), c.inputs(), none);

@@ -75,11 +75,9 @@ public sealed interface PlanNode {
      * @param by whether {@code grouping} is {@code by}
      * @param grouping labels of the aggregation directly above, for the source
      * @param statsOnly whether count and sum of histograms are all that is needed
-     * @param projection the labels that are needed, null where all are
      */
     record Select(List<Matcher> matchers, List<Matcher> filters, long rangeMillis, long offsetMillis, @Nullable Long atMillis, Edges edges,
-            String function, boolean by, List<String> grouping, boolean statsOnly, @Nullable List<String> projection,
-            Position position) implements PlanNode {
+            String function, boolean by, List<String> grouping, boolean statsOnly, Position position) implements PlanNode {
         @Override
         public ValueType type() {
             return rangeMillis > 0 ? ValueType.MATRIX : ValueType.VECTOR;
@@ -98,19 +96,51 @@ public sealed interface PlanNode {
         /** The same with other matchers and filters. */
         public Select withMatchers(List<Matcher> newMatchers, List<Matcher> newFilters) {
             return new Select(newMatchers, newFilters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, statsOnly,
-                    projection, position);
+                    position);
+        }
+
+        /** All conditions on its series, whoever sees to them. */
+        public List<Matcher> conditions() {
+            if (filters.isEmpty()) {
+                return matchers;
+            }
+            List<Matcher> all = new ArrayList<>(matchers);
+            all.addAll(filters);
+            return all;
         }
 
         /** The same for histogram statistics only. */
         public Select withStatsOnly() {
-            return new Select(matchers, filters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, true, projection,
-                    position);
+            return new Select(matchers, filters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, true, position);
+        }
+    }
+
+    /** A node with one input and no more: what it evaluates to is what that does, unless it says otherwise. */
+    sealed interface OneInput extends PlanNode {
+        /** The input. */
+        PlanNode input();
+
+        /** The same over another. */
+        PlanNode withInput(PlanNode other);
+
+        @Override
+        default ValueType type() {
+            return input().type();
         }
 
-        /** The same for some labels only. */
-        public Select withProjection(List<String> labels) {
-            return new Select(matchers, filters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, statsOnly, labels,
-                    position);
+        @Override
+        default Position position() {
+            return input().position();
+        }
+
+        @Override
+        default List<PlanNode> inputs() {
+            return List.of(input());
+        }
+
+        @Override
+        default PlanNode withInputs(List<PlanNode> inputs) {
+            return withInput(inputs.getFirst());
         }
     }
 
@@ -121,20 +151,15 @@ public sealed interface PlanNode {
      */
     record Subquery(PlanNode input, long rangeMillis, long stepMillis, long offsetMillis, @Nullable Long atMillis, Position position)
             implements
-                PlanNode {
+                OneInput {
         @Override
         public ValueType type() {
             return ValueType.MATRIX;
         }
 
         @Override
-        public List<PlanNode> inputs() {
-            return List.of(input);
-        }
-
-        @Override
-        public PlanNode withInputs(List<PlanNode> inputs) {
-            return new Subquery(inputs.getFirst(), rangeMillis, stepMillis, offsetMillis, atMillis, position);
+        public PlanNode withInput(PlanNode other) {
+            return new Subquery(other, rangeMillis, stepMillis, offsetMillis, atMillis, position);
         }
     }
 
@@ -201,43 +226,18 @@ public sealed interface PlanNode {
     }
 
     /** Unary minus. */
-    record Negate(PlanNode input, Position position) implements PlanNode {
+    record Negate(PlanNode input, Position position) implements OneInput {
         @Override
-        public ValueType type() {
-            return input.type();
-        }
-
-        @Override
-        public List<PlanNode> inputs() {
-            return List.of(input);
-        }
-
-        @Override
-        public PlanNode withInputs(List<PlanNode> inputs) {
-            return new Negate(inputs.getFirst(), position);
+        public PlanNode withInput(PlanNode other) {
+            return new Negate(other, position);
         }
     }
 
     /** The same at each step: evaluated at the first alone. */
-    record Once(PlanNode input) implements PlanNode {
+    record Once(PlanNode input) implements OneInput {
         @Override
-        public ValueType type() {
-            return input.type();
-        }
-
-        @Override
-        public Position position() {
-            return input.position();
-        }
-
-        @Override
-        public List<PlanNode> inputs() {
-            return List.of(input);
-        }
-
-        @Override
-        public PlanNode withInputs(List<PlanNode> inputs) {
-            return new Once(inputs.getFirst());
+        public PlanNode withInput(PlanNode other) {
+            return new Once(other);
         }
     }
 
@@ -246,25 +246,10 @@ public sealed interface PlanNode {
      *
      * @param readers how many places there are
      */
-    record Shared(int number, int readers, PlanNode input) implements PlanNode {
+    record Shared(int number, int readers, PlanNode input) implements OneInput {
         @Override
-        public ValueType type() {
-            return input.type();
-        }
-
-        @Override
-        public Position position() {
-            return input.position();
-        }
-
-        @Override
-        public List<PlanNode> inputs() {
-            return List.of(input);
-        }
-
-        @Override
-        public PlanNode withInputs(List<PlanNode> inputs) {
-            return new Shared(number, readers, inputs.getFirst());
+        public PlanNode withInput(PlanNode other) {
+            return new Shared(number, readers, other);
         }
     }
 

@@ -57,10 +57,6 @@ public final class PlanPrinter {
         if (s.statsOnly()) {
             sb.append(" histogram statistics only");
         }
-        List<String> projection = s.projection();
-        if (projection != null) {
-            sb.append(" labels ").append(projection);
-        }
         return sb.toString();
     }
 

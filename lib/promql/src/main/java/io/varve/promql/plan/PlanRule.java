@@ -5,8 +5,8 @@ import java.util.List;
 /** One rewrite of a plan that changes no answer. Gives back the same node where it does not apply. */
 public interface PlanRule {
     /** All rules in the order they run in. */
-    List<PlanRule> ALL = List.of(new HistogramStatisticsOnly(), new PropagateMatchers(), new LabelProjection(), new CommonSubexpressions(),
-            new ShardedAggregation());
+    List<PlanRule> ALL = List.of(new HistogramStatisticsOnly(), new PropagateMatchers(), new CommonSubexpressions(),
+            new MergeSelects(), new ShardedAggregation());
 
     /** Its name in EXPLAIN. */
     String name();

@@ -22,18 +22,21 @@ import org.jspecify.annotations.Nullable;
 /** Makes a plan of a preprocessed syntax tree, and rewrites it by rules in a fixed order. The same query gives the same plan. */
 public final class Planner {
     private final long subqueryStepMillis;
+    private final List<PlanRule> rules;
 
     /**
      * @param subqueryStepMillis the step of subqueries that name none
+     * @param rules what rewrites the plan, in this order
      */
-    public Planner(long subqueryStepMillis) {
+    public Planner(long subqueryStepMillis, List<PlanRule> rules) {
         this.subqueryStepMillis = subqueryStepMillis;
+        this.rules = List.copyOf(rules);
     }
 
     /** The plan, after all rules. */
     public PlanNode plan(Expr expr) {
         PlanNode node = node(expr, new Above("", false, List.of()));
-        for (PlanRule rule : PlanRule.ALL) {
+        for (PlanRule rule : rules) {
             node = rule.apply(node);
         }
         return node;
@@ -88,7 +91,7 @@ public final class Planner {
 
     private static PlanNode select(VectorSelector v, long range, Position position, Above above) {
         return new PlanNode.Select(v.matchers(), List.of(), range, v.shift().offsetMillis(), at(v.shift()), v.edges(), above.function,
-                above.by, above.grouping, false, null, position);
+                above.by, above.grouping, false, position);
     }
 
     private static @Nullable Long at(TimeShift shift) {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 class PlanRuleTest {
     private static PlanNode literal(String query) {
         Expr expr = Preprocessor.preprocess(Parser.parse(query, ParserOptions.ALL), 0, 60_000, 1000);
-        return new Planner(60_000).literal(expr);
+        return new Planner(60_000, PlanRule.ALL).literal(expr);
     }
 
     private static String text(PlanNode node) {
@@ -69,18 +69,45 @@ class PlanRuleTest {
                     Constant 1
                 """);
         assertDoesNotFire(rule, "sum(a) / sum(b)");
-        assertDoesNotFire(rule, "a / a");
+        assertDoesNotFire(rule, "a or a");
     }
 
     @Test
-    void projectionNamesTheGroupingLabels() {
-        assertFires(new LabelProjection(), "sum by (x) (rate(a[5m]))", """
-                Aggregate sum by (x)
-                  Call rate
-                    Select {__name__="a"}[300000ms] labels [x, __name__]
+    void vectorsThatAreReadInStepAreShared() {
+        assertFires(new CommonSubexpressions(), "rate(a[5m]) / (rate(a[5m]) + b)", """
+                Binary /
+                  Shared #1 for 2
+                    Call rate
+                      Select {__name__="a"}[300000ms]
+                  Binary +
+                    Shared #1 for 2
+                      Call rate
+                        Select {__name__="a"}[300000ms]
+                    Select {__name__="b"}
                 """);
-        assertDoesNotFire(new LabelProjection(), "sum without (x) (a)");
-        assertDoesNotFire(new LabelProjection(), "topk by (x) (1, a)");
+        assertDoesNotFire(new CommonSubexpressions(), "rate(a[5m]) > 1 and rate(a[5m]) < 2");
+        assertDoesNotFire(new CommonSubexpressions(), "sum(rate(a[5m])) / count(rate(a[5m]))");
+        assertDoesNotFire(new CommonSubexpressions(), "histogram_quantile(0.5, a) / histogram_quantile(0.5, a)");
+        assertDoesNotFire(new CommonSubexpressions(), "sum_over_time(a[5m:1m]) / max_over_time(sum_over_time(a[5m:1m])[1h:])");
+    }
+
+    @Test
+    void narrowerSelectorsFilterWhatWiderOnesFetch() {
+        assertFires(new MergeSelects(), "sum(rate(a{x=\"1\",y=\"2\"}[5m])) / sum(rate(a{x=\"1\"}[5m]))", """
+                Binary /
+                  Aggregate sum
+                    Call rate
+                      Select {x="1",__name__="a"}[300000ms] filter [y="2"]
+                  Aggregate sum
+                    Call rate
+                      Select {x="1",__name__="a"}[300000ms]
+                """);
+        assertDoesNotFire(new MergeSelects(), "a{x=\"1\"} / a{y=\"1\"}");
+        assertDoesNotFire(new MergeSelects(), "a{x=\"1\"} / a offset 5m");
+        assertDoesNotFire(new MergeSelects(), "rate(a{x=\"1\"}[5m]) / a");
+        assertDoesNotFire(new MergeSelects(), "a{x=\"1\"} / a @ 5");
+        assertDoesNotFire(new MergeSelects(), "sum_over_time(a{x=\"1\"}[5m:1m]) / a");
+        assertDoesNotFire(new MergeSelects(), "{x=\"1\"} and {x=\"1\",y=\"2\"}");
     }
 
     @Test

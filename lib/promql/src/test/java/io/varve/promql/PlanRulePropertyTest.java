@@ -1,0 +1,98 @@
+package io.varve.promql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.varve.model.InvalidRequestException;
+import io.varve.model.QueryContext;
+import io.varve.promql.plan.PlanRule;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** No rule changes an answer: values, warnings, infos and refusals are the same with it and without, alone and among the others. */
+class PlanRulePropertyTest {
+    private static final int QUERIES = 400;
+
+    private static Engine engine(List<PlanRule> rules) {
+        return new Engine(EngineOptions.DEFAULT.withThreads(2).withFeatures(EnumSet.of(Feature.EXPERIMENTAL_FUNCTIONS)), rules);
+    }
+
+    private static String pick(Random r, String... of) {
+        return of[r.nextInt(of.length)];
+    }
+
+    private static String selector(Random r) {
+        return pick(r, "requests_total", "temperature", "latency", "limit") + pick(r, "", "{job=\"api\"}", "{instance=~\"i[0-3]\"}",
+                "{job=\"api\",instance!=\"i2\"}", "{job!=\"api\"}");
+    }
+
+    /** Vectors of one metric, as rules look for them. */
+    private static String vector(Random r) {
+        String s = selector(r);
+        return switch (r.nextInt(9)) {
+            case 0, 1 -> s;
+            case 2 -> "rate(" + s + "[5m])";
+            case 3 -> pick(r, "count", "group", "sum", "avg", "max", "stddev", "quantile").replace("quantile", "quantile")
+                    .concat(" by (job, instance) (").replace("quantile by (job, instance) (", "quantile by (job, instance) (0.5, ") + s
+                    + ")";
+            case 4 -> pick(r, "abs", "-", "round", "ceil") + "(" + s + ")";
+            case 5 -> pick(r, "last_over_time", "count_over_time", "changes", "max_over_time") + "(" + s + "[3m])";
+            case 6 -> s + pick(r, " offset 1m", " @ end()", " @ 1700000300");
+            case 7 -> "sum without (le) (rate(" + s + "[2m]))";
+            default -> "(" + s + " " + pick(r, "+", "*", ">") + " 2)";
+        };
+    }
+
+    private static String query(Random r) {
+        String a = vector(r);
+        String b = r.nextInt(3) == 0 ? a : vector(r);
+        String c = r.nextInt(3) == 0 ? a : vector(r);
+        String op = pick(r, "+", "-", "/", ">", "== bool", "and", "or", "unless", "+ on (job, instance)", "/ ignoring (job)",
+                "* on (job, instance) group_left ()", "- on (instance) group_right ()");
+        String joined = a + " " + op + " " + b;
+        return switch (r.nextInt(4)) {
+            case 0 -> joined;
+            case 1 -> "(" + joined + ") " + pick(r, "+", "/", "and", "or") + " " + c;
+            case 2 -> pick(r, "sum", "count", "topk(2, ", "avg by (job)").replace("topk(2, ", "max") + " (" + joined + ")";
+            default -> "histogram_count(" + a + ") + " + b + " * " + c;
+        };
+    }
+
+    private static String answer(Engine engine, MemorySource source, String query, boolean instant) {
+        QueryRequest request = instant
+                ? QueryRequest.instant(query, MemorySource.START + 420_000)
+                : QueryRequest.range(query, MemorySource.START, MemorySource.START + 600_000, 20_000);
+        try (QueryResult result = engine.execute(QueryContext.unlimited(), source, request)) {
+            return TortureTest.text(result.value()) + result.warnings() + result.infos();
+        } catch (InvalidRequestException e) {
+            return e.getMessage();
+        } finally {
+            assertThat(source.open).as(query).isZero();
+        }
+    }
+
+    @Test
+    void answersAreTheSameWithoutAnyRule() {
+        for (PlanRule rule : PlanRule.ALL) {
+            List<PlanRule> others = new ArrayList<>(PlanRule.ALL);
+            others.remove(rule);
+            try (Engine all = engine(PlanRule.ALL);
+                    Engine without = engine(others);
+                    Engine alone = engine(List.of(rule));
+                    Engine none = engine(List.of())) {
+                for (int seed = 0; seed < QUERIES; seed++) {
+                    Random r = new Random(seed);
+                    String query = query(r);
+                    MemorySource source = MemorySource.random(seed % 5, 40);
+                    boolean instant = r.nextInt(5) == 0;
+                    String expected = answer(none, source, query, instant);
+                    String what = rule.name() + ", seed " + seed + ": " + query;
+                    assertThat(answer(alone, source, query, instant)).as(what).isEqualTo(expected);
+                    assertThat(answer(without, source, query, instant)).as(what).isEqualTo(answer(all, source, query, instant));
+                }
+            }
+        }
+    }
+}
