@@ -71,8 +71,7 @@ class DownsampledReplicasTest {
                     new SourceOptions(true, List.of("replica"), DedupFunction.VARVE, false, SourceOptions.FINEST, StoreFilter.ALL,
                             ShardInfo.NONE, 0, false, ""),
                     null, StoreSource.Observer.NONE);
-            SelectHints hints = new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false,
-                    List.of());
+            SelectHints hints = new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false);
             try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {
                 Series s;
                 while ((s = found.next()) != null) {
