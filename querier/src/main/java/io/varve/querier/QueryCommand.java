@@ -45,6 +45,7 @@ import io.varve.store.GrpcInfoService;
 import io.varve.store.GrpcStoreClient;
 import io.varve.store.GrpcStoreService;
 import io.varve.store.HintsPolicy;
+import io.varve.store.LimitedStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -259,7 +260,7 @@ public final class QueryCommand implements ProcessCommand {
                 unhealthyTimeout.toMillis(), connLabels), Dns.SYSTEM,
                 address -> Peer.of(new GrpcStoreClient(channels.open(address), address)), storeSelector(), context.registry());
         context.onStop("endpoints", set);
-        Fanout fanout = new Fanout(set, announced(), responseTimeout.toMillis(), new Fanout.Limits(limits.series(), limits.samples()));
+        Fanout fanout = new Fanout(set, announced(), responseTimeout.toMillis(), context.registry());
         long memory = maxMemory > 0 ? maxMemory : Runtime.getRuntime().maxMemory() / 2;
         Budgets budgets = new Budgets(memory, maxMemoryPerQuery);
         long lookbackMillis = lookback.isZero() ? 300_000 : lookback.toMillis();
@@ -281,7 +282,8 @@ public final class QueryCommand implements ProcessCommand {
         Routes.Builder routes = api.routes(Routes.builder().prefix(routePrefix).cors(!disableCors).tenant(api::tenantOf));
         new Web(set, new Web.Links(externalPrefix.isEmpty() ? routePrefix : externalPrefix, prefixHeader)).routes(routes);
         GrpcServer.Builder services = GrpcServer.builder().service(new GrpcInfoService(fanout::info, () -> context.probes().isReady()))
-                .service(new GrpcStoreService(fanout, HintsPolicy.NONE, budgets::open))
+                .service(new GrpcStoreService(new LimitedStore(fanout, context.registry(), limits.series(), limits.samples()),
+                        HintsPolicy.NONE, budgets::open))
                 .service(GrpcApiServices.rules(sideFanout, budgets::open)).service(GrpcApiServices.targets(sideFanout, budgets::open))
                 .service(GrpcApiServices.metadata(sideFanout, budgets::open)).service(GrpcApiServices.exemplars(
                         (c, r, a) -> GrpcQueries.withThanosCodes(() -> sideFanout.exemplars(c, r, a)), budgets::open))

@@ -62,7 +62,7 @@ public final class GrpcQueries implements QueryApi {
                 new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false, "");
         long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? o.timeoutSeconds() * 1000 : Long.MAX_VALUE);
         QuerySpec spec = new QuerySpec(request.query(), start, end, step, timeout == Long.MAX_VALUE ? 0 : Math.max(1, timeout),
-                o.lookbackDeltaSeconds() * 1000, source, false, false, context.tenant(), "grpc");
+                o.lookbackDeltaSeconds() * 1000, source, false, false, "prometheus", context.tenant(), "grpc");
         AtomicReference<QueryContext> own = new AtomicReference<>();
         try {
             queries.run(spec, c -> {

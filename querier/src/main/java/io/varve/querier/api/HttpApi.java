@@ -266,7 +266,7 @@ public final class HttpApi {
         String tenant = tenancy.of(request);
         execute(request, response, p,
                 new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
-                        p.text("stats").equals("all"), tenant, origin(request)),
+                        p.text("stats").equals("all"), thanos ? "thanos" : "prometheus", tenant, origin(request)),
                 thanos, limit);
     }
 
@@ -292,7 +292,7 @@ public final class HttpApi {
         String text = text(tenant, p);
         checkRangeType(text);
         execute(request, response, p, new QuerySpec(text, start, end, step, timeout, lookback, source, p.text("analyze").equals("true"),
-                p.text("stats").equals("all"), tenant, origin(request)), thanos, limit);
+                p.text("stats").equals("all"), thanos ? "thanos" : "prometheus", tenant, origin(request)), thanos, limit);
     }
 
     /** With varve's own merge the API's complaints are Prometheus'; with Thanos' functions they are Thanos', as everything else is. */

@@ -53,6 +53,8 @@ public final class QueryService implements AutoCloseable {
     private final Gauge selectsInFlight;
     private final Counter selectsTotal;
     private final SelectMetrics selectMetrics;
+    private final EngineMetrics engineMetrics;
+    private final Histogram selectsWaited;
 
     /** Owns {@code engine} and {@code active} from now on. */
     public QueryService(Engine engine, Fanout fanout, Config config, Budgets budgets, ActiveQueries active, SelectMetrics selectMetrics,
@@ -63,6 +65,10 @@ public final class QueryService implements AutoCloseable {
         this.budgets = budgets;
         this.active = active;
         this.selectMetrics = selectMetrics;
+        engineMetrics = new EngineMetrics(config.maxConcurrent, config.logQueries, registry);
+        selectsWaited = Histogram.builder().name("thanos_query_concurrent_selects_gate_selects_duration_seconds")
+                .help("How many seconds it took for selects to get a turn.").classicOnly()
+                .classicUpperBounds(0.01, 0.05, 0.1, 0.25, 0.6, 1, 2, 3.5, 5, 10).register(registry);
         gate = new Semaphore(config.maxConcurrent, true);
         Gauge max = Gauge.builder().name("thanos_query_concurrent_gate_queries_max").help("Maximum number of concurrent queries.")
                 .register(registry);
@@ -116,7 +122,8 @@ public final class QueryService implements AutoCloseable {
     StoreSource source(SourceOptions options, String tenant) {
         return new StoreSource(fanout, probe, options, new SelectGate(config.maxConcurrentSelects), new StoreSource.Observer() {
             @Override
-            public void selectStarted() {
+            public void selectStarted(long waitedNanos) {
+                selectsWaited.observe(waitedNanos / 1e9);
                 selectsInFlight.inc();
                 selectsTotal.inc();
             }
@@ -158,7 +165,16 @@ public final class QueryService implements AutoCloseable {
         try (Call call = open(spec.timeoutMillis(), spec.tenant())) {
             QueryContext context = call.context();
             opened.accept(context);
-            enter(context);
+            engineMetrics.started(spec.engine());
+            if (spec.stepMillis() > 0) {
+                engineMetrics.timespan(spec.endMillis() - spec.startMillis());
+            }
+            try {
+                enter(context);
+            } catch (RuntimeException e) {
+                engineMetrics.ended(spec.engine());
+                throw e;
+            }
             long queued = System.nanoTime() - start;
             String failure = "";
             String plan = "";
@@ -169,6 +185,7 @@ public final class QueryService implements AutoCloseable {
                 StoreSource source = source(spec.source(), spec.tenant());
                 try (QueryResult result = engine.execute(context, source, request)) {
                     plan = result.analysis().text();
+                    engineMetrics.evaluated(spec.engine(), queued, result.stats());
                     then.accept(new Outcome(call, source, result, queued));
                 }
             } catch (RuntimeException | java.io.IOException e) {
@@ -177,6 +194,7 @@ public final class QueryService implements AutoCloseable {
             } finally {
                 entry.close();
                 leave();
+                engineMetrics.ended(spec.engine());
                 log(spec, call, (System.nanoTime() - start) / 1_000_000, queued / 1_000_000, failure, plan);
             }
         }

@@ -12,10 +12,11 @@ import io.varve.querier.fanout.SourceOptions;
  * @param source how its series are read
  * @param analyze whether operators are timed
  * @param perStepStats whether samples are counted per step
+ * @param engine the engine's name, for metrics: {@code prometheus} or {@code thanos}
  * @param tenant who asks
  * @param origin where it came from, for logs
  */
 record QuerySpec(String text, long startMillis, long endMillis, long stepMillis, long timeoutMillis, long lookbackMillis,
         SourceOptions source,
-        boolean analyze, boolean perStepStats, String tenant, String origin) {
+        boolean analyze, boolean perStepStats, String engine, String tenant, String origin) {
 }

@@ -113,6 +113,7 @@ public final class EndpointSet implements AutoCloseable {
     private final Gauge connections;
     private final Counter lookups;
     private final Counter failures;
+    private final Counter duplicates;
     private final Thread thread;
     private final CountDownLatch firstRound = new CountDownLatch(1);
     /** Names that nothing is known behind, and why. */
@@ -141,6 +142,9 @@ public final class EndpointSet implements AutoCloseable {
                 .help("The number of DNS lookups resolutions attempts").register(registry);
         failures = Counter.builder().name("thanos_query_endpoints_dns_failures_total")
                 .help("The number of DNS lookup failures").register(registry);
+        duplicates = Counter.builder().name("thanos_query_duplicated_endpoint_addresses_total")
+                .help("The number of times a duplicated endpoint addresses is detected from the different configs in query")
+                .register(registry);
         // Whoever asks before anybody has answered is told who is missing.
         for (Spec s : this.specs) {
             unresolved.put(s.address, "it has not been asked yet");
@@ -219,7 +223,9 @@ public final class EndpointSet implements AutoCloseable {
         Set<String> fixed = new HashSet<>();
         for (Spec s : specs) {
             for (String a : resolved.getOrDefault(s.address, List.of())) {
-                wanted.add(a);
+                if (!wanted.add(a)) {
+                    duplicates.inc();
+                }
                 strict.merge(a, s.strict, Boolean::logicalOr);
                 if (!Dns.isDynamic(s.address)) {
                     fixed.add(a);

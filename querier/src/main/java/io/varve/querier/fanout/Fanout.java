@@ -1,5 +1,7 @@
 package io.varve.querier.fanout;
 
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.chunk.Chunk;
 import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
@@ -44,26 +46,18 @@ public final class Fanout implements Store {
     private final EndpointSet endpoints;
     private final List<Labels> selectorLabels;
     private final long frameTimeoutMillis;
-    private final Limits limits;
-
-    /**
-     * Limits of one Series call to this store as a whole; 0 = none.
-     *
-     * @param series series at most
-     * @param samples samples at most, a chunk counting as 120
-     */
-    public record Limits(long series, long samples) {
-    }
+    private final Counter emptyStreams;
 
     /**
      * @param selectorLabels label sets that this querier adds to those of its stores, or announces where it has none
      * @param frameTimeoutMillis how long a store may be silent, 0 = as long as the query lasts
      */
-    public Fanout(EndpointSet endpoints, List<Labels> selectorLabels, long frameTimeoutMillis, Limits limits) {
+    public Fanout(EndpointSet endpoints, List<Labels> selectorLabels, long frameTimeoutMillis, PrometheusRegistry registry) {
         this.endpoints = endpoints;
         this.selectorLabels = List.copyOf(selectorLabels);
         this.frameTimeoutMillis = frameTimeoutMillis;
-        this.limits = limits;
+        emptyStreams = Counter.builder().name("thanos_proxy_store_empty_stream_responses_total")
+                .help("Total number of empty responses received.").register(registry);
     }
 
     EndpointSet endpoints() {
@@ -141,7 +135,7 @@ public final class Fanout implements Store {
 
     /** Opens the streams of {@code asks} and merges them. */
     SeriesMerge merge(QueryContext context, List<SeriesMerge.Ask> asks, boolean partialResponse) {
-        return new SeriesMerge(context, asks, partialResponse, frameTimeoutMillis);
+        return new SeriesMerge(context, asks, partialResponse, frameTimeoutMillis, emptyStreams::inc);
     }
 
     /** The request as it goes to one store, and what is left to do here. */
@@ -190,7 +184,6 @@ public final class Fanout implements Store {
         }
         Set<String> told = new HashSet<>();
         long n = 0;
-        long chunks = 0;
         try (SeriesMerge merge = merge(context, asks, r.partialResponse())) {
             while (merge.next()) {
                 if (!inShard(merge.labels(), r.shard())) {
@@ -198,15 +191,6 @@ public final class Fanout implements Store {
                 }
                 n++;
                 List<StoreChunk> all = merged(merge.parts());
-                chunks += all.size();
-                if (limits.series > 0 && n > limits.series) {
-                    throw new io.varve.model.LimitExceededException("store.limits.request-series",
-                            "exceeded series limit: limit " + limits.series + " violated (got " + n + ")");
-                }
-                if (limits.samples > 0 && chunks * 120 > limits.samples) {
-                    throw new io.varve.model.LimitExceededException("store.limits.request-samples",
-                            "exceeded samples limit: limit " + limits.samples + " violated (got " + chunks * 120 + ")");
-                }
                 tell(context, told, sink);
                 sink.series(new StoreSeries(merge.labels(), all));
                 if (r.limit() > 0 && n >= r.limit()) {

@@ -24,6 +24,7 @@ public final class ResolutionProbe {
     private static final long YOUNGEST = 40 * 3_600_000L;
     private static final long KEEP_NANOS = 300_000_000_000L;
     private static final int MAX_ENTRIES = 10_000;
+    private static final long PROBE_MILLIS = 5_000;
 
     /** Beyond this many streams of one store it is cheaper to ask for everything. */
     private static final int MAX_STREAMS = 32;
@@ -78,8 +79,11 @@ public final class ResolutionProbe {
             return k.level;
         }
         int level = 0;
-        try {
-            while (level < LEVELS.size() && !has(context, s, stream, minTime, LEVELS.get(level))) {
+        // A context of its own: what the probe reads is no part of the answer and of its coverage.
+        try (QueryContext own = new QueryContext(Math.min(context.remainingMillis(), PROBE_MILLIS), context.budget())
+                .tenant(context.tenant())) {
+            context.onCancel(own::close);
+            while (level < LEVELS.size() && !has(own, s, stream, minTime, LEVELS.get(level))) {
                 level++;
             }
         } catch (VarveException e) {
@@ -102,7 +106,7 @@ public final class ResolutionProbe {
                 List.of(), List.of(), ShardInfo.NONE, 1, 0, SeriesRequest.Spans.ALL);
         try (StoreClient.SeriesStream answer = s.client().series(context, r)) {
             StoreClient.SeriesStream.Frame f;
-            while ((f = answer.next(5_000)) != null) {
+            while ((f = answer.next(PROBE_MILLIS)) != null) {
                 if (f instanceof StoreClient.SeriesStream.Frame.OfSeries) {
                     return true;
                 }

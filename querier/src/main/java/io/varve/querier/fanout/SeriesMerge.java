@@ -57,6 +57,7 @@ final class SeriesMerge implements AutoCloseable {
     private final List<Ask> asks;
     private final boolean partialResponse;
     private final long frameTimeoutMillis;
+    private final Runnable emptyStream;
     private final Puller[] pullers;
     private int[] tree = new int[0];
     private boolean started;
@@ -64,11 +65,17 @@ final class SeriesMerge implements AutoCloseable {
     private final List<Part> parts = new ArrayList<>();
     private volatile boolean closed;
 
-    SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis) {
+    /**
+     * Opens all streams.
+     *
+     * @param emptyStream told of each stream that held no series
+     */
+    SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis, Runnable emptyStream) {
         this.context = context;
         this.asks = asks;
         this.partialResponse = partialResponse;
         this.frameTimeoutMillis = frameTimeoutMillis;
+        this.emptyStream = emptyStream;
         pullers = new Puller[asks.size()];
         for (int i = 0; i < pullers.length; i++) {
             pullers[i] = new Puller(asks.get(i));
@@ -311,6 +318,9 @@ final class SeriesMerge implements AutoCloseable {
                     s.close();
                 }
                 pull(s, count, warned);
+                if (count[0] == 0) {
+                    emptyStream.run();
+                }
                 context.coverage().add(new Coverage.Part(ask.store.address(),
                         warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
                         count[0], String.join("; ", warned), seen.replicas(), seen.resolutions()));

@@ -65,7 +65,7 @@ public final class StoreSource implements SeriesSource {
         /** Nobody listens. */
         Observer NONE = new Observer() {
             @Override
-            public void selectStarted() {
+            public void selectStarted(long waitedNanos) {
             }
 
             @Override
@@ -73,8 +73,8 @@ public final class StoreSource implements SeriesSource {
             }
         };
 
-        /** A select begins. */
-        void selectStarted();
+        /** A select begins, after it has waited for its turn. */
+        void selectStarted(long waitedNanos);
 
         /** A select is over. */
         void selectEnded(long nanos, long series, long samples);
@@ -285,6 +285,7 @@ public final class StoreSource implements SeriesSource {
         private final boolean ownShard = options.shard() != ShardInfo.NONE;
         private @Nullable SeriesMerge merge;
         private SelectGate.@Nullable Turn turn;
+        private final long createdNanos = System.nanoTime();
         private long startNanos;
         private long series;
         private long chunks;
@@ -315,7 +316,7 @@ public final class StoreSource implements SeriesSource {
 
         private SeriesMerge open() {
             startNanos = System.nanoTime();
-            observer.selectStarted();
+            observer.selectStarted(startNanos - createdNanos);
             SeriesMerge m = fanout.merge(context, asks, options.partialResponse());
             merge = m;
             return m;

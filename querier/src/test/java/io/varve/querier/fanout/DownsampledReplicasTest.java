@@ -67,7 +67,7 @@ class DownsampledReplicasTest {
                 Dns.SYSTEM,
                 a -> Peer.of(stores.get(a).client(a)), l -> l, new PrometheusRegistry()); QueryContext c = QueryContext.unlimited()) {
             set.awaitFirst(10_000);
-            StoreSource source = new StoreSource(new Fanout(set, List.of(), 0, new Fanout.Limits(0, 0)), new ResolutionProbe(),
+            StoreSource source = new StoreSource(new Fanout(set, List.of(), 0, new PrometheusRegistry()), new ResolutionProbe(),
                     new SourceOptions(true, List.of("replica"), DedupFunction.VARVE, false, SourceOptions.FINEST, StoreFilter.ALL,
                             ShardInfo.NONE, 0, false, ""),
                     null, StoreSource.Observer.NONE);

@@ -47,7 +47,7 @@ class FanoutSimulationTest {
         while (set.now().stores().size() < stores.size() && System.nanoTime() < end) {
             Thread.onSpinWait();
         }
-        return new World(stores, new Fanout(set, List.of(), frameTimeoutMillis, new Fanout.Limits(0, 0)), set);
+        return new World(stores, new Fanout(set, List.of(), frameTimeoutMillis, new PrometheusRegistry()), set);
     }
 
     private static SampleBuffer samples(long from, int n, double base) {
