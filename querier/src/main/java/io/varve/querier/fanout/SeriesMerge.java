@@ -230,10 +230,12 @@ final class SeriesMerge implements AutoCloseable {
         private int at;
         private @Nullable Labels lastLabels;
         private final Seen seen;
+        private final AnswerCheck check;
 
         Puller(Ask ask) {
             this.ask = ask;
             seen = new Seen(ask);
+            check = new AnswerCheck(ask.store, ask.request);
         }
 
         String replicaOfCurrent() {
@@ -417,6 +419,7 @@ final class SeriesMerge implements AutoCloseable {
                         if (all != null) {
                             reserve(size, "series of " + ask.store.address() + " that have to be sorted");
                             allBytes += size;
+                            check.that(one.labels());
                             all.add(one);
                             continue;
                         }
@@ -425,6 +428,7 @@ final class SeriesMerge implements AutoCloseable {
                                     + lastLabels + ": series must come in label order");
                         }
                         lastLabels = one.labels();
+                        check.that(one.labels());
                         series[n++] = one;
                         bytes += size;
                         if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {

@@ -47,7 +47,13 @@ public final class MemoryStore implements Store {
         /** The stream says nothing more after half of the series. */
         HANGS,
         /** Series come out of order. */
-        UNSORTED
+        UNSORTED,
+        /** Series that were not asked for are among the others. */
+        WRONG_LABELS,
+        /** Half of the series come twice, chunks and all, which the contract allows. */
+        TWICE,
+        /** The end of a chunk is missing. */
+        CUT_CHUNK
     }
 
     private final Labels external;
@@ -229,6 +235,52 @@ public final class MemoryStore implements Store {
         }
     }
 
+    private List<StoreSeries> spoilt(List<StoreSeries> all) {
+        return switch (fault) {
+            case NONE, REFUSES, BREAKS, WARNS, HANGS -> all;
+            case UNSORTED -> all.reversed();
+            case WRONG_LABELS -> {
+                List<StoreSeries> out = new ArrayList<>(all);
+                if (!all.isEmpty()) {
+                    StoreSeries last = all.getLast();
+                    out.add(new StoreSeries(last.labels().overriddenBy(Labels.of("__name__", "zz")), last.chunks()));
+                }
+                yield out;
+            }
+            case TWICE -> {
+                List<StoreSeries> out = new ArrayList<>();
+                for (int i = 0; i < all.size(); i++) {
+                    out.add(all.get(i));
+                    if (i % 2 == 0) {
+                        out.add(all.get(i));
+                    }
+                }
+                yield out;
+            }
+            case CUT_CHUNK -> {
+                List<StoreSeries> out = new ArrayList<>(all);
+                for (int i = 0; i < out.size(); i++) {
+                    StoreSeries s = out.get(i);
+                    if (!s.chunks().isEmpty() && s.chunks().getFirst().raw() != null) {
+                        Chunk c = s.chunks().getFirst().raw();
+                        List<StoreChunk> chunks = new ArrayList<>(s.chunks());
+                        chunks.set(0,
+                                StoreChunk.raw(new Chunk(c.minTime(), c.maxTime(), c.encoding(), c.data(), c.offset(), c.length() / 2)));
+                        out.set(i, new StoreSeries(s.labels(), chunks));
+                    }
+                }
+                yield out;
+            }
+        };
+    }
+
+    private static boolean breaksTheStream(Fault f) {
+        return switch (f) {
+            case REFUSES, BREAKS, WARNS, HANGS -> true;
+            case NONE, UNSORTED, WRONG_LABELS, TWICE, CUT_CHUNK -> false;
+        };
+    }
+
     /** The same as seen by a client, faults included. */
     public StoreClient client(String address) {
         return new StoreClient() {
@@ -248,7 +300,7 @@ public final class MemoryStore implements Store {
                     throw new UnavailableException("rpc error: code = Unavailable desc = told to refuse");
                 }
                 List<StoreSeries> all = answer(request);
-                return new Stream(fault == Fault.UNSORTED ? all.reversed() : all, fault);
+                return new Stream(spoilt(all), fault);
             }
 
             @Override
@@ -281,7 +333,7 @@ public final class MemoryStore implements Store {
 
         @Override
         public @Nullable Frame next(long timeoutMillis) {
-            if (fault != Fault.NONE && fault != Fault.UNSORTED && until-- == 0) {
+            if (breaksTheStream(fault) && until-- == 0) {
                 switch (fault) {
                     case BREAKS -> throw new UnavailableException("rpc error: code = Unavailable desc = told to break");
                     case WARNS -> {
