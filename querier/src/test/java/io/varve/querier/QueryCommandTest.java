@@ -150,30 +150,9 @@ class QueryCommandTest {
     }
 
     @Test
-    void whatThisBuildCannotDoIsRefusedByName() {
-        for (String flag : List.of("--grpc-client-tls-secure", "--endpoint.sd-config=x", "--store.sd-files=x", "--query.mode=distributed",
-                "--query.enable-x-functions", "--request.logging-config=x", "--query.partition-label=x", "--endpoint-strict=dns+x:1")) {
-            assertThatThrownBy(
-                    () -> ProcessRunner.launch(new QueryCommand(), "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", flag))
-                    .isInstanceOf(FlagException.class).hasMessageContaining(flag.substring(2).split("=")[0]);
-        }
-    }
-
-    @Test
-    void everyFlagOfThanosQueryIsKnown() {
-        Optional<java.nio.file.Path> golden = Shared.golden("thanos/flags/query.json");
-        if (golden.isEmpty()) {
-            return;
-        }
-        TreeSet<String> missing = new TreeSet<>();
-        CommandLine line = io.varve.runtime.flags.FlagParser.of("varve query", new QueryCommand());
-        for (JsonNode f : Shared.json(golden.get()).get("flags")) {
-            String name = "--" + f.get("name").asText();
-            if (line.getCommandSpec().findOption(name) == null) {
-                missing.add(name);
-            }
-        }
-        assertThat(missing).isEmpty();
+    void aFormThatIsTooLargeIsRefused() throws Exception {
+        HttpResponse<String> r = post("/api/v1/query", "query", "1", "padding", "x".repeat(64 << 20));
+        assertThat(r.statusCode()).as(r.body()).isBetween(400, 413);
     }
 
     /** What Thanos' querier counts and this one does not, and why. */

@@ -1,0 +1,177 @@
+package io.varve.querier;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.grpc.ManagedChannel;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
+import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
+import io.varve.model.VarveException;
+import io.varve.querier.fanout.MemoryStore;
+import io.varve.runtime.grpc.Channels;
+import io.varve.runtime.grpc.GrpcServer;
+import io.varve.store.ExemplarsApi;
+import io.varve.store.GrpcApis;
+import io.varve.store.GrpcStoreClient;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
+import io.varve.store.MetadataApi;
+import io.varve.store.QueryApi;
+import io.varve.store.RulesApi;
+import io.varve.store.SeriesRequest;
+import io.varve.store.ShardInfo;
+import io.varve.store.StatusApi;
+import io.varve.store.StoreClient;
+import io.varve.store.StoreInfo;
+import io.varve.store.TargetsApi;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Every service of the querier over gRPC, with and without snappy. */
+class GrpcSurfaceTest {
+    private static final long T0 = 1_700_000_000_000L;
+    private final List<AutoCloseable> open = new ArrayList<>();
+    private TestQuerier querier;
+
+    @BeforeEach
+    void start() throws Exception {
+        MemoryStore store = new MemoryStore(Labels.of("replica", "a"), true);
+        for (int s = 0; s < 70; s++) {
+            SampleBuffer b = new SampleBuffer(100);
+            for (int i = 0; i < 100; i++) {
+                b.add(T0 + i * 15_000L, i);
+            }
+            store.add(Labels.of("__name__", "m", "i", String.format("%03d", s)), b);
+        }
+        GrpcServer server = TestQuerier.serve(store);
+        open.add(server);
+        querier = new TestQuerier("--query.replica-label=replica", "--endpoint=" + server.address(), "--store.limits.request-series=80");
+        open.add(querier);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        for (AutoCloseable c : open.reversed()) {
+            c.close();
+        }
+    }
+
+    private static final class Got implements QueryApi.Results {
+        final List<String> series = new ArrayList<>();
+        final List<String> warnings = new ArrayList<>();
+        int samples;
+        long total;
+
+        @Override
+        public void series(Labels labels, SampleBuffer b) {
+            series.add(labels.toString());
+            samples += b.size;
+        }
+
+        @Override
+        public void warning(String text) {
+            warnings.add(text);
+        }
+
+        @Override
+        public void stats(long samplesTotal, long peakSamples) {
+            total = samplesTotal;
+        }
+    }
+
+    private static final class Items<T> implements io.varve.store.Answers<T> {
+        final List<T> items = new ArrayList<>();
+
+        @Override
+        public void item(T item) {
+            items.add(item);
+        }
+
+        @Override
+        public void warning(String text) {
+            throw new AssertionError(text);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Channels.Compression.class)
+    void everyServiceAnswers(Channels.Compression compression) {
+        Channels channels = new Channels(new PrometheusRegistry(), compression);
+        ManagedChannel channel = channels.open(querier.grpcAddress());
+        GrpcStoreClient client = new GrpcStoreClient(channel, "querier");
+        try (QueryContext c = QueryContext.unlimited()) {
+            StoreInfo info = client.info(c);
+            assertThat(info.component()).isEqualTo("query");
+            assertThat(info.services()).containsExactlyInAnyOrder(StoreInfo.Service.values());
+
+            assertThat(series(client, c, 64)).isEqualTo(70);
+            assertThat(series(client, c, 1)).isEqualTo(70);
+            assertThat(client.labelNames(c, new LabelNamesRequest(T0, T0 + 1_000_000, List.of(), true, List.of(), List.of(), 0)).values())
+                    .containsExactly("__name__", "i", "replica");
+            assertThat(client.labelValues(c,
+                    new LabelValuesRequest("i", T0, T0 + 1_000_000, List.of(), true, List.of(), List.of(), 3)).values()).hasSize(3);
+
+            GrpcApis apis = client.apis();
+            QueryApi.Options options = new QueryApi.Options(0, 0, List.of("replica"), List.of(), true, true, false, ShardInfo.NONE, 0,
+                    QueryApi.Engine.DEFAULT, 32);
+            Got instant = new Got();
+            apis.query(c, new QueryApi.Instant("sum(m)", T0 / 1000 + 60, options), instant);
+            assertThat(instant.series).containsExactly("{}");
+            Got range = new Got();
+            apis.queryRange(c, new QueryApi.Range("m", T0 / 1000, T0 / 1000 + 600, 60, options), range);
+            assertThat(range.series).hasSize(70);
+            assertThat(range.samples).isEqualTo(770);
+            assertThat(range.total).isEqualTo(770);
+            assertThat(range.warnings).isEmpty();
+            assertThatThrownBy(() -> apis.query(c, new QueryApi.Instant("sum(", T0 / 1000, options), new Got()))
+                    .isInstanceOf(VarveException.class).hasMessageContaining("code = Unknown desc = 1:5: parse error");
+
+            Items<RulesApi.Group> rules = new Items<>();
+            apis.rules(c, RulesApi.Request.of(RulesApi.Kind.ALL), rules);
+            assertThat(rules.items).isEmpty();
+            apis.targets(c, new TargetsApi.Request(TargetsApi.Kind.values()[0], true), new Items<>());
+            apis.metadata(c, new MetadataApi.Request("", -1, true), new Items<>());
+            apis.exemplars(c, new ExemplarsApi.Request("m", T0, T0 + 1000, true), new Items<>());
+            apis.tsdbStatistics(c, new StatusApi.Request("", 10, true, List.of()), new Items<>());
+        } finally {
+            client.close();
+            channels.close();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Channels.Compression.class)
+    void aRequestForMoreThanIsAllowedIsRefusedByName(Channels.Compression compression) throws Exception {
+        try (TestQuerier small = new TestQuerier("--endpoint=" + querier.grpcAddress(), "--store.limits.request-series=10");
+                Channels channels = new Channels(new PrometheusRegistry(), compression);
+                QueryContext c = QueryContext.unlimited()) {
+            GrpcStoreClient client = new GrpcStoreClient(channels.open(small.grpcAddress()), "querier");
+            assertThatThrownBy(() -> series(client, c, 64)).isInstanceOf(LimitExceededException.class)
+                    .hasMessageContaining("exceeded series limit");
+            client.close();
+        }
+    }
+
+    private static int series(GrpcStoreClient client, QueryContext c, long batch) {
+        SeriesRequest r = new SeriesRequest(T0, T0 + 1_000_000, List.of(Matcher.equal("__name__", "m")), 0, Set.of(), true, false,
+                List.of(),
+                List.of(), ShardInfo.NONE, 0, batch, SeriesRequest.Spans.ALL);
+        int n = 0;
+        try (StoreClient.SeriesStream s = client.series(c, r)) {
+            for (StoreClient.SeriesStream.Frame f = s.next(0); f != null; f = s.next(0)) {
+                assertThat(f).isInstanceOf(StoreClient.SeriesStream.Frame.OfSeries.class);
+                n++;
+            }
+        }
+        return n;
+    }
+}
