@@ -20,16 +20,22 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** Series in memory, random from a seed; fails on demand. */
-final class MemorySource implements SeriesSource {
-    static final long START = 1_700_000_000_000L;
+public final class MemorySource implements SeriesSource {
+    public static final long START = 1_700_000_000_000L;
     static final long INTERVAL = 15_000;
 
     final TreeMap<Labels, SampleBuffer> series = new TreeMap<>();
     /** Reads until the source fails; negative for never. */
-    volatile int failAfter = -1;
-    volatile int open;
+    public volatile int failAfter = -1;
+    public volatile int open;
+    /** Runs before each series is given. */
+    public volatile Runnable onNext = () -> {
+    };
+    /** How many series were asked for. */
+    public volatile int asked;
 
-    static MemorySource random(long seed, int samples) {
+    /** Counters, gauges, histograms and classic buckets of a seed. */
+    public static MemorySource random(long seed, int samples) {
         MemorySource source = new MemorySource();
         Random r = new Random(seed);
         for (String job : List.of("api", "web")) {
@@ -123,6 +129,8 @@ final class MemorySource implements SeriesSource {
 
             @Override
             public @Nullable Series next() {
+                asked++;
+                onNext.run();
                 fail();
                 return !closed && it.hasNext() ? one(it.next(), hints) : null;
             }

@@ -11,7 +11,28 @@ import org.jspecify.annotations.Nullable;
  * Gives rows when pulled: one series at a time, with its values over all steps of its grid. Rows belong to whoever pulled them. One
  * thread pulls; closing twice or early is harmless and gives all memory back.
  */
-public abstract class Operator implements AutoCloseable {
+public abstract sealed class Operator implements AutoCloseable
+        permits
+        Absent,
+        Aggregation,
+        CountValues,
+        HistogramEstimate,
+        Info,
+        Join,
+        Leaf,
+        Limit,
+        OnceRows,
+        QuantileAggregation,
+        RangeCall,
+        Relabel,
+        RowMap,
+        ScalarRow,
+        SetOperation,
+        SharedRows.Reader,
+        Sorted,
+        SubqueryRange,
+        TopK,
+        VectorScalar {
     final QueryRun run;
     final Grid grid;
     final Memory memory;

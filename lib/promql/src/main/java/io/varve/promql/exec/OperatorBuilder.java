@@ -23,6 +23,7 @@ import io.varve.promql.function.Smoothing;
 import io.varve.promql.function.Spread;
 import io.varve.promql.function.SumOverTime;
 import io.varve.promql.function.Transitions;
+import io.varve.promql.function.UnstableSort;
 import io.varve.promql.function.Windows;
 import io.varve.promql.parser.AggregateOp;
 import io.varve.promql.parser.Position;
@@ -34,7 +35,6 @@ import io.varve.promql.plan.PlanNode;
 import io.varve.promql.plan.PlanPrinter;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -569,35 +569,28 @@ public final class OperatorBuilder {
                     "sort is ineffective for range queries since results are always ordered by labels");
         }
         boolean byLabel = f.startsWith("sort_by_label");
-        Comparator<Row> order;
+        UnstableSort.Less<Row> order;
+        boolean down = f.endsWith("_desc");
         if (byLabel) {
             List<String> labels = new ArrayList<>();
             for (PlanNode n : c.inputs().subList(1, c.inputs().size())) {
                 labels.add(text(n));
             }
             order = (a, b) -> {
+                Row x = down ? b : a;
+                Row y = down ? a : b;
                 for (String l : labels) {
-                    String x = a.labels.get(l);
-                    String y = b.labels.get(l);
-                    if (!x.equals(y)) {
-                        return NaturalOrder.compare(x, y);
+                    String p = x.labels.get(l);
+                    String q = y.labels.get(l);
+                    if (!p.equals(q)) {
+                        return NaturalOrder.compare(p, q) < 0;
                     }
                 }
-                return a.labels.compareTo(b.labels);
+                return x.labels.compareTo(y.labels) < 0;
             };
-            if (f.endsWith("_desc")) {
-                order = order.reversed();
-            }
         } else {
-            boolean down = f.equals("sort_desc");
-            order = (a, b) -> {
-                double x = a.values[0];
-                double y = b.values[0];
-                if (Double.isNaN(x) || Double.isNaN(y)) {
-                    return Boolean.compare(Double.isNaN(x), Double.isNaN(y));
-                }
-                return x == y ? 0 : (x < y) != down ? -1 : 1;
-            };
+            // Not-a-number comes last; of two each comes before the other, as Prometheus has it.
+            order = (a, b) -> Double.isNaN(b.values[0]) || (down ? b.values[0] < a.values[0] : b.values[0] > a.values[0]);
         }
         if (grid.count() != 1) {
             return byLabel ? input : new RowMap(run, grid, f, "", List.of(input), RowMap.Naming.KEEP, false, row -> row.histograms = null);

@@ -91,7 +91,8 @@ final class SharedRows {
         trim();
     }
 
-    private final class Reader extends Operator {
+    /** What one of the readers pulls. */
+    final class Reader extends Operator {
         long position;
         boolean over;
         /** Its own input, once it has fallen behind; the rows it had are yet to be passed over. */

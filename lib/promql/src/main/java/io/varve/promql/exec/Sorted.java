@@ -2,20 +2,20 @@ package io.varve.promql.exec;
 
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Row;
+import io.varve.promql.function.UnstableSort;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Rows in another order: holds them all. */
 final class Sorted extends Operator {
-    private final Comparator<Row> order;
+    private final UnstableSort.Less<Row> order;
     private final boolean floatsOnly;
     private @Nullable Iterator<Row> output;
     private long held;
 
-    Sorted(QueryRun run, Grid grid, String name, String detail, Operator input, Comparator<Row> order, boolean floatsOnly) {
+    Sorted(QueryRun run, Grid grid, String name, String detail, Operator input, UnstableSort.Less<Row> order, boolean floatsOnly) {
         super(run, grid, name, detail, List.of(input));
         this.order = order;
         this.floatsOnly = floatsOnly;
@@ -39,8 +39,9 @@ final class Sorted extends Operator {
                 held += r.values.length;
                 rows.add(r);
             }
-            rows.sort(order);
-            it = rows.iterator();
+            Row[] sorted = rows.toArray(new Row[0]);
+            UnstableSort.sort(sorted, order);
+            it = List.of(sorted).iterator();
             output = it;
         }
         return it.hasNext() ? it.next() : null;

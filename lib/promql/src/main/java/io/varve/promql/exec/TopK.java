@@ -4,6 +4,7 @@ import io.varve.model.GoFloat;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Row;
+import io.varve.promql.function.UnstableSort;
 import io.varve.promql.parser.Position;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -213,18 +214,16 @@ final class TopK extends Operator {
             if (h == null) {
                 continue;
             }
-            for (int i = 1; i < h.size; i++) {
-                for (int j = i; j > 0 && worse(h, j - 1, j); j--) {
-                    if (Double.isNaN(h.values[j - 1]) && Double.isNaN(h.values[j])) {
-                        break;
-                    }
-                    swap(h, j, j - 1);
-                }
-            }
-            for (int i = 0; i < h.size; i++) {
-                Row r = h.from[i].row;
-                r.histograms = null;
-                out.add(r);
+            Held[] best = Arrays.copyOf(h.from, h.size);
+            // The worst comes last; of two not-a-numbers each comes before the other, as Prometheus has it.
+            UnstableSort.sort(best, (x, y) -> {
+                double v = x.row.values[0];
+                double w = y.row.values[0];
+                return Double.isNaN(w) || (top ? w < v : w > v);
+            });
+            for (Held r : best) {
+                r.row.histograms = null;
+                out.add(r.row);
             }
         }
         return out;
