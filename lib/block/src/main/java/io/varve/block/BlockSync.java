@@ -30,6 +30,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -121,7 +123,7 @@ public final class BlockSync {
 
     private BlockCatalog make() {
         long now = clock.getAsLong();
-        NavigableMap<Ulid, BlockObjects> listed = list();
+        NavigableMap<Ulid, BlockObjects> listed = new TreeMap<>();
         NavigableMap<Ulid, BlockMeta> all = new TreeMap<>();
         NavigableMap<Ulid, BlockObjects> partial = new TreeMap<>();
         NavigableMap<Ulid, Drop> dropped = new TreeMap<>();
@@ -131,7 +133,9 @@ public final class BlockSync {
         Map<Ulid, Map<BlockMark.Kind, Future<KnownMark>>> markReads = new TreeMap<>();
         Semaphore slots = new Semaphore(concurrency);
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            listed.forEach((id, objects) -> {
+            // A block is read while the listing goes on behind it.
+            listOrStop(threads, (id, objects) -> {
+                listed.put(id, objects);
                 if (objects.hasMeta()) {
                     Known k = known.get(id);
                     if (k == null || k.size != objects.metaSize() || k.modifiedMillis != objects.metaModifiedMillis()) {
@@ -223,19 +227,56 @@ public final class BlockSync {
         }
     }
 
-    private NavigableMap<Ulid, BlockObjects> list() {
-        Map<Ulid, BlockObjects.Collector> blocks = new HashMap<>();
-        bucket.listRecursive("", object -> {
+    private void listOrStop(ExecutorService threads, BiConsumer<Ulid, BlockObjects> each) {
+        try {
+            list(each);
+        } catch (RuntimeException e) {
+            threads.shutdownNow();
+            throw e;
+        }
+    }
+
+    /** Lists the bucket, block by block: keys come in order, so that a block is complete when the next one begins. */
+    private void list(BiConsumer<Ulid, BlockObjects> each) {
+        Listing listing = new Listing(each);
+        bucket.listRecursive("", listing);
+        listing.flush();
+    }
+
+    private static final class Listing implements Consumer<BucketReader.ObjectAttributes> {
+        private final BiConsumer<Ulid, BlockObjects> each;
+        private @Nullable Ulid current;
+        private String name = "";
+        private BlockObjects.Collector objects = new BlockObjects.Collector();
+
+        Listing(BiConsumer<Ulid, BlockObjects> each) {
+            this.each = each;
+        }
+
+        @Override
+        public void accept(BucketReader.ObjectAttributes object) {
             String key = object.key();
-            if (key.length() > Ulid.LENGTH + 1 && key.charAt(Ulid.LENGTH) == '/') {
-                Ulid.parse(key.substring(0, Ulid.LENGTH)).filter(id -> key.startsWith(id.toString()))
-                        .ifPresent(id -> blocks.computeIfAbsent(id, i -> new BlockObjects.Collector()).add(key.substring(Ulid.LENGTH + 1),
-                                object));
+            if (key.length() <= Ulid.LENGTH + 1 || key.charAt(Ulid.LENGTH) != '/') {
+                return;
             }
-        });
-        NavigableMap<Ulid, BlockObjects> out = new TreeMap<>();
-        blocks.forEach((id, c) -> out.put(id, c.build()));
-        return out;
+            if (current == null || !key.startsWith(name)) {
+                flush();
+                name = key.substring(0, Ulid.LENGTH);
+                current = Ulid.parse(name).filter(id -> id.toString().equals(name)).orElse(null);
+            }
+            if (current != null) {
+                objects.add(key.substring(Ulid.LENGTH + 1), object);
+            }
+        }
+
+        void flush() {
+            Ulid id = current;
+            if (id != null) {
+                each.accept(id, objects.build());
+                objects = new BlockObjects.Collector();
+                current = null;
+            }
+        }
     }
 
     /** Files the failure; whether the block may be there the next time. */

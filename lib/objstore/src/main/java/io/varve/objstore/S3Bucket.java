@@ -12,6 +12,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -67,12 +68,18 @@ final class S3Bucket implements Bucket {
     private static final int RESUMPTIONS = 5;
     /** What is left of a stream at its end is read when it is less than this (the connection can be used again), else dropped. */
     private static final int DRAIN_BYTES = 1 << 16;
+    /** A page of a listing that names at least so many directories is one of a directory with many below it. */
+    private static final int MANY_DIRECTORIES = 16;
+    /** Of the 1,000 keys of a page: what a run of directories should have, so that it mostly needs one page. */
+    private static final int FULL_PAGE = 950;
+    private static final int LISTINGS_AT_A_TIME = 8;
     private static final Set<String> HTTP_HEADERS = Set.of("content-type", "cache-control", "content-encoding", "content-disposition",
             "content-language",
             "expires");
 
     private final S3Config config;
     private final S3Client s3;
+    private final Optional<S3Reads> reads;
     private final List<AutoCloseable> resources;
     private final Map<String, String> metadata = new LinkedHashMap<>();
     private final Map<String, String> uploadHeaders = new LinkedHashMap<>();
@@ -80,6 +87,7 @@ final class S3Bucket implements Bucket {
     S3Bucket(S3Config config, S3Clients.Client client) {
         this.config = config;
         this.s3 = client.s3();
+        this.reads = client.reads();
         this.resources = client.resources();
         config.userMetadata().forEach((name, value) -> {
             String lower = name.toLowerCase(Locale.ROOT);
@@ -101,6 +109,10 @@ final class S3Bucket implements Bucket {
 
     private ResponseInputStream<GetObjectResponse> get(String operation, String key, @Nullable String range, @Nullable String etag)
             throws NoSuchObjectException {
+        ResponseInputStream<GetObjectResponse> direct = reads.isPresent() ? reads.get().get(Keys.object(key), range, etag) : null;
+        if (direct != null) {
+            return direct;
+        }
         GetObjectRequest.Builder request = GetObjectRequest.builder().bucket(config.bucket()).key(Keys.object(key)).range(range)
                 .ifMatch(etag);
         if (config.encryption() instanceof S3Config.Encryption.CustomerKey(byte[] secret)) {
@@ -192,14 +204,135 @@ final class S3Bucket implements Bucket {
     @Override
     public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
-        pages(dir, null, (objects, directories) -> {
-            for (S3Object object : objects) {
-                if (!object.key().endsWith("/")) {
-                    each.accept(new ObjectAttributes(object.key(), object.size(),
-                            object.lastModified() == null ? 0 : object.lastModified().toEpochMilli()));
+        if (config.listV1()) {
+            pages(dir, null, (objects, directories) -> objects(objects).forEach(each));
+            return;
+        }
+        try {
+            List<ObjectAttributes> first = new ArrayList<>();
+            String next = pageV2(dir, null, null, (objects, directories) -> first.addAll(objects(objects)));
+            first.forEach(each);
+            long names = first.stream().map(o -> child(dir, o.key())).distinct().count();
+            if (next == null) {
+                return;
+            }
+            if (names >= MANY_DIRECTORIES) {
+                listWide(dir, first, Math.max(1, (int) (names * FULL_PAGE / first.size())), each);
+                return;
+            }
+            do {
+                next = pageV2(dir, null, next, (objects, directories) -> objects(objects).forEach(each));
+            } while (next != null);
+        } catch (SdkException e) {
+            throw failed("list", dir, e);
+        }
+    }
+
+    private static List<ObjectAttributes> objects(List<S3Object> objects) {
+        List<ObjectAttributes> out = new ArrayList<>(objects.size());
+        for (S3Object object : objects) {
+            if (!object.key().endsWith("/")) {
+                out.add(new ObjectAttributes(object.key(), object.size(),
+                        object.lastModified() == null ? 0 : object.lastModified().toEpochMilli()));
+            }
+        }
+        return out;
+    }
+
+    /** What of a key lies directly below a directory: an object, or a directory with its slash. */
+    private static String child(String dir, String key) {
+        int slash = key.indexOf('/', dir.length());
+        return slash < 0 ? key : key.substring(0, slash + 1);
+    }
+
+    /**
+     * The rest of a directory with many below it, after its first page: pages follow one another only by their tokens, so the directories are
+     * listed by name, which is short, and runs of them that fill about a page each are listed side by side. Objects still go out in order.
+     */
+    private void listWide(String dir, List<ObjectAttributes> before, int run, Consumer<ObjectAttributes> each) {
+        String last = child(dir, before.getLast().key());
+        ArrayDeque<Future<List<ObjectAttributes>>> listings = new ArrayDeque<>();
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            try {
+                listings.add(threads.submit(() -> listRun(new Run(last, last, before.getLast().key()))));
+                List<String> names = new ArrayList<>();
+                String token = null;
+                do {
+                    String after = token == null ? last : null;
+                    String from = token;
+                    ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter("/")
+                            .continuationToken(from).startAfter(after));
+                    TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
+                    page.contents().forEach(o -> found.add(o.key()));
+                    page.commonPrefixes().forEach(p -> found.add(p.prefix()));
+                    // Servers differ in whether the directory that holds the start is named.
+                    names.addAll(found.tailSet(last, false));
+                    token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+                    while (names.size() >= run || token == null && !names.isEmpty()) {
+                        List<String> some = names.subList(0, Math.min(run, names.size()));
+                        // A directory's own key is no object; one that is an object must not be left out.
+                        String start = some.getFirst().endsWith("/")
+                                ? some.getFirst()
+                                : some.getFirst().substring(0, some.getFirst().length() - 1);
+                        Run listed = new Run(some.getFirst(), some.getLast(), start);
+                        some.clear();
+                        if (listings.size() >= LISTINGS_AT_A_TIME) {
+                            listings.removeFirst().get().forEach(each);
+                        }
+                        listings.add(threads.submit(() -> listRun(listed)));
+                    }
+                } while (token != null);
+                while (!listings.isEmpty()) {
+                    listings.removeFirst().get().forEach(each);
+                }
+            } catch (InterruptedException e) {
+                threads.shutdownNow();
+                Thread.currentThread().interrupt();
+                throw new CancelledException(CancelledException.Reason.CANCELED, "list " + dir + " in " + name() + ": interrupted");
+            } catch (ExecutionException e) {
+                threads.shutdownNow();
+                if (e.getCause() instanceof RuntimeException cause) {
+                    throw cause;
+                }
+                throw new IllegalStateException(e);
+            } catch (RuntimeException e) {
+                threads.shutdownNow();
+                throw e;
+            }
+        }
+    }
+
+    /** Consecutive names below a directory, and the key after which their objects begin. */
+    private record Run(String first, String last, String after) {
+        /** What all of them begin with: a server need not look further. */
+        String prefix() {
+            int n = 0;
+            while (n < Math.min(first.length(), last.length()) && first.charAt(n) == last.charAt(n)) {
+                n++;
+            }
+            return first.substring(0, n > 0 && Character.isHighSurrogate(first.charAt(n - 1)) ? n - 1 : n);
+        }
+    }
+
+    private List<ObjectAttributes> listRun(Run run) {
+        List<ObjectAttributes> out = new ArrayList<>();
+        String token = null;
+        do {
+            String from = token;
+            ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(run.prefix()).continuationToken(from)
+                    .startAfter(from == null && !run.after.isEmpty() ? run.after : null));
+            for (ObjectAttributes o : objects(page.contents())) {
+                if (Utf8Order.compare(o.key(), run.last) > 0 && !(run.last.endsWith("/") && o.key().startsWith(run.last))) {
+                    return out;
+                }
+                // After the start, and within the run: what lies between "a" and "a-b" may come twice otherwise.
+                if (Utf8Order.compare(o.key(), run.first) >= 0) {
+                    out.add(o);
                 }
             }
-        });
+            token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+        } while (token != null);
+        return out;
     }
 
     @FunctionalInterface

@@ -2,10 +2,12 @@ package io.varve.objstore;
 
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -49,14 +51,15 @@ final class S3Clients {
     }
 
     /** A client and what must be closed with it, last first. */
-    record Client(S3Client s3, List<AutoCloseable> resources) {
+    record Client(S3Client s3, Optional<S3Reads> reads, List<AutoCloseable> resources) {
     }
 
     static Client open(S3Config config, Map<String, String> env) {
         List<AutoCloseable> resources = new ArrayList<>();
         SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
         resources.add(http);
-        S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials(config, env, resources))
+        AwsCredentialsProvider credentials = credentials(config, env, resources);
+        S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials)
                 .region(Region.of(config.knownRegion().orElse("us-east-1"))).forcePathStyle(config.pathStyle())
                 // Servers other than AWS refuse the trailing checksums that the SDK would add by itself.
                 .requestChecksumCalculation(config.isAws() && !config.contentMd5()
@@ -74,7 +77,17 @@ final class S3Clients {
         }
         S3Client s3 = builder.build();
         resources.add(s3);
-        return new Client(s3, resources);
+        return new Client(s3, reads(config, http, credentials), resources);
+    }
+
+    private static Optional<S3Reads> reads(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
+        if (config.isAws() || config.trace() || config.encryption() instanceof S3Config.Encryption.CustomerKey) {
+            return Optional.empty();
+        }
+        String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
+        return Optional.of(new S3Reads(http, credentials, config.insecure(), host, port(config),
+                config.pathStyle() ? "/" + S3Reads.encoded(config.bucket()) + "/" : "/", config.knownRegion().orElse("us-east-1"),
+                Clock.systemUTC()));
     }
 
     private static int port(S3Config config) {

@@ -132,12 +132,22 @@ abstract class BucketContract {
     @Test
     void listingsGoOnPastAPage() {
         List<String> keys = new ArrayList<>();
+        List<String> names = new ArrayList<>();
         for (int i = 0; i < many(); i++) {
-            keys.add(String.format("many/%04d/x", i));
+            String name = String.format("many/%04d", i);
+            if (i % 50 == 7) {
+                keys.add(name + "-beside");
+                names.add(name + "-beside");
+            }
+            keys.add(name + "/x");
+            if (i % 100 == 3) {
+                keys.add(name + "/y/z");
+            }
+            names.add(name + "/");
         }
         keys.forEach(key -> put(key, ""));
         assertThat(recursive("many")).isEqualTo(keys);
-        assertThat(list("many")).isEqualTo(keys.stream().map(key -> key.substring(0, key.length() - 1)).toList());
+        assertThat(list("many")).isEqualTo(names);
     }
 
     /** Whether keys beyond the basic plane sort by code point. */

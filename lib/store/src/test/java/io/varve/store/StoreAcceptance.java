@@ -193,7 +193,8 @@ public abstract class StoreAcceptance {
             // Regex.
             Line.of("1 1a 1b", re("n", "^1$")), Line.of("1a", eq("n", "1"), re("i", "^a$")), Line.of("1 1a", eq("n", "1"), re("i", "^a?$")),
             Line.of("1 2 2.5", NAME, re("i", "^$")), Line.of("1", eq("n", "1"), re("i", "^$")),
-            Line.of("1 1a 1b", eq("n", "1"), re("i", "^.*$")), Line.of("1a 1b", eq("n", "1"), re("i", "^.+$")), Line.of("2", re("n", "x|2")),
+            Line.of("1 1a 1b", eq("n", "1"), re("i", "^.*$")), Line.of("1a 1b", eq("n", "1"), re("i", "^.+$")),
+            Line.of("2", re("n", "x|2")),
             Line.of("2 2.5", re("n", "2|2\\.5")), Line.of("2 2.5", re("n", "2.*")), Line.of("1a 1b", NAME, re("i", "a|b")),
             Line.of("1 1a 1b 2 2.5", NAME, re("i", "a|b|")), Line.of("", re("n", "x.*")), Line.of("2.5", re("n", "(?i)2\\.[0-9]")),
             Line.of("1 1a 1b 2 2.5", re("__name__", ".+")), Line.of("1 1a 1b 2 2.5", NAME, re("missing", ".*")),
@@ -502,7 +503,8 @@ public abstract class StoreAcceptance {
         }
     }
 
-    private List<String> values(List<Source> data, String label, List<Matcher> matchers, List<String> without, long limit) throws Exception {
+    private List<String> values(List<Source> data, String label, List<Matcher> matchers, List<String> without, long limit)
+            throws Exception {
         try (QueryContext context = QueryContext.unlimited()) {
             StringsResponse r = store(data).labelValues(context,
                     new LabelValuesRequest(label, START, START + 1000 * STEP, matchers, false, List.of(), without, limit));
