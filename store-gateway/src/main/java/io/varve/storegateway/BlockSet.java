@@ -74,6 +74,14 @@ final class BlockSet {
         return List.copyOf(out);
     }
 
+    /**
+     * The blocks that names and values are asked of where a span ends before it begins: those that hold both ends, of any resolution, as Thanos
+     * has it.
+     */
+    List<GatewayBlock> around(long minTime, long maxTime, Predicate<GatewayBlock> wanted) {
+        return all().stream().filter(b -> b.meta().minTime() <= maxTime && minTime < b.meta().maxTime()).filter(wanted).toList();
+    }
+
     private void fill(int level, long minTime, long maxTime, Predicate<GatewayBlock> wanted, Set<GatewayBlock> out) {
         if (minTime > maxTime || level >= levels.size()) {
             return;

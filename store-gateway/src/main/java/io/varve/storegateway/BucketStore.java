@@ -110,7 +110,8 @@ final class BucketStore implements Store {
     }
 
     /** The blocks for a request, each with the matchers that are left for its series. */
-    private List<Chosen> choose(List<Matcher> matchers, List<Matcher> blockMatchers, long minTime, long maxTime, long maxResolution) {
+    private List<Chosen> choose(List<Matcher> matchers, List<Matcher> blockMatchers, long minTime, long maxTime, long maxResolution,
+            boolean labels) {
         Predicate<GatewayBlock> wanted = b -> {
             for (Matcher m : blockMatchers) {
                 String value = m.name().equals(BlockFilters.BLOCK_ID) ? b.id() : b.externalLabels().get(m.name());
@@ -124,7 +125,9 @@ final class BucketStore implements Store {
         for (BlockSet set : parts.blocks.get().streams()) {
             Optional<List<Matcher>> left = set.remaining(matchers);
             if (left.isPresent()) {
-                List<GatewayBlock> blocks = set.select(minTime, maxTime, maxResolution, wanted);
+                List<GatewayBlock> blocks = labels && minTime > maxTime
+                        ? set.around(minTime, maxTime, wanted)
+                        : set.select(minTime, maxTime, maxResolution, wanted);
                 blocks.forEach(b -> out.add(new Chosen(b, left.get())));
                 parts.pattern.queried(set, blocks, minTime, maxTime);
             }
@@ -176,7 +179,7 @@ final class BucketStore implements Store {
     private void answer(QueryContext context, SeriesRequest request, SeriesSink sink) {
         long minTime = Math.max(request.minTime(), parts.partition.min());
         long maxTime = Math.min(request.maxTime(), parts.partition.max());
-        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis());
+        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
         ReadStats stats = new ReadStats();
         RequestLimits limits = new RequestLimits(parts.limits);
         SeriesQuery query = new SeriesQuery(context, context.budget(), minTime, maxTime, request.spans(), request.aggregates(),
@@ -443,7 +446,7 @@ final class BucketStore implements Store {
     @Override
     public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
         List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
-                Math.min(request.maxTime(), parts.partition.max()), 0);
+                Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {
                     Set<String> names = new TreeSet<>(Utf8Order::compare);
@@ -468,7 +471,7 @@ final class BucketStore implements Store {
             return new StringsResponse(List.of(), List.of(), List.of());
         }
         List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
-                Math.min(request.maxTime(), parts.partition.max()), 0);
+                Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {
                     Set<String> values = new TreeSet<>(Utf8Order::compare);
@@ -477,6 +480,9 @@ final class BucketStore implements Store {
                     if (c.matchers.isEmpty()) {
                         if (!own.isEmpty()) {
                             values.add(own);
+                        } else if (label.isEmpty()) {
+                            // The list of all series has an empty name and value in every index.
+                            values.add("");
                         } else {
                             try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
                                 values.addAll(lease.header().postings().values(label));
@@ -494,7 +500,6 @@ final class BucketStore implements Store {
                             }
                         });
                     }
-                    values.remove("");
                     return new Found(values);
                 });
     }
