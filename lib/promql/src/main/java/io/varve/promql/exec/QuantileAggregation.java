@@ -15,12 +15,15 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code quantile}: needs all values of a group at once, and holds those, without labels. */
 final class QuantileAggregation extends Operator {
+    private static final int BLOCK = 8;
+
     private final Grouping grouping;
     private final Position position;
     private final Position parameterPosition;
     private @Nullable Iterator<Map.Entry<Labels, Group>> output;
     private double[] q = new double[0];
-    private double[] sorted = new double[0];
+    /** The values of all series at some steps, step by step. */
+    private double[] columns = new double[0];
 
     private static final class Group {
         final List<double[]> values = new ArrayList<>();
@@ -89,22 +92,27 @@ final class QuantileAggregation extends Operator {
 
     private Row quantiles(Labels labels, Group g) {
         Row row = Row.empty(labels, g.dropName, grid.count());
-        if (sorted.length < g.values.size()) {
-            sorted = new double[g.values.size()];
+        int series = g.values.size();
+        if (columns.length < BLOCK * series) {
+            memory.reserve(8L * (BLOCK * series - columns.length));
+            columns = new double[BLOCK * series];
         }
-        for (int i = 0; i < grid.count(); i++) {
-            if ((i & 63) == 0) {
-                run.context.check();
-            }
-            int n = 0;
+        // Some steps at a time: reading a series at one step costs as much memory traffic as at eight.
+        for (int from = 0; from < grid.count(); from += BLOCK) {
+            run.context.check();
+            int steps = Math.min(BLOCK, grid.count() - from);
+            int[] sizes = new int[BLOCK];
             for (double[] v : g.values) {
-                if (!Row.isAbsent(v[i])) {
-                    sorted[n++] = v[i];
+                for (int k = 0; k < steps; k++) {
+                    double x = v[from + k];
+                    columns[k * series + sizes[k]] = x;
+                    sizes[k] += Row.isAbsent(x) ? 0 : 1;
                 }
             }
-            if (n > 0) {
-                Quantiles.sort(sorted, n);
-                row.values[i] = Quantiles.sorted(q[i], sorted, n);
+            for (int k = 0; k < steps; k++) {
+                if (sizes[k] > 0) {
+                    row.values[from + k] = Quantiles.select(q[from + k], columns, k * series, sizes[k]);
+                }
             }
         }
         return row;
