@@ -16,7 +16,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** A label matcher over 100,000 values, nanoseconds per value; {@code literal} compares every value with a string, to compare with. */
+/** A label matcher over 100,000 values, nanoseconds per value; {@code literal} compares every value with a string of its length, to compare with. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Warmup(iterations = 3, time = 1)
@@ -33,6 +33,8 @@ public class RegexBenchmark {
 
     private final String[] values = new String[VALUES];
     private LabelRegex regex = LabelRegex.NONE;
+    /** By length, a text that differs from values of that length in its last characters only, if at all. */
+    private final String[] byLength = new String[64];
 
     /** Makes the values. */
     @Setup
@@ -46,6 +48,12 @@ public class RegexBenchmark {
         // Values of an index lie side by side, without the garbage of their making between them.
         System.gc();
         regex = LabelRegex.compile(pattern);
+        for (int n = 0; n < byLength.length; n++) {
+            byLength[n] = "#".repeat(n);
+        }
+        for (String v : values) {
+            byLength[v.length()] = v.substring(0, v.length() - 1) + "#";
+        }
     }
 
     /** Matches every value. */
@@ -59,13 +67,13 @@ public class RegexBenchmark {
         return n;
     }
 
-    /** The same with nothing but a comparison. */
+    /** Every value compared with a text of its own length, so that no comparison ends at the length: what a matcher is measured by. */
     @Benchmark
     @OperationsPerInvocation(VALUES)
     public int literal() {
         int n = 0;
         for (String v : values) {
-            n += pattern.equals(v) ? 1 : 0;
+            n += byLength[v.length()].equals(v) ? 1 : 0;
         }
         return n;
     }

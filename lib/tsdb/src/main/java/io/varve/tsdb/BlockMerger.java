@@ -80,16 +80,19 @@ public final class BlockMerger {
         if (blocks.isEmpty()) {
             throw new IllegalArgumentException("no blocks to merge");
         }
-        List<ChunkSeriesSet> sets = new ArrayList<>();
-        for (BlockReader b : blocks) {
-            sets.add(b.select(List.of(), meta.minTime(), meta.maxTime() - 1, true));
-        }
-        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads);
-                BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
-            // All symbols of the inputs, used or not, as Prometheus writes them.
+        try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
+            List<ChunkSeriesSet> sets = new ArrayList<>();
             for (BlockReader b : blocks) {
-                b.index().symbols().forEach(writer::addSymbol);
+                // All symbols of the inputs, used or not, as Prometheus writes them. Labels of all blocks share their texts: most comparisons
+                // end at the sameness of two objects.
+                sets.add(b.select(meta.minTime(), meta.maxTime() - 1, writer.addSymbols(b.index().symbols())));
             }
+            return write(sets, writer, meta, options);
+        }
+    }
+
+    private static Optional<BlockMeta> write(List<ChunkSeriesSet> sets, BlockWriter writer, BlockMeta meta, Options options) {
+        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads)) {
             long n = 0;
             for (ChunkSeries s = merged.next(); s != null; s = merged.next()) {
                 if (!s.chunks().isEmpty()) {

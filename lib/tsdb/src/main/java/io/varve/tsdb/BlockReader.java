@@ -30,6 +30,8 @@ public final class BlockReader implements AutoCloseable {
     /** The index's file name. */
     public static final String INDEX = "index";
 
+    private static final String[] NO_TEXTS = new String[0];
+
     private final Path directory;
     private final BlockMeta meta;
     private final Arena arena;
@@ -127,7 +129,12 @@ public final class BlockReader implements AutoCloseable {
 
     /** All series with all chunks as they are stored; nothing deleted is left out. */
     public ChunkSeriesSet stored() {
-        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false);
+        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false, NO_TEXTS);
+    }
+
+    /** All series with samples left in the range, cut to it and without deleted samples, with labels made of given text objects. */
+    ChunkSeriesSet select(long minTime, long maxTime, String[] texts) {
+        return new Set(index.allPostings(), minTime, maxTime, true, true, index.version() == 1 ? NO_TEXTS : texts);
     }
 
     /**
@@ -140,7 +147,7 @@ public final class BlockReader implements AutoCloseable {
      */
     public ChunkSeriesSet select(List<Matcher> matchers, long minTime, long maxTime, boolean trim) {
         Postings p = matchers.isEmpty() ? index.allPostings() : index.postings(matchers);
-        return new Set(p, minTime, maxTime, true, trim);
+        return new Set(p, minTime, maxTime, true, trim, NO_TEXTS);
     }
 
     /** Streams series by their postings. */
@@ -150,11 +157,14 @@ public final class BlockReader implements AutoCloseable {
         private final long maxTime;
         private final boolean applyTombstones;
         private final boolean trim;
+        /** Texts of symbols by ordinal, none to ask the index. */
+        private final String[] texts;
         private final SeriesEntry entry = new SeriesEntry();
         private @Nullable Labels previous;
         private volatile boolean closed;
 
-        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim) {
+        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, String[] texts) {
+            this.texts = texts;
             this.postings = postings;
             this.minTime = minTime;
             this.maxTime = maxTime;
@@ -181,7 +191,7 @@ public final class BlockReader implements AutoCloseable {
                         continue;
                     }
                 }
-                Labels labels = index.labels(entry);
+                Labels labels = texts.length == 0 ? index.labels(entry) : entry.labels(index.symbols(), texts);
                 if (previous != null && previous.compareTo(labels) >= 0) {
                     throw index.region().corrupt(index.seriesOffset(id), "series " + labels + " comes after " + previous);
                 }

@@ -8,6 +8,7 @@ import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
 import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
+import io.varve.tsdb.index.Symbols;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -76,6 +77,14 @@ public final class BlockWriter implements AutoCloseable {
     /** Puts a symbol into the index that series need not use. */
     public void addSymbol(String text) {
         index.symbol(text);
+    }
+
+    /** Puts all symbols of an index in, and gives their text objects by ordinal: equal texts of several indexes are one object. */
+    String[] addSymbols(Symbols symbols) {
+        String[] texts = new String[symbols.size()];
+        int[] n = {0};
+        symbols.forEach(t -> texts[n[0]++] = index.symbol(t));
+        return texts;
     }
 
     /**

@@ -62,9 +62,9 @@ final class IndexSpool implements AutoCloseable {
         return maxEntry;
     }
 
-    /** Adds a symbol that series need not use. */
-    void symbol(String text) {
-        symbols.id(text);
+    /** Adds a symbol that series need not use; gives the text object that stands for it. */
+    String symbol(String text) {
+        return symbols.text(symbols.id(text));
     }
 
     void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {

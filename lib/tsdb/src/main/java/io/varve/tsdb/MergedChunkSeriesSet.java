@@ -104,7 +104,31 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
 
     private static ChunkSeries merge(List<ChunkSeries> equal, OverlapMerger merger) {
         ChunkSeries one = equal.getFirst();
-        return equal.size() == 1 && apart(one.chunks()) ? one : new ChunkSeries(one.labels(), merge(one.labels(), equal, merger));
+        if (equal.size() == 1 && apart(one.chunks())) {
+            return one;
+        }
+        List<Chunk> inRow = inRow(equal);
+        return new ChunkSeries(one.labels(), inRow != null ? inRow : merge(one.labels(), equal, merger));
+    }
+
+    /** All chunks one after the other where they follow each other as they come, which is usual; else null. */
+    private static @Nullable List<Chunk> inRow(List<ChunkSeries> equal) {
+        int n = 0;
+        for (ChunkSeries s : equal) {
+            n += s.chunks().size();
+        }
+        List<Chunk> out = new ArrayList<>(n);
+        long end = Long.MIN_VALUE;
+        for (ChunkSeries s : equal) {
+            for (Chunk c : s.chunks()) {
+                if (!out.isEmpty() && c.minTime() <= end) {
+                    return null;
+                }
+                out.add(c);
+                end = c.maxTime();
+            }
+        }
+        return out;
     }
 
     private static boolean apart(List<Chunk> chunks) {

@@ -221,6 +221,25 @@ public final class SeriesEntry {
         return sorted ? Labels.ofSorted(pairs) : Labels.of(pairs);
     }
 
+    /**
+     * The labels as texts, by an array of all symbols' texts; what it does not have is asked of the table.
+     *
+     * @param texts by reference, for an index whose references are ordinals
+     */
+    public Labels labels(Symbols symbols, String[] texts) {
+        String[] pairs = new String[labelCount * 2];
+        for (int i = 0; i < labelCount; i++) {
+            int name = names[i];
+            int value = values[i];
+            if (name < 0 || value < 0 || name >= texts.length || value >= texts.length || i > 0 && names[i - 1] >= name) {
+                return labels(symbols);
+            }
+            pairs[2 * i] = texts[name];
+            pairs[2 * i + 1] = texts[value];
+        }
+        return Labels.ofSorted(pairs);
+    }
+
     /** A copy that later decoding does not change. */
     public SeriesEntry copy() {
         SeriesEntry c = new SeriesEntry();
