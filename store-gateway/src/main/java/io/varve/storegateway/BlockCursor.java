@@ -10,6 +10,7 @@ import io.varve.store.Aggregate;
 import io.varve.store.StoreChunk;
 import io.varve.tsdb.index.IndexHeader;
 import io.varve.tsdb.index.SeriesEntry;
+import io.varve.tsdb.index.Symbols;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,21 +41,55 @@ final class BlockCursor implements AutoCloseable {
     private static final int CHUNK_BYTES = 48;
     /** uvarint32 length, encoding, CRC-32C. */
     private static final int CHUNK_OVERHEAD = 5 + 1 + 4;
+    /** Symbols whose texts are at hand; a power of two. */
+    private static final int TEXTS = 256;
     private static final long MIN_BATCH = 64 << 10;
     private static final long MAX_BATCH = 4 << 20;
 
-    /** A series and where its chunks lie. {@code ends} are where each chunk ends at the latest. */
-    private record Item(Labels labels, long[] minTimes, long[] maxTimes, long[] refs, long[] ends) {
+    /**
+     * A series and where its chunks lie.
+     *
+     * @param places four numbers per chunk: first and last time, reference, where it ends at the latest
+     */
+    private record Item(Labels labels, long[] places) {
+        int chunks() {
+            return places.length / 4;
+        }
+
+        long minTime(int i) {
+            return places[4 * i];
+        }
+
+        long maxTime(int i) {
+            return places[4 * i + 1];
+        }
+
+        long ref(int i) {
+            return places[4 * i + 2];
+        }
+
+        int segment(int i) {
+            return (int) (places[4 * i + 2] >>> 32);
+        }
+
+        long start(int i) {
+            return places[4 * i + 2] & 0xFFFFFFFFL;
+        }
+
+        long end(int i) {
+            return places[4 * i + 3];
+        }
+
         long bytes() {
             long sum = 0;
-            for (int i = 0; i < refs.length; i++) {
-                sum += ends[i] - (refs[i] & 0xFFFFFFFFL);
+            for (int i = 0; i < chunks(); i++) {
+                sum += end(i) - start(i);
             }
             return sum;
         }
 
         long heap() {
-            return ITEM_BYTES + labels.size() * 16L + refs.length * 4L * Long.BYTES;
+            return ITEM_BYTES + places.length * (long) Long.BYTES;
         }
     }
 
@@ -63,10 +98,15 @@ final class BlockCursor implements AutoCloseable {
     private final List<Matcher> matchers;
     private final ObjectReader reader;
     private final IndexAccess index;
-    private final StringPool strings;
+    private final LabelPool pool;
+    private final String decoding;
+    /** Texts of the symbols that were looked up last, by their numbers. */
+    private final long[] textNumbers = new long[TEXTS];
+    private final String[] texts = new String[TEXTS];
 
     private GatewayBlock.@Nullable Lease lease;
-    private Labels external = Labels.EMPTY;
+    /** The block's labels without those that are dropped. */
+    private final Labels external;
     /** The selected series, in the order of the answer; offsets in the index. */
     private long[] offsets = new long[0];
     private int count;
@@ -103,14 +143,15 @@ final class BlockCursor implements AutoCloseable {
         }
     }
 
-    BlockCursor(GatewayBlock block, SeriesQuery query, List<Matcher> matchers, ObjectReader reader, IndexAccess index, StringPool strings) {
+    BlockCursor(GatewayBlock block, SeriesQuery query, List<Matcher> matchers, ObjectReader reader, IndexAccess index, LabelPool pool) {
         this.block = block;
         this.query = query;
         this.matchers = matchers;
         this.reader = reader;
         this.index = index;
-        this.strings = strings;
-        this.external = block.externalLabels();
+        this.pool = pool;
+        this.external = block.externalLabels().without(query.dropLabels());
+        this.decoding = "decoding series of block " + block.id();
     }
 
     GatewayBlock block() {
@@ -202,9 +243,9 @@ final class BlockCursor implements AutoCloseable {
         Scan(IndexHeader header, Selection selection) {
             this.header = header;
             this.selection = selection;
-            this.keys = new SortKeys(header, external, query.dropLabels(), sortByTexts);
             kept = selection.size() <= KEPT;
             this.collect = !kept;
+            this.keys = new SortKeys(header, external, query.dropLabels(), sortByTexts || kept);
         }
 
         void run() {
@@ -235,7 +276,7 @@ final class BlockCursor implements AutoCloseable {
                         if (!selection.accepts(inBlock)) {
                             continue;
                         }
-                        texts = query.answered(inBlock, external);
+                        texts = pool.pooled(query.answered(inBlock, external));
                         if (!query.inShard(texts)) {
                             continue;
                         }
@@ -245,7 +286,7 @@ final class BlockCursor implements AutoCloseable {
                     }
                     if (kept) {
                         Item item = item(slices, offset, texts == null ? Labels.EMPTY : texts, wanted);
-                        query.budget().reserve(item.heap(), "decoding series of block " + block.id());
+                        query.budget().reserve(item.heap(), decoding);
                         reservedForDecoded += item.heap();
                         Item last = decoded.peekLast();
                         sorted &= last == null || last.labels.compareTo(item.labels) <= 0;
@@ -318,18 +359,23 @@ final class BlockCursor implements AutoCloseable {
         }
 
         private void addRanges(Item item) {
-            for (int i = 0; i < item.refs.length; i++) {
-                int segment = (int) (item.refs[i] >>> 32);
-                while (ranges.size() <= segment) {
-                    ranges.add(null);
-                }
-                Ranges r = ranges.get(segment);
-                if (r == null) {
-                    r = new Ranges();
-                    ranges.set(segment, r);
-                }
-                r.add(item.refs[i] & 0xFFFFFFFFL, item.ends[i]);
+            BlockCursor.addRanges(item, ranges, selection.size());
+        }
+    }
+
+    /** Adds where the chunks of a series lie, by segment. */
+    private static void addRanges(Item item, List<@Nullable Ranges> ranges, int room) {
+        for (int i = 0; i < item.chunks(); i++) {
+            int segment = item.segment(i);
+            while (ranges.size() <= segment) {
+                ranges.add(null);
             }
+            Ranges r = ranges.get(segment);
+            if (r == null) {
+                r = new Ranges(Math.min(room, 4096));
+                ranges.set(segment, r);
+            }
+            r.add(item.start(i), item.end(i));
         }
     }
 
@@ -338,8 +384,19 @@ final class BlockCursor implements AutoCloseable {
         if (l == null) {
             throw new IllegalStateException("block " + block.id() + " is not open");
         }
-        Labels raw = e.labels(l.header().symbols());
-        return strings.pooled(raw);
+        Symbols symbols = l.header().symbols();
+        return e.labels(number -> text(symbols, number));
+    }
+
+    private String text(Symbols symbols, long number) {
+        int slot = (int) number & TEXTS - 1;
+        String known = texts[slot];
+        if (known == null || textNumbers[slot] != number) {
+            known = pool.pooled(symbols.text(number));
+            texts[slot] = known;
+            textNumbers[slot] = number;
+        }
+        return known;
     }
 
     private void decode(List<ObjectReader.Slice> slices, long offset, SeriesEntry into) {
@@ -361,23 +418,19 @@ final class BlockCursor implements AutoCloseable {
 
     private Item item(SeriesEntry e, Labels texts, int wanted, long nextRef) {
         if (query.skipChunks()) {
-            return new Item(texts, NONE, NONE, NONE, NONE);
+            return new Item(texts, NONE);
         }
-        long[] mins = new long[wanted];
-        long[] maxs = new long[wanted];
-        long[] refs = new long[wanted];
-        long[] ends = new long[wanted];
+        long[] places = new long[4 * wanted];
         int n = 0;
         for (int i = 0; i < e.chunkCount; i++) {
             if (query.wants(e.minTimes[i], e.maxTimes[i])) {
-                mins[n] = e.minTimes[i];
-                maxs[n] = e.maxTimes[i];
-                refs[n] = e.refs[i];
-                ends[n] = chunkEnd(e.refs[i], i + 1 < e.chunkCount ? e.refs[i + 1] : nextRef);
-                n++;
+                places[n++] = e.minTimes[i];
+                places[n++] = e.maxTimes[i];
+                places[n++] = e.refs[i];
+                places[n++] = chunkEnd(e.refs[i], i + 1 < e.chunkCount ? e.refs[i + 1] : nextRef);
             }
         }
-        return new Item(texts, mins, maxs, refs, ends);
+        return new Item(texts, places);
     }
 
     private static final long[] NONE = {};
@@ -510,7 +563,7 @@ final class BlockCursor implements AutoCloseable {
             items.add(next);
             decoded.poll();
             bytes += next.bytes();
-            heap += ITEM_BYTES + next.refs.length * (long) CHUNK_BYTES;
+            heap += ITEM_BYTES + next.chunks() * (long) CHUNK_BYTES;
         }
         if (items.isEmpty()) {
             return;
@@ -526,8 +579,8 @@ final class BlockCursor implements AutoCloseable {
         } catch (CorruptDataException damaged) {
             // The copy on disk may be what is damaged: once more from the bucket.
             items.forEach(i -> {
-                for (long ref : i.refs) {
-                    reader.drop(block.segmentKey((int) (ref >>> 32)));
+                for (int c = 0; c < i.chunks(); c++) {
+                    reader.drop(block.segmentKey(i.segment(c)));
                 }
             });
             batch.clear();
@@ -558,8 +611,8 @@ final class BlockCursor implements AutoCloseable {
         for (int i = 0; i < part.size(); i++) {
             decode(slices, part.offset(i), entry);
             long nextRef = query.skipChunks() ? -1 : index.followingChunk(block, header, slices, part.offset(i), following);
-            Item item = item(entry, query.answered(entryLabels(entry), external), countWanted(entry), nextRef);
-            query.budget().reserve(item.heap(), "decoding series of block " + block.id());
+            Item item = item(entry, pool.pooled(query.answered(entryLabels(entry), external)), countWanted(entry), nextRef);
+            query.budget().reserve(item.heap(), decoding);
             reservedForDecoded += item.heap();
             decoded.add(item);
         }
@@ -572,18 +625,7 @@ final class BlockCursor implements AutoCloseable {
         long start = System.nanoTime();
         List<@Nullable Ranges> ranges = new ArrayList<>();
         for (Item item : items) {
-            for (int i = 0; i < item.refs.length; i++) {
-                int segment = (int) (item.refs[i] >>> 32);
-                while (ranges.size() <= segment) {
-                    ranges.add(null);
-                }
-                Ranges r = ranges.get(segment);
-                if (r == null) {
-                    r = new Ranges();
-                    ranges.set(segment, r);
-                }
-                r.add(item.refs[i] & 0xFFFFFFFFL, item.ends[i]);
-            }
+            addRanges(item, ranges, items.size());
         }
         List<List<ObjectReader.Slice>> slices = new ArrayList<>();
         for (int segment = 0; segment < ranges.size(); segment++) {
@@ -600,11 +642,11 @@ final class BlockCursor implements AutoCloseable {
         }
         CRC32C crc = new CRC32C();
         for (Item item : items) {
-            List<StoreChunk> out = new ArrayList<>(item.refs.length);
+            List<StoreChunk> out = new ArrayList<>(item.chunks());
             boolean inOrder = true;
-            for (int i = 0; i < item.refs.length; i++) {
-                inOrder &= i == 0 || item.minTimes[i - 1] <= item.minTimes[i];
-                out.add(chunk(item.refs[i], item.minTimes[i], item.maxTimes[i], slices.get((int) (item.refs[i] >>> 32)), crc));
+            for (int i = 0; i < item.chunks(); i++) {
+                inOrder &= i == 0 || item.minTime(i - 1) <= item.minTime(i);
+                out.add(chunk(item.ref(i), item.minTime(i), item.maxTime(i), slices.get(item.segment(i)), crc));
             }
             if (!inOrder) {
                 out.sort(BlockCursor::byTime);
@@ -612,6 +654,12 @@ final class BlockCursor implements AutoCloseable {
             batch.add(new Loaded(item.labels, out));
         }
         query.stats().nanos(ReadStats.Kind.CHUNKS, System.nanoTime() - start);
+    }
+
+    /** The order in which cursors are merged: by labels, then by the block's time. */
+    static int inOrder(BlockCursor a, BlockCursor b) {
+        int c = a.labels == b.labels ? 0 : a.labels.compareTo(b.labels);
+        return c != 0 ? c : Long.compare(a.block.meta().minTime(), b.block.meta().minTime());
     }
 
     /** The order of chunks in a frame. */

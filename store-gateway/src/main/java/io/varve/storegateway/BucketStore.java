@@ -24,7 +24,6 @@ import io.varve.store.StoreInfo;
 import io.varve.store.StoreSeries;
 import io.varve.store.StringsResponse;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -94,7 +93,7 @@ final class BucketStore implements Store {
 
     private final Parts parts;
     private final IndexAccess index;
-    private final StringPool strings = new StringPool();
+    private final LabelPool pool = new LabelPool();
 
     BucketStore(Parts parts) {
         this.parts = parts;
@@ -314,7 +313,7 @@ final class BucketStore implements Store {
     /** Plans all blocks, side by side; then, with every limit passed, loads the first batch of each. */
     private List<BlockCursor> prepare(SeriesQuery query, List<Chosen> chosen, Faults faults) {
         List<@Nullable BlockCursor> planned = forAll(query.context(), chosen, faults, c -> {
-            BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, strings);
+            BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool);
             try {
                 cursor.prepare();
                 return cursor;
@@ -353,8 +352,8 @@ final class BucketStore implements Store {
     }
 
     private long merge(QueryContext context, List<BlockCursor> cursors, long limit, SeriesSink sink, Faults faults, String tenant) {
-        PriorityQueue<BlockCursor> heap = new PriorityQueue<>(Math.max(1, cursors.size()),
-                Comparator.comparing(BlockCursor::labels).thenComparing(c -> c.block().meta().minTime()));
+        PriorityQueue<BlockCursor> heap = new PriorityQueue<>(Math.max(1, cursors.size()), BlockCursor::inOrder);
+        List<List<StoreChunk>> ofSeries = new ArrayList<>();
         heap.addAll(cursors);
         long sent = 0;
         while (!heap.isEmpty() && (limit <= 0 || sent < limit)) {
@@ -363,8 +362,7 @@ final class BucketStore implements Store {
             }
             BlockCursor first = heap.remove();
             Labels labels = first.labels();
-            List<StoreChunk> chunks = first.chunks();
-            boolean joined = false;
+            ofSeries.add(first.chunks());
             advance(first, heap, faults);
             while (true) {
                 BlockCursor other = heap.peek();
@@ -372,16 +370,11 @@ final class BucketStore implements Store {
                     break;
                 }
                 heap.remove();
-                if (!joined) {
-                    chunks = new ArrayList<>(chunks);
-                    joined = true;
-                }
-                chunks.addAll(other.chunks());
+                ofSeries.add(other.chunks());
                 advance(other, heap, faults);
             }
-            if (joined) {
-                chunks = unique(chunks);
-            }
+            List<StoreChunk> chunks = ofSeries.size() == 1 ? ofSeries.getFirst() : unique(joined(ofSeries));
+            ofSeries.clear();
             sent++;
             send(labels, chunks, sink, tenant);
         }
@@ -399,8 +392,31 @@ final class BucketStore implements Store {
         }
     }
 
+    private static List<StoreChunk> joined(List<List<StoreChunk>> lists) {
+        int n = 0;
+        for (List<StoreChunk> l : lists) {
+            n += l.size();
+        }
+        List<StoreChunk> out = new ArrayList<>(n);
+        lists.forEach(out::addAll);
+        return out;
+    }
+
+    /** Whether chunks follow each other in time, as they do where blocks do not overlap. */
+    private static boolean inTurn(List<StoreChunk> chunks) {
+        for (int i = 1; i < chunks.size(); i++) {
+            if (chunks.get(i - 1).minTime() >= chunks.get(i).minTime()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** In the order of time, without those that are there twice: two blocks may hold the same chunk. */
     private static List<StoreChunk> unique(List<StoreChunk> chunks) {
+        if (inTurn(chunks)) {
+            return chunks;
+        }
         chunks.sort(BlockCursor::byTime);
         List<StoreChunk> out = new ArrayList<>(chunks.size());
         for (StoreChunk c : chunks) {
@@ -505,7 +521,7 @@ final class BucketStore implements Store {
     }
 
     private void eachSeries(SeriesQuery query, Chosen c, java.util.function.Consumer<Labels> each) {
-        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, strings)) {
+        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool)) {
             cursor.prepare();
             while (cursor.next()) {
                 each.accept(cursor.labels());

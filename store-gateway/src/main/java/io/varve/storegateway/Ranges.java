@@ -6,10 +6,22 @@ import java.util.Arrays;
  * Byte ranges {@code [start, end)} of one object, collected in any order and joined where little lies between them. One thread.
  */
 final class Ranges {
-    private long[] starts = new long[16];
-    private long[] ends = new long[16];
+    private long[] starts;
+    private long[] ends;
     private int size;
     private boolean sorted = true;
+
+    Ranges() {
+        this(16);
+    }
+
+    /**
+     * @param room for so many without growing
+     */
+    Ranges(int room) {
+        starts = new long[Math.max(4, room)];
+        ends = new long[Math.max(4, room)];
+    }
 
     /** Adds a range; one that goes on where the last ended is joined to it at once. */
     void add(long start, long end) {
@@ -69,7 +81,7 @@ final class Ranges {
     /** Sorted, with what overlaps or is at most {@code gap} apart made one. */
     Ranges joined(long gap) {
         Ranges in = sorted ? this : sortedCopy();
-        Ranges out = new Ranges();
+        Ranges out = new Ranges(in.size);
         for (int i = 0; i < in.size; i++) {
             int last = out.size - 1;
             if (last >= 0 && in.starts[i] <= out.ends[last] + gap) {
@@ -128,7 +140,7 @@ final class Ranges {
         Integer[] order = new Integer[size];
         Arrays.setAll(order, i -> i);
         Arrays.sort(order, (a, b) -> Long.compare(starts[a], starts[b]));
-        Ranges out = new Ranges();
+        Ranges out = new Ranges(size);
         for (int i : order) {
             out.add(starts[i], ends[i]);
         }

@@ -48,9 +48,13 @@ record SeriesQuery(QueryContext context, MemoryBudget budget, long minTime, long
         return t - spans.window() < chunkMax;
     }
 
-    /** A block's labels on a series, as they are answered. */
+    /**
+     * A series' labels as they are answered.
+     *
+     * @param external the block's labels without those that are dropped
+     */
     Labels answered(Labels inBlock, Labels external) {
-        return inBlock.overriddenBy(external).without(dropLabels);
+        return inBlock.without(dropLabels).overriddenBy(external);
     }
 
     /** Whether a series is of the wanted shard. */

@@ -94,6 +94,7 @@ public final class ProcessRunner {
             LOG.atWarn().addKeyValue("heap_bytes", Runtime.getRuntime().maxMemory())
                     .log("--enable-auto-gomemlimit has no effect: the heap of a JVM is set when it is launched");
         }
+        OldGeneration.watch();
         ProcessContext context = new ProcessContext(command.component(), flags, List.of(args));
         CountDownLatch stopped = new CountDownLatch(1);
         AtomicInteger code = new AtomicInteger();

@@ -40,7 +40,7 @@ public final class BlockRepair {
             for (long id = ids.next(); id != Postings.NO_MORE; id = ids.next()) {
                 index.series(id, entry);
                 Labels labels = index.labels(entry);
-                if (labels.equals(last)) {
+                if (last != null && labels.equals(last)) {
                     // The same series again: Prometheus' readers find the first.
                     continue;
                 }

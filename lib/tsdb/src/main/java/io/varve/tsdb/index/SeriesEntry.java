@@ -6,6 +6,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.function.LongFunction;
 import java.util.zip.CRC32C;
 
 /**
@@ -211,11 +212,16 @@ public final class SeriesEntry {
      * @throws CorruptDataException where a symbol does not exist
      */
     public Labels labels(Symbols symbols) {
+        return labels(symbols::text);
+    }
+
+    /** The labels, with texts from elsewhere than the symbol table itself: a cache before it. */
+    public Labels labels(LongFunction<String> texts) {
         String[] pairs = new String[labelCount * 2];
         boolean sorted = true;
         for (int i = 0; i < labelCount; i++) {
-            pairs[2 * i] = symbols.text(names[i] & 0xFFFFFFFFL);
-            pairs[2 * i + 1] = symbols.text(values[i] & 0xFFFFFFFFL);
+            pairs[2 * i] = texts.apply(names[i] & 0xFFFFFFFFL);
+            pairs[2 * i + 1] = texts.apply(values[i] & 0xFFFFFFFFL);
             sorted &= i == 0 || Integer.compareUnsigned(names[i - 1], names[i]) < 0;
         }
         return sorted ? Labels.ofSorted(pairs) : Labels.of(pairs);
