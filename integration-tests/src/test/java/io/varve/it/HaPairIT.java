@@ -23,9 +23,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,8 +48,8 @@ class HaPairIT {
 
     private final Map<String, Process> processes = new LinkedHashMap<>();
     private final ConcurrentLinkedQueue<String> faults = new ConcurrentLinkedQueue<>();
-    private HttpServer target;
-    private ProcessRunner.Running querier;
+    private @Nullable HttpServer target;
+    private ProcessRunner.@Nullable Running querier;
     private int ports;
 
     @AfterEach
@@ -95,7 +97,7 @@ class HaPairIT {
             }));
         }
         long pausedAt = System.currentTimeMillis();
-        Process a = processes.get("prometheus-a");
+        Process a = running("prometheus-a");
         signal(a, "STOP");
         pass(7);
         signal(a, "CONT");
@@ -105,7 +107,7 @@ class HaPairIT {
         pass(3);
         startPrometheus(prometheus, "a");
         pass(5);
-        Process sidecar = processes.get("sidecar-a");
+        Process sidecar = running("sidecar-a");
         signal(sidecar, "STOP");
         pass(5);
         signal(sidecar, "CONT");
@@ -196,8 +198,8 @@ class HaPairIT {
 
     private void startTarget() throws IOException {
         long zero = System.nanoTime();
-        target = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port("target")), 0);
-        target.createContext("/metrics", x -> {
+        HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port("target")), 0);
+        server.createContext("/metrics", x -> {
             long total = (long) ((System.nanoTime() - zero) / 1e9 * RATE);
             byte[] body = ("# TYPE known_total counter\nknown_total " + total + "\n# TYPE known_level gauge\nknown_level 42\n")
                     .getBytes(StandardCharsets.UTF_8);
@@ -206,7 +208,8 @@ class HaPairIT {
             x.getResponseBody().write(body);
             x.close();
         });
-        target.start();
+        server.start();
+        target = server;
     }
 
     private int port(String what) {
@@ -243,6 +246,10 @@ class HaPairIT {
     private void start(String name, List<String> command) throws IOException {
         processes.put(name, new ProcessBuilder(command).redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(dir.resolve(name + ".log").toFile())).start());
+    }
+
+    private Process running(String name) {
+        return Objects.requireNonNull(processes.get(name));
     }
 
     private static void signal(Process p, String signal) throws IOException, InterruptedException {

@@ -213,7 +213,7 @@ class ProxyRecordingsTest {
             return abbreviated(got.keySet()) + " instead of " + abbreviated(want.keySet());
         }
         for (Map.Entry<String, List<Double>> e : want.entrySet()) {
-            List<Double> g = got.get(e.getKey());
+            List<Double> g = got.getOrDefault(e.getKey(), List.of());
             if (g.size() != e.getValue().size()) {
                 return e.getKey() + ": " + g.size() + " instead of " + e.getValue().size();
             }
