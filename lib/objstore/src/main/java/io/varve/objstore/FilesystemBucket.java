@@ -6,6 +6,7 @@ import io.varve.model.UnavailableException;
 import io.varve.model.Utf8Order;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
@@ -19,14 +20,21 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A directory as a bucket: a key is a path below it. Layout and visible behaviour are those of Thanos' {@code FILESYSTEM} bucket
@@ -37,13 +45,19 @@ import org.jspecify.annotations.Nullable;
  * Safe for many threads and processes. The directory may be absent: it is then empty, and the first upload creates it.
  */
 public final class FilesystemBucket implements Bucket {
+    private static final Logger LOG = LoggerFactory.getLogger(FilesystemBucket.class);
     /** Where bodies lie while they are written: no ULID, so every reader of the bucket ignores it; hidden from our listings. */
     static final String TEMPORARY = ".varve-uploads";
     private static final int COPY_BYTES = 1 << 18;
     /** A directory may be removed between its creation and the rename into it, by a deletion beside; not this often. */
     private static final int RENAME_ATTEMPTS = 20;
 
+    /** Nothing is written for so long; a body that is older was left by a process that was killed. */
+    private static final Duration ABANDONED = Duration.ofDays(1);
+    private static final Pattern TEMPORARY_NAME = Pattern.compile("[0-9]+-[0-9a-z]+");
+
     private final Path root;
+    private final AtomicBoolean swept = new AtomicBoolean();
 
     /**
      * Of that directory.
@@ -154,6 +168,9 @@ public final class FilesystemBucket implements Bucket {
     @Override
     public void upload(String key, ObjectBody body) {
         Path target = file(key);
+        if (swept.compareAndSet(false, true)) {
+            sweep();
+        }
         Path temporary = root.resolve(TEMPORARY)
                 .resolve(ProcessHandle.current().pid() + "-" + Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36));
         try {
@@ -166,6 +183,26 @@ public final class FilesystemBucket implements Bucket {
             }
         } catch (IOException e) {
             throw failed("upload", key, e);
+        }
+    }
+
+    /** Removes what killed processes left; once for each bucket, and only by those that write. */
+    private void sweep() {
+        Path directory = root.resolve(TEMPORARY);
+        if (!Files.isDirectory(directory)) {
+            return;
+        }
+        Instant before = Instant.now().minus(ABANDONED);
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                if (TEMPORARY_NAME.matcher(file.getFileName().toString()).matches()
+                        && Files.getLastModifiedTime(file).toInstant().isBefore(before)) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            // Another process sweeps or uploads beside: what is left waits for the next one.
+            LOG.debug("abandoned uploads stay directory={} err=\"{}\"", directory, e.toString());
         }
     }
 

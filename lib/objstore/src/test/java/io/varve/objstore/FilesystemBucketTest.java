@@ -67,6 +67,27 @@ class FilesystemBucketTest extends BucketContract {
     }
 
     @Test
+    void whatKilledProcessesLeftIsRemovedAfterADay() throws Exception {
+        Path uploads = Files.createDirectories(dir.resolve("left/" + FilesystemBucket.TEMPORARY));
+        var old = java.nio.file.attribute.FileTime.from(java.time.Instant.now().minus(java.time.Duration.ofHours(25)));
+        for (String name : new String[]{"123-abc9", "not ours", "77-new"}) {
+            Files.writeString(uploads.resolve(name), "x");
+            if (!name.endsWith("new")) {
+                Files.setLastModifiedTime(uploads.resolve(name), old);
+            }
+        }
+        try (Bucket b = new FilesystemBucket(dir.resolve("left"))) {
+            b.list("", name -> {
+            });
+            assertThat(uploads.resolve("123-abc9")).exists();
+            b.upload("x", ObjectBody.of("x".getBytes(UTF_8)));
+        }
+        assertThat(uploads.resolve("123-abc9")).doesNotExist();
+        assertThat(uploads.resolve("not ours")).exists();
+        assertThat(uploads.resolve("77-new")).exists();
+    }
+
+    @Test
     void aFileIsNoBucket() throws Exception {
         Files.write(dir.resolve("file"), "x".getBytes(UTF_8));
         assertThatThrownBy(() -> new FilesystemBucket(dir.resolve("file"))).isInstanceOf(InvalidRequestException.class)

@@ -109,4 +109,40 @@ class S3BucketTest extends BucketContract {
             System.clearProperty("aws.sharedCredentialsFile");
         }
     }
+
+    @Test
+    void objectsAreReadWithoutTheClientAndWhatIsNoObjectIsLeftToIt() throws Exception {
+        S3Config config = S3Config.parse(StrictYaml.parse(server().yaml()).child("config"));
+        S3Clients.Client client = S3Clients.open(config, Map.of());
+        try (Bucket b = new S3Bucket(config, client)) {
+            String key = "direct/a b+c=ü&(1)~'*.txt";
+            b.upload(key, ObjectBody.of("0123456789".getBytes(UTF_8)));
+            S3Reads reads = client.reads().orElseThrow();
+            try (var whole = java.util.Objects.requireNonNull(reads.get(key, null, null));
+                    var part = java.util.Objects.requireNonNull(reads.get(key, "bytes=2-4", null))) {
+                assertThat(whole.readAllBytes()).asString().isEqualTo("0123456789");
+                assertThat(part.readAllBytes()).asString().isEqualTo("234");
+                assertThat(part.response().contentRange()).startsWith("bytes 2-4/10");
+                try (var same = java.util.Objects.requireNonNull(reads.get(key, "bytes=5-", whole.response().eTag()))) {
+                    assertThat(same.readAllBytes()).asString().isEqualTo("56789");
+                }
+                assertThat(reads.get(key, "bytes=5-", "\"other\"")).isNull();
+            }
+            assertThat(reads.get("direct/missing", null, null)).isNull();
+            assertThatThrownBy(() -> b.open("direct/missing")).isInstanceOf(NoSuchObjectException.class);
+            assertThat(b.readRange(key, 8, 10)).asString().isEqualTo("89");
+            assertThat(b.readRange(key, 10, 10)).isEmpty();
+        }
+    }
+
+    @Test
+    void aServerThatRefusesTheSignatureIsLeftToTheClient() throws Exception {
+        S3Config config = S3Config
+                .parse(StrictYaml.parse(server().yaml("max_retries: 1").replace(S3TestServer.SECRET_KEY, "guess")).child("config"));
+        S3Clients.Client client = S3Clients.open(config, Map.of());
+        try (Bucket b = new S3Bucket(config, client)) {
+            assertThat(client.reads().orElseThrow().get("x", null, null)).isNull();
+            assertThatThrownBy(() -> b.open("x")).isInstanceOf(UnavailableException.class).hasMessageContaining("access denied");
+        }
+    }
 }
