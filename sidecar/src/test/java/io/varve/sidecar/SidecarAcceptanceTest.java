@@ -30,6 +30,11 @@ class SidecarAcceptanceTest extends StoreAcceptance {
         return false;
     }
 
+    @Override
+    protected boolean dropsInnerLabelsWithoutChunks() {
+        return false;
+    }
+
     private static Path prometheus() {
         return Stream.of(System.getenv().getOrDefault("PATH", "").split(":")).map(d -> Path.of(d, "prometheus")).filter(Files::isExecutable)
                 .findFirst().orElseGet(() -> {
