@@ -1,5 +1,6 @@
 package io.varve.runtime.flags;
 
+import io.varve.model.InvalidRequestException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Duration;
@@ -7,8 +8,6 @@ import java.time.Duration;
 /** The two ways in which durations are written: Go's ({@code 1h30m0.5s}) and Prometheus' ({@code 1w2d}). */
 public final class Durations {
     private static final BigDecimal MAX_NANOS = BigDecimal.valueOf(Long.MAX_VALUE);
-    private static final String[] PROM_UNITS = {"y", "w", "d", "h", "m", "s", "ms"};
-    private static final long[] PROM_MILLIS = {365L * 86_400_000, 7L * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000, 1};
 
     private Durations() {
     }
@@ -83,59 +82,14 @@ public final class Durations {
      * @throws IllegalArgumentException in Prometheus' words
      */
     public static Duration parsePrometheus(String text) {
-        if (text.isEmpty()) {
-            throw new IllegalArgumentException("empty duration string");
+        try {
+            return Duration.ofMillis(io.varve.model.PromDuration.parse(text));
+        } catch (InvalidRequestException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
         }
-        if (text.equals("0")) {
-            return Duration.ZERO;
-        }
-        long millis = 0;
-        int unitFrom = 0;
-        int i = 0;
-        while (i < text.length()) {
-            int from = i;
-            while (i < text.length() && text.charAt(i) >= '0' && text.charAt(i) <= '9') {
-                i++;
-            }
-            if (from == i) {
-                throw invalidProm(text);
-            }
-            String number = text.substring(from, i);
-            int u = unitAt(text, i);
-            if (u < unitFrom) {
-                throw invalidProm(text);
-            }
-            i += PROM_UNITS[u].length();
-            unitFrom = u + 1;
-            try {
-                millis = Math.addExact(millis, Math.multiplyExact(Long.parseLong(number), PROM_MILLIS[u]));
-            } catch (ArithmeticException | NumberFormatException e) {
-                throw new IllegalArgumentException("duration out of range", e);
-            }
-            if (millis > Long.MAX_VALUE / 1_000_000) {
-                throw new IllegalArgumentException("duration out of range");
-            }
-        }
-        return Duration.ofMillis(millis);
-    }
-
-    private static int unitAt(String text, int i) {
-        if (text.startsWith("ms", i)) {
-            return 6;
-        }
-        for (int u = 0; u < 6; u++) {
-            if (text.startsWith(PROM_UNITS[u], i)) {
-                return u;
-            }
-        }
-        throw invalidProm(text);
     }
 
     private static IllegalArgumentException invalidGo(String text) {
         return new IllegalArgumentException("time: invalid duration \"" + text + "\"");
-    }
-
-    private static IllegalArgumentException invalidProm(String text) {
-        return new IllegalArgumentException("not a valid duration string: \"" + text + "\"");
     }
 }
