@@ -212,6 +212,9 @@ public final class MemoryStore implements Store {
         failIfBroken();
         Set<String> out = new TreeSet<>();
         series.keySet().stream().filter(l -> matches(l, request.matchers())).forEach(l -> l.forEach((n, v) -> out.add(n)));
+        if (removesReplicaLabels) {
+            out.removeAll(request.withoutReplicaLabels());
+        }
         return new StringsResponse(List.copyOf(out), List.of(), List.of());
     }
 
@@ -220,6 +223,9 @@ public final class MemoryStore implements Store {
         tenants.add(context.tenant());
         failIfBroken();
         Set<String> out = new TreeSet<>();
+        if (removesReplicaLabels && request.withoutReplicaLabels().contains(request.label())) {
+            return new StringsResponse(List.of(), List.of(), List.of());
+        }
         series.keySet().stream().filter(l -> matches(l, request.matchers()) && l.has(request.label()))
                 .forEach(l -> out.add(l.get(request.label())));
         return new StringsResponse(List.copyOf(out), List.of(), List.of());
