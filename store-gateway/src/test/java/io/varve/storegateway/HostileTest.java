@@ -36,7 +36,7 @@ class HostileTest {
     private static final int CLIENTS = 20;
     private static final int STREAMS = 2;
     private static final int BLOCKS = 3;
-    private static final int SERIES = 1500;
+    private static final int SERIES = 500;
 
     @Test
     void aThousandGreedyRequestsDoNotKillASmallProcess() throws Exception {
