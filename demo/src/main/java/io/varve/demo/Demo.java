@@ -10,6 +10,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -46,6 +47,7 @@ public final class Demo implements AutoCloseable {
     private final List<ShopSeries> shop = Shop.series();
     private final Thread live;
     private long historyFrom;
+    private long historyTo;
 
     private Demo(Config config) {
         this.config = config;
@@ -81,6 +83,8 @@ public final class Demo implements AutoCloseable {
         long now = System.currentTimeMillis();
         long boundary = now - now % History.BLOCK_MILLIS;
         historyFrom = boundary - config.days() * 86_400_000L;
+        historyTo = boundary;
+        Map<Replica, Integer> inData = new LinkedHashMap<>();
         for (Replica replica : List.of(Replica.A, Replica.B)) {
             History history = new History(shop, replica);
             say("writing " + config.days() + " days of history of replica " + replica.name() + " ...");
@@ -90,12 +94,16 @@ public final class Demo implements AutoCloseable {
             int uploaded = history.upload(bucketYaml, config.dir().resolve("work"), historyFrom, inPrometheus);
             int local = history.write(data, inPrometheus, boundary);
             say("  " + uploaded + " blocks in the bucket, " + local + " in its Prometheus");
+            inData.put(replica, local);
             startPrometheus(replica);
         }
         for (Replica replica : List.of(Replica.A, Replica.B)) {
             awaitReady("prometheus-" + replica.name());
             // What happened since the last block ended is still in Prometheus' memory.
             writeTo(replica, boundary, System.currentTimeMillis(), 60_000);
+            // Only now it scrapes: once it has a sample of this minute it takes none that are an hour older.
+            Files.writeString(prometheusYaml(replica), scrapeConfigs(), StandardOpenOption.APPEND);
+            http.post(url("prometheus-" + replica.name()) + "/-/reload");
         }
         live.start();
         String objstore = "--objstore.config-file=" + bucketYaml;
@@ -106,16 +114,38 @@ public final class Demo implements AutoCloseable {
         }
         varve("store", "store", "--data-dir=" + config.dir().resolve("store"), objstore, "--sync-block-duration=30s", http("store"),
                 grpc("store"));
-        varve("compact", "compact", "--data-dir=" + config.dir().resolve("compact"), objstore, "--wait", "--wait-interval=1m",
-                "--consistency-delay=0s",
-                http("compact"));
         varve("query", "query", "--endpoint=127.0.0.1:" + port("sidecar-a-grpc"), "--endpoint=127.0.0.1:" + port("sidecar-b-grpc"),
                 "--endpoint=127.0.0.1:" + port("store-grpc"), "--query.replica-label=replica", "--query.auto-downsampling", http("query"),
                 grpc("query"));
+        for (Map.Entry<Replica, Integer> e : inData.entrySet()) {
+            awaitShipped("sidecar-" + e.getKey().name(), e.getValue());
+        }
+        // Last, so that its first round finds everything there is to merge.
+        varve("compact", "compact", "--data-dir=" + config.dir().resolve("compact"), objstore, "--wait", "--wait-interval=1m",
+                "--consistency-delay=0s",
+                http("compact"));
         for (String name : List.of("sidecar-a", "sidecar-b", "store", "compact", "query")) {
             awaitReady(name);
         }
         awaitStores();
+    }
+
+    /** Waits until a sidecar has uploaded so many blocks. */
+    private void awaitShipped(String sidecar, int blocks) throws IOException, InterruptedException {
+        awaitReady(sidecar);
+        long deadline = System.nanoTime() + READY.toNanos();
+        while (true) {
+            double shipped = http.metric(url(sidecar), "thanos_shipper_uploads_total");
+            if (shipped >= blocks) {
+                return;
+            }
+            check();
+            if (System.nanoTime() > deadline) {
+                throw new UnavailableException(sidecar + " has uploaded " + Math.round(shipped) + " of " + blocks + " blocks after "
+                        + READY.toSeconds() + " s; its log: " + children.log(sidecar));
+            }
+            Thread.sleep(100);
+        }
     }
 
     /** Waits until the querier has heard from both sidecars and the store gateway: it asks them every few seconds. */
@@ -183,6 +213,11 @@ public final class Demo implements AutoCloseable {
     /** When the history begins, in milliseconds. */
     public long historyFrom() {
         return historyFrom;
+    }
+
+    /** When the last whole block of the history ends, in milliseconds. */
+    long historyTo() {
+        return historyTo;
     }
 
     /** Where everything is written. */
@@ -264,6 +299,22 @@ public final class Demo implements AutoCloseable {
         StringBuilder yaml = new StringBuilder();
         yaml.append("global:\n  scrape_interval: 15s\n  external_labels:\n");
         replica.externalLabels().forEach((n, v) -> yaml.append("    ").append(n).append(": ").append(v).append('\n'));
+        Path file = prometheusYaml(replica);
+        Files.writeString(file, yaml);
+        children.start("prometheus-" + replica.name(),
+                List.of(config.prometheus().toString(), "--config.file=" + file, "--storage.tsdb.path=" + dataDir(replica),
+                        "--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=2h", "--storage.tsdb.retention.time=30d",
+                        "--web.listen-address=127.0.0.1:" + port("prometheus-" + replica.name()), "--web.enable-remote-write-receiver",
+                        "--web.enable-lifecycle", "--enable-feature=native-histograms", "--log.level=warn"));
+    }
+
+    private Path prometheusYaml(Replica replica) {
+        return config.dir().resolve("prometheus-" + replica.name() + ".yaml");
+    }
+
+    /** What both replicas scrape: themselves and the varve processes. */
+    private String scrapeConfigs() {
+        StringBuilder yaml = new StringBuilder();
         yaml.append("scrape_configs:\n  - job_name: prometheus\n    static_configs:\n      - targets: ['127.0.0.1:")
                 .append(port("prometheus-a"))
                 .append("', '127.0.0.1:").append(port("prometheus-b")).append("']\n");
@@ -272,13 +323,7 @@ public final class Demo implements AutoCloseable {
             yaml.append("      - targets: ['127.0.0.1:").append(port(name + "-http")).append("']\n        labels: {component: ")
                     .append(name).append("}\n");
         }
-        Path file = config.dir().resolve("prometheus-" + replica.name() + ".yaml");
-        Files.writeString(file, yaml);
-        children.start("prometheus-" + replica.name(),
-                List.of(config.prometheus().toString(), "--config.file=" + file, "--storage.tsdb.path=" + dataDir(replica),
-                        "--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=2h", "--storage.tsdb.retention.time=30d",
-                        "--web.listen-address=127.0.0.1:" + port("prometheus-" + replica.name()), "--web.enable-remote-write-receiver",
-                        "--enable-feature=native-histograms", "--log.level=warn"));
+        return yaml.toString();
     }
 
     /** Waits until a process says it is ready. */

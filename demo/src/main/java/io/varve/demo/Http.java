@@ -32,6 +32,21 @@ final class Http {
         return client.send(request(url).build(), HttpResponse.BodyHandlers.ofString()).body();
     }
 
+    /** The sum of a metric's samples that a process shows; 0 where there are none. */
+    double metric(String base, String name) throws IOException, InterruptedException {
+        return text(base + "/metrics").lines().filter(l -> l.startsWith(name + " ") || l.startsWith(name + "{"))
+                .mapToDouble(l -> Double.parseDouble(l.substring(l.lastIndexOf(' ') + 1))).sum();
+    }
+
+    /** Posts nothing; throws where that is refused. */
+    void post(String url) throws IOException, InterruptedException {
+        HttpResponse<String> response = client.send(request(url).POST(HttpRequest.BodyPublishers.noBody()).build(),
+                HttpResponse.BodyHandlers.ofString());
+        if (response.statusCode() / 100 != 2) {
+            throw new IOException(url + " answered " + response.statusCode() + ": " + response.body().strip());
+        }
+    }
+
     /** A call of the query API without parameters. */
     JsonNode query(String base, String path) throws IOException, InterruptedException {
         return JSON.readTree(text(base + path));

@@ -45,8 +45,10 @@ final class S3IT {
     }
 
     private void check(boolean embedded, String yaml) throws IOException, InterruptedException {
-        try (Demo demo = Machine.launch(dir, embedded, yaml, 3)) {
-            assertThat(new DemoCheck(demo).run()).isTrue();
+        try (Demo demo = Machine.launch(dir, embedded, yaml, 5)) {
+            DemoCheck check = new DemoCheck(demo);
+            boolean good = check.run();
+            assertThat(good).as("%s", check.differences()).isTrue();
         }
     }
 

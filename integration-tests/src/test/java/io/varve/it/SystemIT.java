@@ -42,7 +42,7 @@ final class SystemIT {
 
     @BeforeAll
     static void launch() throws IOException, InterruptedException {
-        demo = Machine.launch(dir, false, "", 4);
+        demo = Machine.launch(dir, false, "", 5);
     }
 
     @AfterAll
@@ -55,7 +55,9 @@ final class SystemIT {
     @Test
     @Order(1)
     void answersEqualPrometheusAcrossSidecarAndStoreGateway() throws IOException, InterruptedException {
-        assertThat(new DemoCheck(demo).run()).isTrue();
+        DemoCheck check = new DemoCheck(demo);
+        boolean good = check.run();
+        assertThat(good).as("%s", check.differences()).isTrue();
     }
 
     @Test

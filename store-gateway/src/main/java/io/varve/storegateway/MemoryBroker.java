@@ -1,7 +1,10 @@
 package io.varve.storegateway;
 
+import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -9,11 +12,15 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * The memory that all requests of the process share. Half of it is cut into equal shares, one for each request that the gate lets run, so
  * that an ordinary request never waits for a greedy one; what a request needs beyond its share comes from the other half, is waited
- * for a while, and then refused. Safe for many threads.
+ * for a while, and then refused. Where all that hold part of the other half wait for more, none of them can ever give back: then the one
+ * that was opened last is refused at once, so that the others go on. Safe for many threads.
  */
 final class MemoryBroker {
     /** The flag that sizes it. */
     static final String LIMIT = "chunk-pool-size";
+
+    /** For so long nothing is given back before requests that wait for each other are taken for stuck. */
+    private static final long STALL_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     private final long capacity;
     private final long common;
@@ -23,6 +30,10 @@ final class MemoryBroker {
     private final Condition released = lock.newCondition();
     private long commonUsed;
     private long used;
+    private long opened;
+    private long releases;
+    /** Requests that hold part of the common half. */
+    private final Set<Request> holders = new HashSet<>();
 
     /**
      * @param capacity bytes in all
@@ -58,14 +69,37 @@ final class MemoryBroker {
 
     /** The budget of one request. What it still holds when the request ends is given back by {@link Request#close}. */
     Request open() {
-        return new Request();
+        lock.lock();
+        try {
+            return new Request(opened++);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether all that could give back wait themselves, and the request is the one that gives way. */
+    private boolean givesWay(Request request) {
+        for (Request holder : holders) {
+            if (holder.waiting == 0 || holder.number > request.number) {
+                return false;
+            }
+        }
+        return holders.contains(request);
     }
 
     /** One request's part. Safe for many threads. */
     final class Request implements MemoryBudget, AutoCloseable {
+        private final long number;
         private long mine;
         private long fromCommon;
+        private int waiting;
+        /** Once refused, the request is about to end: its other threads need not wait for their turn to be refused. */
+        private boolean refused;
         private boolean closed;
+
+        private Request(long number) {
+            this.number = number;
+        }
 
         @Override
         public void reserve(long bytes, String what) {
@@ -74,24 +108,43 @@ final class MemoryBroker {
             }
             lock.lock();
             try {
-                long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(waitMillis);
-                while (!tryTake(bytes)) {
-                    long left = deadline - System.nanoTime();
-                    // Alone a request may have everything that is not set aside; what is larger than that never fits.
-                    if (left <= 0 || mine + bytes > share + common) {
-                        throw new LimitExceededException(LIMIT,
-                                "exceeded memory limit while " + what + ": limit " + capacity + " (--" + LIMIT
-                                        + ") violated: " + mine + " bytes held by this request, " + used + " by all, " + bytes
-                                        + " more wanted");
-                    }
-                    released.awaitNanos(left);
+                if (!tryTake(bytes)) {
+                    await(bytes, what);
                 }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                throw new io.varve.model.CancelledException(io.varve.model.CancelledException.Reason.CANCELED, "context canceled");
+                throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
             } finally {
                 lock.unlock();
             }
+        }
+
+        private void await(long bytes, String what) throws InterruptedException {
+            long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(waitMillis);
+            waiting++;
+            try {
+                do {
+                    long left = deadline - System.nanoTime();
+                    // Alone a request may have everything that is not set aside; what is larger than that never fits.
+                    if (refused || left <= 0 || mine + bytes > share + common) {
+                        throw refusal(bytes, what, "");
+                    }
+                    long before = releases;
+                    released.awaitNanos(Math.min(left, STALL_NANOS));
+                    if (releases == before && givesWay(this)) {
+                        throw refusal(bytes, what, ", and all that hold memory wait for more");
+                    }
+                } while (!tryTake(bytes));
+            } finally {
+                waiting--;
+            }
+        }
+
+        private LimitExceededException refusal(long bytes, String what, String why) {
+            refused = true;
+            released.signalAll();
+            return new LimitExceededException(LIMIT, "exceeded memory limit while " + what + ": limit " + capacity + " (--" + LIMIT
+                    + ") violated: " + mine + " bytes held by this request, " + used + " by all, " + bytes + " more wanted" + why);
         }
 
         /** Reserves where that is possible at once. */
@@ -114,6 +167,9 @@ final class MemoryBroker {
             used += bytes;
             fromCommon += rest;
             commonUsed += rest;
+            if (rest > 0) {
+                holders.add(this);
+            }
             return true;
         }
 
@@ -127,6 +183,10 @@ final class MemoryBroker {
                 long back = Math.min(fromCommon, n);
                 fromCommon -= back;
                 commonUsed -= back;
+                if (fromCommon == 0) {
+                    holders.remove(this);
+                }
+                releases++;
                 released.signalAll();
             } finally {
                 lock.unlock();

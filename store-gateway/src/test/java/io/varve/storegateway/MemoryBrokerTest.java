@@ -1,0 +1,67 @@
+package io.varve.storegateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.varve.model.LimitExceededException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** Shares, waiting and refusing. */
+class MemoryBrokerTest {
+    private static final long LONG = TimeUnit.MINUTES.toMillis(10);
+
+    @Test
+    void requestsThatWaitForEachOtherAreToldApart() throws Exception {
+        MemoryBroker broker = new MemoryBroker(4000, 2, LONG);
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            MemoryBroker.Request first = broker.open();
+            MemoryBroker.Request last = broker.open();
+            first.reserve(2000, "test");
+            last.reserve(2000, "test");
+            Future<?> older = threads.submit(() -> first.reserve(1000, "test"));
+            // Two threads of the last one: refusing one of them ends the other's waiting too.
+            Future<?> a = threads.submit(() -> last.reserve(1000, "test"));
+            Future<?> b = threads.submit(() -> last.reserve(500, "test"));
+            for (Future<?> f : new Future<?>[]{a, b}) {
+                assertThatThrownBy(() -> f.get(1, TimeUnit.MINUTES)).hasCauseInstanceOf(LimitExceededException.class)
+                        .hasMessageContaining("--" + MemoryBroker.LIMIT);
+            }
+            assertThat(older.isDone()).isFalse();
+            last.close();
+            older.get(1, TimeUnit.MINUTES);
+            assertThat(first.reserved()).isEqualTo(3000);
+            first.close();
+        }
+        assertThat(broker.used()).isZero();
+    }
+
+    @Test
+    void aRequestWithinItsShareNeverWaits() {
+        MemoryBroker broker = new MemoryBroker(4000, 2, 1);
+        try (MemoryBroker.Request greedy = broker.open(); MemoryBroker.Request ordinary = broker.open()) {
+            greedy.reserve(3000, "test");
+            ordinary.reserve(broker.share(), "test");
+            assertThat(broker.used()).isEqualTo(broker.capacity());
+            assertThatThrownBy(() -> greedy.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+        }
+        assertThat(broker.used()).isZero();
+    }
+
+    @Test
+    void aRequestIsNotRefusedWhileAnotherWorks() throws Exception {
+        MemoryBroker broker = new MemoryBroker(4000, 2, LONG);
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor(); MemoryBroker.Request waiting = broker.open()) {
+            MemoryBroker.Request working = broker.open();
+            working.reserve(3000, "test");
+            Future<?> reserve = threads.submit(() -> waiting.reserve(2000, "test"));
+            Thread.sleep(200);
+            assertThat(reserve.isDone()).isFalse();
+            working.close();
+            reserve.get(1, TimeUnit.MINUTES);
+        }
+    }
+}
