@@ -91,11 +91,23 @@ final class BlocksApi {
         data.put("label", label);
         ArrayNode list = data.putArray("blocks");
         for (BlockMeta m : metas) {
-            list.add(JSON.readTree(m.toJson()));
+            list.add(json(m));
         }
         data.put("refreshedAt", Instant.ofEpochMilli(catalog.syncedAtMillis()).toString());
         data.set("err", JSON.nullNode());
         sendData(response, data);
+    }
+
+    /** A block's meta.json, as Thanos shows it: one that no Thanos wrote gets an empty section. */
+    static JsonNode json(BlockMeta meta) throws IOException {
+        ObjectNode n = (ObjectNode) JSON.readTree(meta.toJson());
+        if (!n.has("thanos")) {
+            ObjectNode t = n.putObject("thanos").putNull("labels");
+            t.putObject("downsample").put("resolution", 0);
+            t.put("source", "").putObject("index_stats");
+            t.put("upload_time", "0001-01-01T00:00:00Z");
+        }
+        return n;
     }
 
     private void mark(Request request, Response response) throws IOException {

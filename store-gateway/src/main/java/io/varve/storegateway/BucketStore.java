@@ -136,9 +136,6 @@ final class BucketStore implements Store {
 
     @Override
     public void series(QueryContext context, SeriesRequest request, SeriesSink sink) {
-        if (request.maxResolutionMillis() < 0) {
-            throw new InvalidRequestException("max_resolution_window " + request.maxResolutionMillis() + " is negative");
-        }
         parts.metrics.pendingSeries.inc();
         releaseAtEnd(context);
         try {
@@ -178,6 +175,13 @@ final class BucketStore implements Store {
     private void answer(QueryContext context, SeriesRequest request, SeriesSink sink) {
         long minTime = Math.max(request.minTime(), parts.partition.min());
         long maxTime = Math.min(request.maxTime(), parts.partition.max());
+        if (request.maxResolutionMillis() < 0) {
+            // As Thanos, whose stores stumble over it: said where there is something to answer, with nothing beside it.
+            if (minTime <= maxTime && parts.blocks.get().streams().stream().anyMatch(s -> s.remaining(request.matchers()).isPresent())) {
+                sink.warning("max_resolution_window " + request.maxResolutionMillis() + " is negative: nothing is answered");
+            }
+            return;
+        }
         List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
         ReadStats stats = new ReadStats();
         RequestLimits limits = new RequestLimits(parts.limits);
@@ -373,7 +377,7 @@ final class BucketStore implements Store {
                 ofSeries.add(other.chunks());
                 advance(other, heap, faults);
             }
-            List<StoreChunk> chunks = ofSeries.size() == 1 ? ofSeries.getFirst() : unique(joined(ofSeries));
+            List<StoreChunk> chunks = unique(ofSeries.size() == 1 ? ofSeries.getFirst() : joined(ofSeries));
             ofSeries.clear();
             sent++;
             send(labels, chunks, sink, tenant);
@@ -412,11 +416,12 @@ final class BucketStore implements Store {
         return true;
     }
 
-    /** In the order of time, without those that are there twice: two blocks may hold the same chunk. */
-    private static List<StoreChunk> unique(List<StoreChunk> chunks) {
-        if (inTurn(chunks)) {
-            return chunks;
+    /** In the order of time, without those that are there twice: two blocks may hold the same chunk, and so may one. */
+    private static List<StoreChunk> unique(List<StoreChunk> given) {
+        if (inTurn(given)) {
+            return given;
         }
+        List<StoreChunk> chunks = new ArrayList<>(given);
         chunks.sort(BlockCursor::byTime);
         List<StoreChunk> out = new ArrayList<>(chunks.size());
         for (StoreChunk c : chunks) {

@@ -184,7 +184,7 @@ final class GatewayBlock {
         long start = System.nanoTime();
         if (Files.exists(file)) {
             try {
-                IndexHeader h = IndexHeader.open(file);
+                IndexHeader h = open(file);
                 if (h.indexSize() == size) {
                     metrics.headerLoadSeconds.observe((System.nanoTime() - start) / 1e9);
                     return h;
@@ -197,7 +197,7 @@ final class GatewayBlock {
         long download = System.nanoTime();
         IndexHeader.build(source(size, stats), indexKey, file);
         metrics.headerDownloadSeconds.observe((System.nanoTime() - download) / 1e9);
-        IndexHeader h = IndexHeader.open(file);
+        IndexHeader h = open(file);
         metrics.headerLoadSeconds.observe((System.nanoTime() - start) / 1e9);
         if (!keepHeader) {
             // Mapped, it lives on without its name.
@@ -208,6 +208,13 @@ final class GatewayBlock {
                 LOG.atDebug().addKeyValue("file", file).addKeyValue("err", e.toString()).log("index header stays on disk");
             }
         }
+        return h;
+    }
+
+    private IndexHeader open(Path file) {
+        long start = System.nanoTime();
+        IndexHeader h = IndexHeader.open(file);
+        metrics.headerOpenSeconds.observe((System.nanoTime() - start) / 1e9);
         return h;
     }
 

@@ -178,7 +178,10 @@ final class IndexAccess {
                 ObjectReader.Slice s = ObjectReader.find(slices, r.start() - 4);
                 if (s != null && s.end() >= r.end() + 4) {
                     int at = s.at(r.start() - 4);
-                    cache.putPostings(block.id(), r.start(), java.util.Arrays.copyOfRange(s.data(), at, s.at(r.end() + 4)));
+                    byte[] list = java.util.Arrays.copyOfRange(s.data(), at, s.at(r.end() + 4));
+                    metrics.cachedPostingsBytes.labelValues(query.context().tenant()).inc(list.length);
+                    metrics.cachedPostingsStoredBytes.labelValues(query.context().tenant()).inc(list.length);
+                    cache.putPostings(block.id(), r.start(), list);
                 }
             }
         }

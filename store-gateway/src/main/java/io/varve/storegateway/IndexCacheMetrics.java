@@ -4,6 +4,7 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.QueryContext;
 
 /** {@code thanos_store_index_cache_*}. One per registry. */
 final class IndexCacheMetrics {
@@ -48,8 +49,10 @@ final class IndexCacheMetrics {
             items.initLabelValues(i.label());
             itemBytes.initLabelValues(i.label());
             totalBytes.initLabelValues(i.label());
-            requests.initLabelValues(i.label(), io.varve.model.QueryContext.DEFAULT_TENANT);
-            hits.initLabelValues(i.label(), io.varve.model.QueryContext.DEFAULT_TENANT);
+            requests.initLabelValues(i.label(), QueryContext.DEFAULT_TENANT);
+            hits.initLabelValues(i.label(), QueryContext.DEFAULT_TENANT);
+            fetchSeconds.initLabelValues(i.label(), QueryContext.DEFAULT_TENANT);
+            storedBytes.initLabelValues(i.label(), QueryContext.DEFAULT_TENANT);
         }
     }
 

@@ -4,6 +4,8 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.QueryContext;
+import java.util.List;
 
 /** {@code thanos_bucket_store_*} as Thanos' dashboards have them, and some of our own as {@code varve_store_*}. One per registry. */
 final class StoreMetrics {
@@ -34,6 +36,8 @@ final class StoreMetrics {
     final Histogram chunksSecondsSum;
     final Counter seriesRefetches;
     final Counter chunkRefetches;
+    final Counter cachedPostingsBytes;
+    final Counter cachedPostingsStoredBytes;
     final Counter emptyPostings;
     final Counter lazyPostings;
     final Counter lazyGroups;
@@ -43,6 +47,7 @@ final class StoreMetrics {
     final Counter headerLoadFailed;
     final Counter headerUnloads;
     final Histogram headerLoadSeconds;
+    final Histogram headerOpenSeconds;
     final Histogram headerDownloadSeconds;
     final Counter promotions;
     final Counter blockFaults;
@@ -107,6 +112,16 @@ final class StoreMetrics {
                 SECONDS, "tenant");
         seriesRefetches = counter(r, "series_refetches_total", "Total number of cases where a series entry was larger than estimated.");
         chunkRefetches = counter(r, "chunk_refetches_total", "Total number of cases where a chunk was larger than estimated.");
+        cachedPostingsBytes = Counter.builder().name("thanos_bucket_store_cached_postings_original_size_bytes_total")
+                .help("Original size of postings stored into cache.").labelNames("tenant").register(r);
+        cachedPostingsStoredBytes = Counter.builder().name("thanos_bucket_store_cached_postings_compressed_size_bytes_total")
+                .help("Size of postings as they are stored into cache: lists are kept as they stand in the index.").labelNames("tenant")
+                .register(r);
+        never(r, "cached_postings_compressions_total", "Number of postings compressions before storing to index cache: none.");
+        never(r, "cached_postings_compression_errors_total", "Number of postings compression errors: none, nothing is compressed.");
+        never(r, "cached_postings_compression_time_seconds_total", "Time spent compressing postings before storing them: none.");
+        cachedPostingsBytes.initLabelValues(QueryContext.DEFAULT_TENANT);
+        cachedPostingsStoredBytes.initLabelValues(QueryContext.DEFAULT_TENANT);
         emptyPostings = Counter.builder().name("thanos_bucket_store_empty_postings_total")
                 .help("Total number of empty postings when fetching block series.").labelNames("tenant").register(r);
         lazyPostings = counter(r, "lazy_expanded_postings_total", "Total number of times when lazy expanded posting optimization applies.");
@@ -121,6 +136,8 @@ final class StoreMetrics {
         counter(r, "indexheader_lazy_unload_failed_total", "Total number of failed index-header lazy unload operations.");
         headerLoadSeconds = histogram(r, "indexheader_lazy_load_duration_seconds", "Duration of the index-header lazy loading in seconds.",
                 new double[]{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 120, 300});
+        headerOpenSeconds = histogram(r, "indexheader_load_duration_seconds", "Duration of the index-header loading in seconds.",
+                new double[]{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 90, 120, 300});
         headerDownloadSeconds = histogram(r, "indexheader_download_duration_seconds",
                 "Duration of the index-header download from objstore in seconds.",
                 new double[]{0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 90, 120, 300});
@@ -138,12 +155,34 @@ final class StoreMetrics {
         requestedChunks = Histogram.builder().name("thanos_store_server_chunks_requested").classicOnly()
                 .help("Number of requested chunks for Series calls").classicUpperBounds(1, 100, 1000, 10_000, 100_000, 10_000_000)
                 .register(r);
+        for (Histogram h : List.of(blocksQueried, resultSeries, getAllSeconds, mergeSeconds, sentChunkBytes, postingsBytes, postingsSeconds,
+                seriesSeconds, seriesSecondsSum, chunksSeconds, chunksSecondsSum)) {
+            h.initLabelValues(QueryContext.DEFAULT_TENANT);
+        }
+        for (ReadStats.Kind kind : ReadStats.Kind.values()) {
+            if (kind != ReadStats.Kind.HEADER) {
+                for (Histogram h : List.of(dataTouched, dataFetched, dataTouchedBytes, dataFetchedBytes)) {
+                    h.initLabelValues(kind.label(), QueryContext.DEFAULT_TENANT);
+                }
+            }
+        }
+        for (String reason : List.of("series", "chunks", "bytes", "concurrency", "memory")) {
+            queriesDropped.initLabelValues(reason, QueryContext.DEFAULT_TENANT);
+        }
+        emptyPostings.initLabelValues(QueryContext.DEFAULT_TENANT);
         blockFaults.initLabelValues("damaged");
         blockFaults.initLabelValues("unavailable");
     }
 
     private static Counter counter(PrometheusRegistry r, String name, String help) {
         return Counter.builder().name("thanos_bucket_store_" + name).help(help).register(r);
+    }
+
+    /** What dashboards of Thanos ask for and does not happen here: there, and zero. */
+    private static void never(PrometheusRegistry r, String name, String help) {
+        Counter c = Counter.builder().name("thanos_bucket_store_" + name).help(help).labelNames("op", "tenant").register(r);
+        c.initLabelValues("encode", QueryContext.DEFAULT_TENANT);
+        c.initLabelValues("decode", QueryContext.DEFAULT_TENANT);
     }
 
     private static Histogram histogram(PrometheusRegistry r, String name, String help, double[] bounds, String... labels) {

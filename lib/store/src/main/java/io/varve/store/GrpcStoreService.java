@@ -10,7 +10,8 @@ import java.util.function.Supplier;
 
 /**
  * Serves a {@link Store} as {@code thanos.Store}. Each call runs on a virtual thread of its own; sending blocks while the client reads slowly.
- * Series are batched as the request asks; failures become statuses by their kind. Right for servers with a direct executor.
+ * Series are batched as the request asks (a negative size gets a warning alone, as from Thanos); failures become statuses by their kind.
+ * Right for servers with a direct executor.
  */
 public final class GrpcStoreService implements BindableService {
     /** A batch goes out early once it holds this many bytes of chunks: peers take larger messages, but nobody gains. */
@@ -37,6 +38,10 @@ public final class GrpcStoreService implements BindableService {
                 .method(StoreGrpc.getSeriesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
                     SeriesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.SeriesRequest.parser(), bytes), hints);
                     Sink sink = new Sink(out, request.batchSize());
+                    if (request.batchSize() < 0) {
+                        sink.warning("response_batch_size " + request.batchSize() + " is negative: nothing is answered");
+                        return;
+                    }
                     store.series(context, request, sink);
                     sink.flush();
                 }))

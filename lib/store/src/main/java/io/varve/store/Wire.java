@@ -124,11 +124,11 @@ final class Wire {
             }
         }
         VarveSpans s = r.getVarveSpans();
-        return new SeriesRequest(r.getMinTime(), r.getMaxTime(), matchers(r.getMatchersList()), Math.max(0, r.getMaxResolutionWindow()),
+        return new SeriesRequest(r.getMinTime(), r.getMaxTime(), matchers(r.getMatchersList()), r.getMaxResolutionWindow(),
                 aggregates, partialResponse(r.getPartialResponseDisabled(), r.getPartialResponseStrategy()), r.getSkipChunks(),
                 blockMatchers(r.hasHints(), r.getHints(), "SeriesRequestHints", "series", policy),
                 List.copyOf(r.getWithoutReplicaLabelsList()),
-                shard(r.hasShardInfo(), r.getShardInfo()), Math.max(0, r.getLimit()), Math.max(0, r.getResponseBatchSize()),
+                shard(r.hasShardInfo(), r.getShardInfo()), Math.max(0, r.getLimit()), r.getResponseBatchSize(),
                 s.getStep() > 0 && s.getWindow() > 0
                         ? new SeriesRequest.Spans(s.getFirst(), s.getStep(), s.getWindow())
                         : SeriesRequest.Spans.ALL);

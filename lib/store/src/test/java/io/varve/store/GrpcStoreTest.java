@@ -100,6 +100,14 @@ class GrpcStoreTest {
         }
     }
 
+    @Test
+    void aNegativeBatchSizeIsAnsweredWithAWarningAlone() {
+        try (QueryContext context = QueryContext.unlimited(); StoreClient.SeriesStream stream = client.series(context, request(-5))) {
+            assertThat(all(stream)).containsExactly(
+                    new StoreClient.SeriesStream.Frame.OfWarning("response_batch_size -5 is negative: nothing is answered"));
+        }
+    }
+
     private static void same(StoreSeries got, StoreSeries want) {
         assertThat(got.labels()).isEqualTo(want.labels());
         assertThat(got.chunks()).hasSize(want.chunks().size());

@@ -166,9 +166,6 @@ public final class Fanout implements Store {
         if (matchers.isEmpty()) {
             throw new InvalidRequestException("no matchers specified (excluding selector labels)");
         }
-        if (request.maxResolutionMillis() < 0) {
-            throw new InvalidRequestException("max_resolution_window must not be negative, got " + request.maxResolutionMillis());
-        }
         if (endpoints.now().isEmpty()) {
             if (!request.partialResponse()) {
                 throw new UnavailableException("No StoreAPIs available");
