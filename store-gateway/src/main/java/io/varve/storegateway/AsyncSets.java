@@ -1,5 +1,7 @@
 package io.varve.storegateway;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import org.slf4j.Logger;
@@ -9,20 +11,30 @@ import org.slf4j.LoggerFactory;
 final class AsyncSets implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AsyncSets.class);
 
-    /** Stores one value; may fail. */
+    /** Stores values; may fail. */
     interface Store {
-        void set(String key, byte[] value, long ttlSeconds) throws Exception;
+        void set(List<Job> jobs) throws Exception;
     }
 
-    private record Job(String key, byte[] value, long ttlSeconds) {
+    /** A value to be stored. */
+    record Job(String key, byte[] value, long ttlSeconds) {
     }
 
     private final BlockingQueue<Job> queue;
+    private final int batch;
+    private final SetBreaker breaker;
     private final CacheMetrics metrics;
     private final Thread[] threads;
 
-    AsyncSets(int capacity, int concurrency, CacheMetrics metrics, Store store) {
+    /**
+     * @param capacity values that wait at most
+     * @param concurrency batches stored at a time
+     * @param batch values stored together at most
+     */
+    AsyncSets(int capacity, int concurrency, int batch, SetBreaker breaker, CacheMetrics metrics, Store store) {
         this.queue = new ArrayBlockingQueue<>(Math.max(1, capacity));
+        this.batch = batch;
+        this.breaker = breaker;
         this.metrics = metrics;
         this.threads = new Thread[Math.max(1, concurrency)];
         for (int i = 0; i < threads.length; i++) {
@@ -39,17 +51,27 @@ final class AsyncSets implements AutoCloseable {
     private void run(Store store) {
         try {
             while (true) {
-                Job j = queue.take();
-                metrics.operations.labelValues("set").inc();
+                List<Job> jobs = new ArrayList<>();
+                jobs.add(queue.take());
+                queue.drainTo(jobs, batch - 1);
+                if (!breaker.mayTry()) {
+                    metrics.skipped.labelValues("set", "circuit-breaker-open").inc(jobs.size());
+                    continue;
+                }
+                metrics.operations.labelValues("set").inc(jobs.size());
                 long start = System.nanoTime();
+                boolean worked = false;
                 try {
-                    store.set(j.key, j.value, j.ttlSeconds);
+                    store.set(jobs);
+                    worked = true;
                     metrics.seconds.labelValues("set").observe((System.nanoTime() - start) / 1e9);
                 } catch (InterruptedException e) {
                     throw e;
                 } catch (Exception e) {
-                    metrics.failures.labelValues("set").inc();
+                    metrics.failures.labelValues("set").inc(jobs.size());
                     LOG.atDebug().addKeyValue("err", e.toString()).log("value is not cached");
+                } finally {
+                    breaker.done(worked);
                 }
             }
         } catch (InterruptedException e) {

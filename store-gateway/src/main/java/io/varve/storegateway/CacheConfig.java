@@ -3,6 +3,7 @@ package io.varve.storegateway;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.objstore.BucketReader;
+import io.varve.runtime.Dns;
 import io.varve.runtime.flags.ByteSize;
 import io.varve.runtime.flags.Durations;
 import io.varve.runtime.flags.FlagException;
@@ -11,16 +12,11 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The YAML of {@code --index-cache.config} and {@code --store.caching-bucket.config}, as Thanos has it. Unknown keys are errors. */
 final class CacheConfig {
-    private static final Logger LOG = LoggerFactory.getLogger(CacheConfig.class);
-    private static final Set<String> BREAKER = Set.of("enabled", "half_open_max_requests", "open_duration", "min_requests",
-            "consecutive_failures",
-            "failure_percent");
 
     private final String origin;
     private final JsonNode root;
@@ -86,18 +82,13 @@ final class CacheConfig {
         } else {
             cache = c.remote(type, config, registry, "bucket");
         }
-        for (String unused : new String[]{"chunk_object_attrs_ttl", "metafile_exists_ttl", "metafile_doesnt_exist_ttl"}) {
-            if (c.root.has(unused)) {
-                c.seconds(c.root, unused, 0);
-                LOG.atInfo().addKeyValue("key", unused).log("has nothing to act on: sizes and existence come from the listing");
-            }
-        }
         return new CachingBucket(bucket, cache,
                 new CachingBucket.Settings((int) c.number(c.root, "chunk_subrange_size", 16_000, 256, 64 << 20),
                         (int) c.number(c.root, "max_chunks_get_range_requests", 3, 0, 1000),
                         c.seconds(c.root, "chunk_subrange_ttl", 24 * 3600),
                         c.seconds(c.root, "blocks_iter_ttl", 300), c.seconds(c.root, "metafile_content_ttl", 24 * 3600),
-                        c.bytes(c.root, "metafile_max_size", 1 << 20)),
+                        c.bytes(c.root, "metafile_max_size", 1 << 20), c.seconds(c.root, "chunk_object_attrs_ttl", 24 * 3600),
+                        c.seconds(c.root, "metafile_exists_ttl", 2 * 3600), c.seconds(c.root, "metafile_doesnt_exist_ttl", 900)),
                 registry);
     }
 
@@ -108,7 +99,6 @@ final class CacheConfig {
                         "max_get_multi_concurrency",
                         "max_item_size", "max_get_multi_batch_size", "dns_provider_update_interval", "auto_discovery",
                         "set_async_circuit_breaker_config");
-                breaker(n);
                 if (n.path("auto_discovery").asBoolean(false)) {
                     throw wrong("auto_discovery", "is not supported: name the servers, or a DNS name of theirs, in addresses");
                 }
@@ -128,7 +118,7 @@ final class CacheConfig {
                         (int) number(n, "max_get_multi_concurrency", 100, 0, 100_000),
                         (int) number(n, "max_get_multi_batch_size", 0, 0, 1_000_000),
                         (int) Math.min(Integer.MAX_VALUE, bytes(n, "max_item_size", 1 << 20)),
-                        millis(n, "dns_provider_update_interval", 10_000)),
+                        millis(n, "dns_provider_update_interval", 10_000), breaker(n)), Dns.SYSTEM,
                         new CacheMetrics(registry, "memcached", name));
             }
             case "REDIS" -> {
@@ -137,31 +127,29 @@ final class CacheConfig {
                         "get_multi_batch_size", "max_set_multi_concurrency", "set_multi_batch_size", "tls_enabled", "tls_config",
                         "cache_size",
                         "master_name", "max_async_buffer_size", "max_async_concurrency", "set_async_circuit_breaker_config");
-                breaker(n);
                 if (bytes(n, "cache_size", 0) > 0) {
                     throw wrong("cache_size", "client-side caching is not supported: --store.disk-cache-size keeps a local copy");
-                }
-                if (n.path("tls_config").size() > 0) {
-                    throw wrong("tls_config", "is not supported: with tls_enabled the Java runtime's trust store decides");
-                }
-                for (String unused : new String[]{"max_set_multi_concurrency", "set_multi_batch_size"}) {
-                    if (n.has(unused)) {
-                        LOG.atInfo().addKeyValue("key", unused).log("has nothing to act on: values are stored one by one");
-                    }
                 }
                 List<String> addresses = List.of(n.path("addr").asText("").split(",", -1)).stream().map(String::trim)
                         .filter(a -> !a.isEmpty()).toList();
                 if (addresses.isEmpty()) {
                     throw wrong("addr", "no redis addr provided");
                 }
+                for (String a : addresses) {
+                    if (!a.matches(".+:[0-9]{1,5}")) {
+                        throw wrong("addr", "\"" + a + "\" is not host:port");
+                    }
+                }
                 yield new RedisCache(new RedisCache.Settings(addresses, n.path("prefix").asText(""), n.path("username").asText(""),
                         n.path("password").asText(""), (int) number(n, "db", 0, 0, 1_000_000), (int) millis(n, "dial_timeout", 5000),
+                        // A socket has one timeout for both.
                         (int) Math.max(millis(n, "read_timeout", 3000), millis(n, "write_timeout", 3000)),
                         (int) number(n, "max_get_multi_concurrency", 100, 1, 100_000),
                         (int) number(n, "get_multi_batch_size", 100, 0, 1_000_000),
+                        (int) number(n, "max_set_multi_concurrency", 100, 1, 100_000),
+                        (int) number(n, "set_multi_batch_size", 100, 0, 1_000_000),
                         (int) number(n, "max_async_buffer_size", 10_000, 1, 10_000_000),
-                        (int) number(n, "max_async_concurrency", 20, 1, 10_000),
-                        n.path("tls_enabled").asBoolean(false), n.path("master_name").asText("")),
+                        (int) number(n, "max_async_concurrency", 20, 1, 10_000), tls(n), n.path("master_name").asText(""), breaker(n)),
                         new CacheMetrics(registry, "redis", name));
             }
             case "" -> throw wrong("type", "missing, expected IN-MEMORY, MEMCACHED or REDIS");
@@ -169,17 +157,38 @@ final class CacheConfig {
         };
     }
 
-    private void breaker(JsonNode n) {
-        JsonNode b = n.path("set_async_circuit_breaker_config");
-        b.fieldNames().forEachRemaining(k -> {
-            if (!BREAKER.contains(k)) {
-                throw wrong("set_async_circuit_breaker_config." + k, "field not known");
+    private Optional<RedisCache.Tls> tls(JsonNode n) {
+        JsonNode t = n.path("tls_config");
+        keys(t, "ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify");
+        if (!n.path("tls_enabled").asBoolean(false)) {
+            if (t.size() > 0) {
+                throw wrong("tls_config", "is given, but tls_enabled is not set");
             }
-        });
-        if (!b.isMissingNode()) {
-            LOG.atInfo().log(
-                    "a server that fails is always left alone for a while (1 s, up to 30 s), whatever set_async_circuit_breaker_config says");
+            return Optional.empty();
         }
+        String cert = t.path("cert_file").asText("");
+        String key = t.path("key_file").asText("");
+        if (cert.isEmpty() != key.isEmpty()) {
+            throw wrong("tls_config", "cert_file and key_file are given together");
+        }
+        return Optional.of(new RedisCache.Tls(t.path("ca_file").asText(""), cert, key, t.path("server_name").asText(""),
+                !t.path("insecure_skip_verify").asBoolean(false)));
+    }
+
+    private SetBreaker.Settings breaker(JsonNode n) {
+        JsonNode b = n.path("set_async_circuit_breaker_config");
+        keys(b, "enabled", "half_open_max_requests", "open_duration", "min_requests", "consecutive_failures", "failure_percent");
+        SetBreaker.Settings d = SetBreaker.Settings.OFF;
+        double ratio = b.path("failure_percent").asDouble(d.failureRatio());
+        if (b.has("failure_percent") && !b.get("failure_percent").isNumber() || ratio <= 0 || ratio > 1) {
+            throw wrong("set_async_circuit_breaker_config.failure_percent", "\"" + b.get("failure_percent").asText()
+                    + "\" is no share above 0 and up to 1");
+        }
+        return new SetBreaker.Settings(b.path("enabled").asBoolean(false),
+                (int) number(b, "half_open_max_requests", d.halfOpenMaxRequests(), 1, 1_000_000),
+                millis(b, "open_duration", d.openMillis()),
+                (int) number(b, "min_requests", d.minRequests(), 0, 1_000_000_000),
+                (int) number(b, "consecutive_failures", d.consecutiveFailures(), 1, 1_000_000_000), ratio);
     }
 
     private FlagException wrong(String key, String text) {

@@ -7,6 +7,7 @@ import io.varve.objstore.NoSuchObjectException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -29,8 +30,12 @@ final class CachingBucket implements BucketReader {
      * @param iterTtl seconds that the listing is kept
      * @param contentTtl seconds that metadata files are kept
      * @param contentMax greater metadata files are not kept
+     * @param attributesTtl seconds that the size of a chunk file is kept
+     * @param existsTtl seconds that a metadata file's size, so that it is there, is kept
+     * @param missingTtl seconds that a metadata file is taken not to be there
      */
-    record Settings(int subrangeBytes, int maxRequests, long subrangeTtl, long iterTtl, long contentTtl, long contentMax) {
+    record Settings(int subrangeBytes, int maxRequests, long subrangeTtl, long iterTtl, long contentTtl, long contentMax,
+            long attributesTtl, long existsTtl, long missingTtl) {
     }
 
     private final BucketReader bucket;
@@ -51,7 +56,7 @@ final class CachingBucket implements BucketReader {
 
     @Override
     public InputStream open(String key) throws NoSuchObjectException {
-        if (!key.endsWith("/meta.json") && !key.endsWith("/deletion-mark.json")) {
+        if (!isMetadata(key)) {
             return bucket.open(key);
         }
         String cacheKey = "varve:content:" + key;
@@ -136,7 +141,36 @@ final class CachingBucket implements BucketReader {
 
     @Override
     public Optional<ObjectAttributes> find(String key) {
-        return bucket.find(key);
+        boolean chunks = key.contains("/chunks/");
+        if (!chunks && !isMetadata(key)) {
+            return bucket.find(key);
+        }
+        String operation = chunks ? "attributes" : "exists";
+        String config = chunks ? "chunks" : "metafile";
+        String cacheKey = "varve:attrs:" + key;
+        requests.labelValues(operation, config).inc();
+        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        if (known != null && (known.length == 0 || known.length == 16)) {
+            hits.labelValues(operation, config).inc();
+            if (known.length == 0) {
+                return Optional.empty();
+            }
+            ByteBuffer b = ByteBuffer.wrap(known);
+            return Optional.of(new ObjectAttributes(key, b.getLong(), b.getLong()));
+        }
+        Optional<ObjectAttributes> found = bucket.find(key);
+        if (found.isPresent()) {
+            ObjectAttributes a = found.get();
+            cache.set(cacheKey, ByteBuffer.allocate(16).putLong(a.size()).putLong(a.lastModifiedMillis()).array(),
+                    chunks ? settings.attributesTtl : settings.existsTtl);
+        } else if (!chunks) {
+            cache.set(cacheKey, new byte[0], settings.missingTtl);
+        }
+        return found;
+    }
+
+    private static boolean isMetadata(String key) {
+        return key.endsWith("/meta.json") || key.endsWith("/deletion-mark.json");
     }
 
     @Override

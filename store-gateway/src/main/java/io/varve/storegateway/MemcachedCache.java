@@ -1,6 +1,8 @@
 package io.varve.storegateway;
 
+import io.varve.model.VarveException;
 import io.varve.model.XxHash64;
+import io.varve.runtime.Dns;
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
@@ -17,7 +19,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ConcurrentMap;
@@ -44,7 +46,7 @@ final class MemcachedCache implements RemoteCache {
     /**
      * Settings, named as in the YAML.
      *
-     * @param addresses host:port, with {@code dns+}, {@code dnssrv+} or {@code dnssrvnoa+} before it or not
+     * @param addresses host:port, or a name that {@link Dns} knows to resolve
      * @param timeoutMillis for a get or set
      * @param maxIdleConnections kept open per server
      * @param asyncConcurrency sets at a time
@@ -53,10 +55,11 @@ final class MemcachedCache implements RemoteCache {
      * @param getBatch keys per get, 0 = all
      * @param maxItemBytes greater values are not stored
      * @param refreshMillis how often names are resolved
+     * @param breaker when sets are given up
      */
     record Settings(List<String> addresses, int timeoutMillis, int maxIdleConnections, int asyncConcurrency, int asyncBuffer,
             int getConcurrency,
-            int getBatch, int maxItemBytes, long refreshMillis) {
+            int getBatch, int maxItemBytes, long refreshMillis, SetBreaker.Settings breaker) {
     }
 
     private final Settings settings;
@@ -65,6 +68,8 @@ final class MemcachedCache implements RemoteCache {
     private final Semaphore gets;
     private final ConcurrentMap<String, Server> servers = new ConcurrentHashMap<>();
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final Dns dns;
+    private final Map<String, List<String>> resolved = new HashMap<>();
     private volatile List<String> sorted;
     private final Thread refresher;
 
@@ -136,26 +141,52 @@ final class MemcachedCache implements RemoteCache {
         }
     }
 
-    MemcachedCache(Settings settings, CacheMetrics metrics) {
+    MemcachedCache(Settings settings, Dns dns, CacheMetrics metrics) {
         this.settings = settings;
         this.metrics = metrics;
         this.gets = new Semaphore(settings.getConcurrency <= 0 ? Integer.MAX_VALUE : settings.getConcurrency);
-        this.sorted = DnsNames.resolve(settings.addresses);
-        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, metrics, this::store);
+        this.dns = dns;
+        this.sorted = names();
+        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, 1, new SetBreaker(settings.breaker), metrics,
+                this::store);
         this.refresher = Thread.ofVirtual().name("memcached names").unstarted(this::refresh);
-        if (settings.addresses.stream().anyMatch(a -> a.contains("+"))) {
+        if (settings.addresses.stream().anyMatch(Dns::isDynamic)) {
             refresher.start();
         }
+    }
+
+    /** The servers, sorted; a name that cannot be resolved keeps the addresses that it had. */
+    private List<String> names() {
+        TreeSet<String> out = new TreeSet<>();
+        for (String a : settings.addresses) {
+            if (!Dns.isDynamic(a)) {
+                out.add(a);
+                continue;
+            }
+            try {
+                resolved.put(a, dns.resolve(a));
+            } catch (VarveException e) {
+                LOG.atWarn().addKeyValue("address", a).addKeyValue("err", e.getMessage()).log("address cannot be resolved");
+            }
+            out.addAll(resolved.getOrDefault(a, List.of()));
+        }
+        return List.copyOf(out);
     }
 
     private void refresh() {
         try {
             while (true) {
                 Thread.sleep(Math.max(1000, settings.refreshMillis));
-                List<String> now = DnsNames.resolve(settings.addresses);
-                if (!now.isEmpty()) {
+                List<String> now = names();
+                if (!now.equals(sorted)) {
                     sorted = now;
-                    servers.keySet().retainAll(Set.copyOf(now));
+                    servers.values().removeIf(s -> {
+                        boolean gone = !now.contains(s.host + ":" + s.port);
+                        if (gone) {
+                            s.idle.forEach(Connection::close);
+                        }
+                        return gone;
+                    });
                 }
             }
         } catch (InterruptedException e) {
@@ -288,6 +319,12 @@ final class MemcachedCache implements RemoteCache {
             return;
         }
         sets.add(key, value, ttlSeconds);
+    }
+
+    private void store(List<AsyncSets.Job> jobs) throws IOException {
+        for (AsyncSets.Job j : jobs) {
+            store(j.key(), j.value(), j.ttlSeconds());
+        }
     }
 
     private void store(String key, byte[] value, long ttlSeconds) throws IOException {

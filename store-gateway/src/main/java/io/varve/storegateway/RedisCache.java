@@ -1,12 +1,16 @@
 package io.varve.storegateway;
 
+import io.varve.model.InvalidRequestException;
+import io.varve.objstore.TlsFiles;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -15,15 +19,19 @@ import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import redis.clients.jedis.AbstractPipeline;
 import redis.clients.jedis.ConnectionPoolConfig;
 import redis.clients.jedis.DefaultJedisClientConfig;
 import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.RedisClient;
 import redis.clients.jedis.RedisSentinelClient;
-import redis.clients.jedis.SslOptions;
+import redis.clients.jedis.Response;
 import redis.clients.jedis.UnifiedJedis;
 import redis.clients.jedis.exceptions.JedisException;
 import redis.clients.jedis.params.SetParams;
@@ -46,19 +54,58 @@ final class RedisCache implements RemoteCache {
      * @param readMillis to wait for an answer
      * @param getConcurrency gets at a time
      * @param getBatch keys per get, 0 = all
+     * @param setConcurrency batches of sets at a time
+     * @param setBatch sets sent together, 0 = whatever waits
      * @param asyncBuffer sets waiting
-     * @param asyncConcurrency sets at a time
-     * @param tls whether to use TLS with the platform's trust
+     * @param asyncConcurrency threads that send sets
+     * @param tls whether and how to use TLS
      * @param masterName name of the master at the sentinels, empty for none
+     * @param breaker when sets are given up
      */
     record Settings(List<String> addresses, String prefix, String username, String password, int database, int dialMillis, int readMillis,
-            int getConcurrency, int getBatch, int asyncBuffer, int asyncConcurrency, boolean tls, String masterName) {
+            int getConcurrency, int getBatch, int setConcurrency, int setBatch, int asyncBuffer, int asyncConcurrency, Optional<Tls> tls,
+            String masterName, SetBreaker.Settings breaker) {
+    }
+
+    /**
+     * TLS, as the YAML's {@code tls_config} has it.
+     *
+     * @param caFile who is trusted; empty for the platform's
+     * @param certFile certificate of this side; empty for none
+     * @param keyFile its key
+     * @param serverName whom the server's certificate must name; empty for the host that is dialled
+     * @param verify whether the server's certificate is looked at
+     */
+    record Tls(String caFile, String certFile, String keyFile, String serverName, boolean verify) {
+        SSLContext context() {
+            try {
+                SSLContext c = SSLContext.getInstance("TLS");
+                c.init(certFile.isEmpty() ? null : TlsFiles.identity(certFile, keyFile),
+                        verify ? TlsFiles.trust(caFile, System.getenv()).orElse(null) : TlsFiles.trustAll(), null);
+                return c;
+            } catch (GeneralSecurityException e) {
+                throw new InvalidRequestException("TLS for redis: " + e.getMessage(), e);
+            }
+        }
+
+        SSLParameters parameters() {
+            SSLParameters p = new SSLParameters();
+            if (verify) {
+                p.setEndpointIdentificationAlgorithm("HTTPS");
+            }
+            if (!serverName.isEmpty()) {
+                p.setServerNames(List.of(new SNIHostName(serverName)));
+            }
+            return p;
+        }
     }
 
     private final Settings settings;
     private final CacheMetrics metrics;
     private final CacheHealth health = new CacheHealth();
+    private final @Nullable SSLContext tls;
     private final Semaphore gets;
+    private final Semaphore setBatches;
     private final AsyncSets sets;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private @Nullable UnifiedJedis client;
@@ -68,7 +115,12 @@ final class RedisCache implements RemoteCache {
         this.settings = settings;
         this.metrics = metrics;
         this.gets = new Semaphore(Math.max(1, settings.getConcurrency));
-        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, metrics, this::store);
+        this.setBatches = new Semaphore(Math.max(1, settings.setConcurrency));
+        // Files that cannot be read are told at the start.
+        this.tls = settings.tls.map(Tls::context).orElse(null);
+        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency,
+                settings.setBatch <= 0 ? Math.max(1, settings.asyncBuffer) : settings.setBatch, new SetBreaker(settings.breaker), metrics,
+                this::store);
     }
 
     private synchronized UnifiedJedis client() {
@@ -77,9 +129,7 @@ final class RedisCache implements RemoteCache {
             DefaultJedisClientConfig.Builder config = DefaultJedisClientConfig.builder().resp2()
                     .connectionTimeoutMillis(settings.dialMillis)
                     .socketTimeoutMillis(settings.readMillis).database(settings.database);
-            if (settings.tls) {
-                config.sslOptions(SslOptions.defaults());
-            }
+            secure(config);
             if (!settings.username.isEmpty()) {
                 config.user(settings.username);
             }
@@ -103,6 +153,15 @@ final class RedisCache implements RemoteCache {
             client = c;
         }
         return c;
+    }
+
+    /** What took the place of these methods reads key stores, not contexts. */
+    @SuppressWarnings("deprecation")
+    private void secure(DefaultJedisClientConfig.Builder config) {
+        if (tls != null) {
+            config.ssl(true).sslSocketFactory(tls.getSocketFactory());
+            settings.tls.ifPresent(t -> config.sslParameters(t.parameters()));
+        }
     }
 
     /** With several addresses the next attempt goes to the next one. */
@@ -182,17 +241,25 @@ final class RedisCache implements RemoteCache {
         sets.add(key, value, ttlSeconds);
     }
 
-    private void store(String key, byte[] value, long ttlSeconds) {
+    private void store(List<AsyncSets.Job> jobs) throws InterruptedException {
         if (!health.mayAsk()) {
-            metrics.skipped.labelValues("set", "server-down").inc();
+            metrics.skipped.labelValues("set", "server-down").inc(jobs.size());
             return;
         }
-        try {
-            client().set(key(key), value, SetParams.setParams().ex(Math.max(1, ttlSeconds)));
+        setBatches.acquire();
+        try (AbstractPipeline pipeline = client().pipelined()) {
+            List<Response<String>> answers = new ArrayList<>(jobs.size());
+            for (AsyncSets.Job j : jobs) {
+                answers.add(pipeline.set(key(j.key()), j.value(), SetParams.setParams().ex(Math.max(1, j.ttlSeconds()))));
+            }
+            pipeline.sync();
+            answers.forEach(Response::get);
             health.worked();
         } catch (JedisException e) {
             failed(e);
             throw e;
+        } finally {
+            setBatches.release();
         }
     }
 

@@ -9,18 +9,23 @@ import io.varve.objstore.BucketOperation;
 import io.varve.objstore.FaultyBucket;
 import io.varve.objstore.MemoryBucket;
 import io.varve.objstore.ObjectBody;
+import io.varve.runtime.Dns;
 import io.varve.runtime.flags.FlagException;
 import io.varve.store.SeriesRequest;
 import io.varve.testkit.Seeds;
+import io.varve.testkit.TempTree;
 import java.io.File;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -113,7 +118,9 @@ class RemoteCacheTest {
             String yaml = "type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + a.port + "\", \"dns+localhost:" + b.port
                     + "\"]\n  max_get_multi_batch_size: 3\n";
             try (RemoteCache c = new MemcachedCache(
-                    new MemcachedCache.Settings(List.of("127.0.0.1:" + a.port), 2000, 5, 2, 100, 10, 2, 1 << 20, 10_000),
+                    new MemcachedCache.Settings(List.of("127.0.0.1:" + a.port), 2000, 5, 2, 100, 10, 2, 1 << 20, 10_000,
+                            SetBreaker.Settings.OFF),
+                    Dns.SYSTEM,
                     new CacheMetrics(new PrometheusRegistry(), "memcached", "index"))) {
                 keepsAndFinds(c);
             }
@@ -128,12 +135,148 @@ class RemoteCacheTest {
             String yaml = "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + s.port
                     + "\n  prefix: 'x:'\nenabled_items: [Postings, ExpandedPostings, Series]\n";
             try (RemoteCache c = new RedisCache(
-                    new RedisCache.Settings(List.of("127.0.0.1:" + s.port), "p:", "", "", 0, 2000, 2000, 10, 2, 100, 2, false,
-                            ""),
+                    new RedisCache.Settings(List.of("127.0.0.1:" + s.port), "p:", "", "", 0, 2000, 2000, 10, 2, 2, 2, 100, 2,
+                            Optional.empty(), "", SetBreaker.Settings.OFF),
                     new CacheMetrics(new PrometheusRegistry(), "redis", "index"))) {
                 keepsAndFinds(c);
             }
             answersStay(yaml);
+        }
+    }
+
+    private static RemoteCache redis(String address, Optional<RedisCache.Tls> tls, String user, String password, String master) {
+        return new RedisCache(new RedisCache.Settings(List.of(address), "p:", user, password, 0, 2000, 2000, 10, 2, 2, 100, 100, 2, tls,
+                master, SetBreaker.Settings.OFF), new CacheMetrics(new PrometheusRegistry(), "redis", "index"));
+    }
+
+    /** A certificate that signs itself, for the name {@code cache.example} and the loopback address. */
+    private static void certificate(TempTree dir, String name) throws Exception {
+        Process p = new ProcessBuilder("/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:cache.example", "-keyout",
+                dir.resolve(name + ".key").toString(), "-out", dir.resolve(name + ".crt").toString()).redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        assertThat(p.waitFor()).isZero();
+    }
+
+    @Test
+    void redisIsReachedOverTlsWithAPassword() throws Exception {
+        assumeTrue(installed("/usr/bin/redis-server") && installed("/usr/bin/openssl"));
+        try (TempTree dir = TempTree.create()) {
+            certificate(dir, "server");
+            certificate(dir, "client");
+            String server = dir.resolve("server.crt").toString();
+            String client = dir.resolve("client.crt").toString();
+            String key = dir.resolve("client.key").toString();
+            try (Server s = new Server("/usr/bin/redis-server", "--port", "0", "--tls-port", "PORT", "--bind", "127.0.0.1", "--save", "",
+                    "--appendonly", "no", "--tls-cert-file", server, "--tls-key-file", dir.resolve("server.key").toString(),
+                    "--tls-ca-cert-file", client, "--user", "default", "off", "--user", "varve", "on", ">secret", "~p:*", "+@all")) {
+                String at = "127.0.0.1:" + s.port;
+                try (RemoteCache c = redis(at, Optional.of(new RedisCache.Tls(server, client, key, "cache.example", true)), "varve",
+                        "secret", "")) {
+                    keepsAndFinds(c);
+                }
+                // The address is not in the certificate.
+                try (RemoteCache c = redis(at, Optional.of(new RedisCache.Tls(server, client, key, "", true)), "varve", "secret", "")) {
+                    assertThat(c.getAll(List.of("a"))).isEmpty();
+                }
+                try (RemoteCache c = redis(at, Optional.of(new RedisCache.Tls("", client, key, "", false)), "varve", "secret", "")) {
+                    assertThat(c.getAll(List.of("a"))).containsKey("a");
+                }
+                try (RemoteCache c = redis(at, Optional.of(new RedisCache.Tls(server, client, key, "cache.example", true)), "varve",
+                        "guess", "")) {
+                    assertThat(c.getAll(List.of("a"))).isEmpty();
+                }
+                String yaml = "type: REDIS\nconfig: {addr: '" + at
+                        + "', prefix: 'p:', username: varve, password: secret, tls_enabled: true, "
+                        + "tls_config: {ca_file: '" + server + "', cert_file: '" + client + "', key_file: '" + key
+                        + "', server_name: cache.example}, set_multi_batch_size: 3, max_set_multi_concurrency: 1}\n";
+                answersStay(yaml);
+            }
+        }
+    }
+
+    @Test
+    void redisIsFoundThroughItsSentinel() throws Exception {
+        assumeTrue(installed("/usr/bin/redis-server"));
+        try (TempTree dir = TempTree.create();
+                Server s = new Server("/usr/bin/redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--appendonly",
+                        "no")) {
+            Path config = Files.writeString(dir.resolve("sentinel.conf"),
+                    "sentinel monitor cachemaster 127.0.0.1 " + s.port + " 1\nbind 127.0.0.1\ndir " + dir.root() + "\n");
+            try (Server sentinel = new Server("/usr/bin/redis-server", config.toString(), "--sentinel", "--port", "PORT");
+                    RemoteCache c = redis("127.0.0.1:" + sentinel.port, Optional.empty(), "", "", "cachemaster")) {
+                keepsAndFinds(c);
+            }
+        }
+    }
+
+    @Test
+    void aBreakerOpensAndTriesAgain() {
+        long[] now = new long[1];
+        SetBreaker b = new SetBreaker(new SetBreaker.Settings(true, 2, 5000, 4, 3, 0.5), () -> now[0]);
+        for (boolean worked : new boolean[]{true, true, true, false}) {
+            assertThat(b.mayTry()).isTrue();
+            b.done(worked);
+        }
+        assertThat(b.mayTry()).as("one failure of four is not enough").isTrue();
+        b.done(false);
+        assertThat(b.mayTry()).isTrue();
+        b.done(false);
+        assertThat(b.mayTry()).as("three in a row are").isFalse();
+        now[0] += 5_000_000_000L;
+        assertThat(b.mayTry()).isTrue();
+        assertThat(b.mayTry()).isTrue();
+        assertThat(b.mayTry()).as("two are tried after the pause").isFalse();
+        b.done(true);
+        b.done(true);
+        assertThat(b.mayTry()).as("both worked").isTrue();
+        b.done(true);
+        SetBreaker off = new SetBreaker(SetBreaker.Settings.OFF, () -> now[0]);
+        for (int i = 0; i < 200; i++) {
+            assertThat(off.mayTry()).isTrue();
+            off.done(false);
+        }
+    }
+
+    @Test
+    void memcachedServersAreFoundByName() throws Exception {
+        assumeTrue(installed("/usr/bin/memcached"));
+        try (Server a = new Server("/usr/bin/memcached", "-l", "127.0.0.1", "-p", "PORT", "-U", "0", "-u", "nobody")) {
+            Dns names = new Dns() {
+                @Override
+                public List<String> addresses(String host) {
+                    return List.of("127.0.0.1");
+                }
+
+                @Override
+                public List<String> services(String name) {
+                    return List.of("cache.example:" + a.port);
+                }
+            };
+            try (RemoteCache c = new MemcachedCache(
+                    new MemcachedCache.Settings(List.of("dnssrv+_memcache._tcp.example"), 2000, 5, 2, 100, 10,
+                            2, 1 << 20, 10_000, SetBreaker.Settings.OFF),
+                    names, new CacheMetrics(new PrometheusRegistry(), "memcached", "index"))) {
+                keepsAndFinds(c);
+            }
+        }
+    }
+
+    @Test
+    void theCachingBucketKeepsSizesAndAbsence() {
+        MemoryBucket memory = new MemoryBucket("attributes");
+        memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", ObjectBody.of(new byte[7]));
+        memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json", ObjectBody.of(new byte[9]));
+        FaultyBucket counted = FaultyBucket.counting(memory);
+        try (CachingBucket b = CacheConfig.cachingBucket("type: IN-MEMORY\nchunk_object_attrs_ttl: 1h\nmetafile_exists_ttl: 1h\n"
+                + "metafile_doesnt_exist_ttl: 1h\n", "test", counted, new PrometheusRegistry())) {
+            for (int i = 0; i < 2; i++) {
+                assertThat(b.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001").orElseThrow().size()).isEqualTo(7);
+                assertThat(b.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json")).isEqualTo(memory.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json"));
+                assertThat(b.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/deletion-mark.json")).isEmpty();
+            }
+            assertThat(counted.counts().values().stream().mapToLong(Long::longValue).sum()).isEqualTo(3);
         }
     }
 
@@ -216,6 +359,8 @@ class RemoteCacheTest {
     void whatCannotBeHonouredIsRefusedByName() {
         Map.of("type: MEMCACHED\nconfig:\n  addresses: ['x:1']\n  auto_discovery: true\n", "auto_discovery",
                 "type: REDIS\nconfig:\n  adr: x\n", "adr",
+                "type: REDIS\nconfig:\n  addr: x:1\n  tls_config: {ca_file: x}\n", "tls_enabled",
+                "type: REDIS\nconfig:\n  addr: x:1\n  set_async_circuit_breaker_config: {failure_percent: 2}\n", "failure_percent",
                 "type: REDIS\nconfig:\n  addr: x:1\n  cache_size: 10MB\n", "cache_size", "type: WHAT\n", "WHAT",
                 "type: IN-MEMORY\nenabled_items: [Chunks]\n",
                 "Chunks", "type: MEMCACHED\nconfig: {}\n", "addresses", "type: MEMCACHED\nconfig:\n  addresses: ['nope']\n", "nope")

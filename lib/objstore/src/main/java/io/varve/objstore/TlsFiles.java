@@ -4,6 +4,7 @@ import io.varve.model.InvalidRequestException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.security.PrivateKey;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.ArrayList;
@@ -26,11 +28,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLEngine;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedTrustManager;
 
-/** PEM files of certificates and keys as the S3 client needs them. */
-final class TlsFiles {
+/** PEM files of certificates and keys as TLS clients need them. */
+public final class TlsFiles {
     private static final Pattern KEY = Pattern.compile("-----BEGIN ([A-Z ]*)PRIVATE KEY-----([^-]*)-----END");
 
     private TlsFiles() {
@@ -39,8 +43,10 @@ final class TlsFiles {
     /**
      * Who is trusted: the certificates of {@code caFile}; without one those that {@code SSL_CERT_FILE}, {@code SSL_CERT_DIR} and
      * {@code AWS_CA_BUNDLE} name; empty where none is set: the JDK's own.
+     *
+     * @throws InvalidRequestException where a file cannot be used
      */
-    static Optional<TrustManager[]> trust(String caFile, Map<String, String> env) {
+    public static Optional<TrustManager[]> trust(String caFile, Map<String, String> env) {
         List<Path> files = new ArrayList<>();
         if (!caFile.isEmpty()) {
             files.add(Path.of(caFile));
@@ -76,8 +82,46 @@ final class TlsFiles {
         }
     }
 
-    /** The client's certificate chain and its key, PKCS #8 without password. */
-    static KeyManager[] identity(String certFile, String keyFile) {
+    /** Trusts everybody: for those who asked for {@code insecure_skip_verify}. */
+    public static TrustManager[] trustAll() {
+        return new TrustManager[]{new X509ExtendedTrustManager() {
+            @Override
+            public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket) {
+            }
+
+            @Override
+            public void checkServerTrusted(X509Certificate[] chain, String authType, Socket socket) {
+            }
+
+            @Override
+            public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine) {
+            }
+
+            @Override
+            public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine) {
+            }
+
+            @Override
+            public void checkClientTrusted(X509Certificate[] chain, String authType) {
+            }
+
+            @Override
+            public void checkServerTrusted(X509Certificate[] chain, String authType) {
+            }
+
+            @Override
+            public X509Certificate[] getAcceptedIssuers() {
+                return new X509Certificate[0];
+            }
+        }};
+    }
+
+    /**
+     * The client's certificate chain and its key, PKCS #8 without password.
+     *
+     * @throws InvalidRequestException where a file cannot be used
+     */
+    public static KeyManager[] identity(String certFile, String keyFile) {
         try {
             KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
             store.load(null, null);

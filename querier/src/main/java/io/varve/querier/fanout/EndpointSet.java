@@ -9,6 +9,7 @@ import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
+import io.varve.runtime.Dns;
 import io.varve.store.StoreInfo;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -12,6 +12,7 @@ import io.varve.model.Series;
 import io.varve.model.SeriesSet;
 import io.varve.model.TimeRange;
 import io.varve.querier.dedup.DedupFunction;
+import io.varve.runtime.Dns;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
 import java.util.ArrayList;

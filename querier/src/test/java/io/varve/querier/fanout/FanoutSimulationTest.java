@@ -15,6 +15,7 @@ import io.varve.model.Series;
 import io.varve.model.SeriesSet;
 import io.varve.model.VarveException;
 import io.varve.querier.dedup.DedupFunction;
+import io.varve.runtime.Dns;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
 import java.util.ArrayList;

@@ -3,6 +3,7 @@ package io.varve.querier.fanout;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.chunk.ChunkDecoder;
 import io.varve.model.SampleBuffer;
+import io.varve.runtime.Dns;
 import io.varve.store.StoreAcceptance;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
