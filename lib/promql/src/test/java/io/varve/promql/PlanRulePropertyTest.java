@@ -49,7 +49,8 @@ class PlanRulePropertyTest {
         String a = vector(r);
         String b = r.nextInt(3) == 0 ? a : vector(r);
         String c = r.nextInt(3) == 0 ? a : vector(r);
-        String op = pick(r, "+", "-", "/", ">", "== bool", "and", "or", "unless", "+ on (job, instance)", "/ ignoring (job)",
+        String op = pick(r, "+", "-", "/", ">", "== bool", "and", "or", "unless", "and on (job)", "unless on (instance)",
+                "and ignoring (instance)", "+ on (job, instance)", "/ ignoring (job)",
                 "* on (job, instance) group_left ()", "- on (instance) group_right ()");
         String joined = a + " " + op + " " + b;
         return switch (r.nextInt(4)) {

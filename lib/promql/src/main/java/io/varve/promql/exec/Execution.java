@@ -94,6 +94,7 @@ public final class Execution {
                 } else {
                     List<Row> rows = new ArrayList<>();
                     for (Row r = root.next(); r != null; r = root.next()) {
+                        run.context.check();
                         if (r.dropName) {
                             r.labels = Names.drop(r.labels);
                         }
@@ -114,6 +115,7 @@ public final class Execution {
                         rows.sort(Comparator.comparing((Row r) -> r.labels));
                         List<QueryValue.Row> out = new ArrayList<>(rows.size());
                         for (int i = 0; i < rows.size(); i++) {
+                            run.context.check();
                             out.add(result(rows.get(i)));
                         }
                         value = new QueryValue.Matrix(out);

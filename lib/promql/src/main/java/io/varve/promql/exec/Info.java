@@ -14,6 +14,7 @@ import io.varve.promql.function.Row;
 import io.varve.promql.plan.PlanNode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -231,55 +232,29 @@ final class Info extends Operator {
 
     /** Splits a row by which info series hold at which step, and adds their labels. */
     private void enrich(Row row, List<InfoSeries> infos) {
+        run.context.check();
         Map<Labels, Row> out = new LinkedHashMap<>();
+        InfoSeries[] holding = new InfoSeries[infos.size()];
+        InfoSeries[] before = new InfoSeries[infos.size()];
+        int countBefore = -1;
+        Row target = null;
         for (int i = 0; i < row.values.length; i++) {
             if (!row.has(i)) {
                 continue;
             }
-            Map<String, InfoSeries> byMetric = new LinkedHashMap<>();
-            for (InfoSeries info : infos) {
-                if (info.times[i] == Long.MIN_VALUE) {
-                    continue;
-                }
-                InfoSeries other = byMetric.get(info.metric);
-                if (other == null || other.times[i] < info.times[i]) {
-                    byMetric.put(info.metric, info);
-                } else if (other.times[i] == info.times[i]) {
-                    throw QueryRun.failure("found duplicate series for info metric: existing " + other.labels + " @ " + other.times[i]
-                            + ", new " + info.labels + " @ " + info.times[i]);
-                }
+            int count = holding(infos, i, holding);
+            if (count != countBefore || !Arrays.equals(holding, 0, count, before, 0, count)) {
+                Labels labels = enriched(row.labels, holding, count);
+                target = labels == null ? null : out.computeIfAbsent(labels, l -> {
+                    Row empty = Row.empty(l, row.dropName, row.values.length);
+                    memory.reserve(empty.bytes());
+                    return empty;
+                });
+                System.arraycopy(holding, 0, before, 0, count);
+                countBefore = count;
             }
-            Labels.Builder b = row.labels.toBuilder();
-            Map<String, String> added = new HashMap<>();
-            for (InfoSeries info : byMetric.values()) {
-                for (Map.Entry<String, String> e : info.data.entrySet()) {
-                    if (row.labels.has(e.getKey())) {
-                        continue;
-                    }
-                    String before = added.put(e.getKey(), e.getValue());
-                    if (before != null && !before.equals(e.getValue())) {
-                        throw QueryRun.failure("conflicting label: " + e.getKey());
-                    }
-                    b.set(e.getKey(), e.getValue());
-                }
-            }
-            if (added.isEmpty() && !allMatchEmpty()) {
-                boolean required = false;
-                for (Map.Entry<String, List<Matcher>> e : dataMatchers.entrySet()) {
-                    for (Matcher m : e.getValue()) {
-                        required |= !m.matchesEmpty();
-                    }
-                }
-                if (required && byMetric.isEmpty()) {
-                    continue;
-                }
-            }
-            Labels labels = b.build();
-            Row target = out.get(labels);
             if (target == null) {
-                target = Row.empty(labels, row.dropName, row.values.length);
-                memory.reserve(target.bytes());
-                out.put(labels, target);
+                continue;
             }
             FloatHistogram h = row.histogram(i);
             if (h != null) {
@@ -291,8 +266,49 @@ final class Info extends Operator {
         out.values().forEach(this::emit);
     }
 
-    private boolean allMatchEmpty() {
-        return dataMatchers.values().stream().flatMap(List::stream).allMatch(Matcher::matchesEmpty);
+    /** Which of them hold at a step: the newest of each metric, in the order in which metrics come. */
+    private static int holding(List<InfoSeries> infos, int step, InfoSeries[] out) {
+        int count = 0;
+        for (InfoSeries info : infos) {
+            if (info.times[step] == Long.MIN_VALUE) {
+                continue;
+            }
+            int same = 0;
+            while (same < count && !out[same].metric.equals(info.metric)) {
+                same++;
+            }
+            if (same == count) {
+                out[count++] = info;
+            } else if (out[same].times[step] < info.times[step]) {
+                out[same] = info;
+            } else if (out[same].times[step] == info.times[step]) {
+                throw QueryRun.failure("found duplicate series for info metric: existing " + out[same].labels + " @ "
+                        + out[same].times[step] + ", new " + info.labels + " @ " + info.times[step]);
+            }
+        }
+        return count;
+    }
+
+    /** Labels with those of info series added, null where matchers on them ask for one and there is none. */
+    private @Nullable Labels enriched(Labels base, InfoSeries[] holding, int count) {
+        if (count == 0) {
+            return dataMatchers.values().stream().flatMap(List::stream).allMatch(Matcher::matchesEmpty) ? base : null;
+        }
+        Labels.Builder b = base.toBuilder();
+        Map<String, String> added = new HashMap<>();
+        for (int i = 0; i < count; i++) {
+            holding[i].data.forEach((name, value) -> {
+                if (base.has(name)) {
+                    return;
+                }
+                String before = added.put(name, value);
+                if (before != null && !before.equals(value)) {
+                    throw QueryRun.failure("conflicting label: " + name);
+                }
+                b.set(name, value);
+            });
+        }
+        return b.build();
     }
 
     private void emit(Row row) {

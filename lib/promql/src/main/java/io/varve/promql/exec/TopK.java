@@ -8,6 +8,7 @@ import io.varve.promql.function.UnstableSort;
 import io.varve.promql.parser.Position;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -33,6 +34,9 @@ final class TopK extends Operator {
         final int order;
         final long bytes;
         int uses;
+        /** In the end: those steps. */
+        @Nullable
+        BitSet steps;
 
         Held(Row row, int order, long bytes) {
             this.row = row;
@@ -229,25 +233,42 @@ final class TopK extends Operator {
         return out;
     }
 
+    /** At many steps: each row once, without the steps at which others were better. */
     private List<Row> masked(Map<Labels, Heap[]> groups) {
-        Map<Row, Row> results = new HashMap<>();
         for (Heap[] heaps : groups.values()) {
             for (int i = 0; i < heaps.length; i++) {
                 Heap h = heaps[i];
-                for (int j = 0; h != null && j < h.size; j++) {
-                    Row from = h.from[j].row;
-                    results.computeIfAbsent(from, r -> Row.empty(r.labels, r.dropName, grid.count())).values[i] = h.values[j];
+                if (h == null) {
+                    continue;
+                }
+                run.context.check();
+                for (int j = 0; j < h.size; j++) {
+                    Held from = h.from[j];
+                    BitSet steps = from.steps;
+                    if (steps == null) {
+                        memory.reserve(heaps.length / 8 + 64);
+                        steps = new BitSet(heaps.length);
+                        from.steps = steps;
+                    }
+                    steps.set(i);
                 }
             }
         }
         List<Held> inOrder = new ArrayList<>(rows.values());
         inOrder.sort((a, b) -> Integer.compare(a.order, b.order));
-        List<Row> out = new ArrayList<>();
+        List<Row> out = new ArrayList<>(inOrder.size());
         for (Held h : inOrder) {
-            Row r = results.get(h.row);
-            if (r != null) {
-                out.add(r);
+            BitSet steps = h.steps;
+            if (steps == null) {
+                continue;
             }
+            run.context.check();
+            Row r = h.row;
+            r.histograms = null;
+            for (int i = steps.nextClearBit(0); i < r.values.length; i = steps.nextClearBit(i + 1)) {
+                r.values[i] = Row.ABSENT;
+            }
+            out.add(r);
         }
         return out;
     }

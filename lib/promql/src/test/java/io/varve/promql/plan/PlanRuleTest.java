@@ -48,6 +48,33 @@ class PlanRuleTest {
                   Select {x="1",__name__="a"}
                   Select {__name__="b",x="1"}
                 """);
+        assertFires(rule, "rate(a{x=\"1\"}[5m]) / b", """
+                Binary /
+                  Call rate
+                    Select {x="1",__name__="a"}[300000ms]
+                  Select {__name__="b",x="1"}
+                """);
+        assertFires(rule, "count_over_time(a[5m]) / sum by (x, y) (b{x=\"1\",z=\"2\"})", """
+                Binary /
+                  Call count_over_time
+                    Select {__name__="a",x="1"}[300000ms]
+                  Aggregate sum by (x, y)
+                    Select {x="1",z="2",__name__="b"}
+                """);
+        assertFires(rule, "a and on (x) b{x=\"1\",y=\"2\"}", """
+                Binary and on (x)
+                  Select {__name__="a",x="1"}
+                  Select {x="1",y="2",__name__="b"}
+                """);
+        assertFires(rule, "a{x=\"1\",y=\"2\"} unless ignoring (y) {z=\"3\"}", """
+                Binary unless ignoring (y)
+                  Select {x="1",y="2",__name__="a"}
+                  Select {z="3",x="1"}
+                """);
+        assertDoesNotFire(rule, "a unless b{x=\"1\"}");
+        assertDoesNotFire(rule, "a / {x=\"1\"}");
+        assertDoesNotFire(rule, "a / label_replace(b{x=\"1\"}, \"x\", \"2\", \"\", \"\")");
+        assertDoesNotFire(rule, "count_over_time({z=\"1\"}[5m]) and a{x=\"1\",z=\"1\"}");
         assertDoesNotFire(rule, "a{x=\"1\"} or b");
         assertDoesNotFire(rule, "a{x=\"1\"} / on (y) b");
         assertDoesNotFire(rule, "a{x=\"1\"} / ignoring (x) b");
