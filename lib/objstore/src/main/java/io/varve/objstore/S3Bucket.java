@@ -174,6 +174,9 @@ final class S3Bucket implements Bucket {
         }
         try {
             HeadObjectResponse head = s3.headObject(request.build());
+            if (head.contentLength() == null) {
+                throw new UnavailableException("find " + key + " in " + name() + ": the server does not tell the object's size");
+            }
             return Optional.of(
                     new ObjectAttributes(key, head.contentLength(), head.lastModified() == null ? 0 : head.lastModified().toEpochMilli()));
         } catch (RuntimeException e) {
