@@ -267,7 +267,6 @@ final class BlockCommand implements Runnable {
                 throw new InvalidRequestException(named + ": there is no such file");
             }
             List<BlockMeta> made;
-            // Mostly one pass to count and one to write.
             try (ProgressBar bar = output.bar(line().getErr(), "making blocks", 2 * Files.size(named))) {
                 made = new BlockCreation(named, directory, span, BATCH_SAMPLES, new SecureRandom(), bar::at).run();
             }

@@ -7,6 +7,7 @@ import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
 import io.varve.model.UnavailableException;
 import java.util.EnumSet;
 import java.util.List;
@@ -90,6 +91,34 @@ class TortureTest {
                         .isInstanceOf(LimitExceededException.class);
                 assertThat(shorter.reserved()).as(query).isZero();
                 assertThat(source.open).as(query).isZero();
+            }
+        }
+    }
+
+    /** What is reserved at most for so many series, 60 samples each. */
+    private static long peak(Engine engine, String query, int series) {
+        MemorySource source = new MemorySource();
+        for (int s = 0; s < series; s++) {
+            SampleBuffer b = new SampleBuffer(60);
+            for (int i = 0; i < 60; i++) {
+                b.add(MemorySource.START + i * MemorySource.INTERVAL, s * 7 % 13 + i);
+            }
+            source.put(b, "__name__", "m_total", "g", "g" + s % 3, "s", String.format("%05d", s));
+        }
+        Budget measured = new Budget(Long.MAX_VALUE, -1);
+        engine.execute(new QueryContext(0, measured), source, request(query)).close();
+        return measured.peak;
+    }
+
+    @Test
+    void aggregationsHoldGroupsAndNotSeries() {
+        try (Engine engine = engine(1)) {
+            for (String query : List.of("sum(m_total)", "sum by (g) (rate(m_total[2m]))", "avg(m_total)", "min by (g) (m_total)",
+                    "count(m_total)",
+                    "group(m_total)", "stddev(rate(m_total[2m]))", "sum(max_over_time(m_total[5m]))",
+                    "sum by (g) (-m_total * 2)", "limitk(2, m_total)")) {
+                long few = peak(engine, query, 600);
+                assertThat(peak(engine, query, 6000)).as(query).isLessThan(few + few / 10);
             }
         }
     }
