@@ -15,10 +15,18 @@ import java.util.List;
  * @param grouping labels of the aggregation directly above
  * @param limit how many series are wanted at most, 0 for all
  * @param labelsOnly whether samples are not needed
+ * @param from where the select of the query's text begins: {@code range.min}, or up to a step before it in a subquery, whose first step lies
+ *        after its own start. No sample before {@code range.min} matters; merges whose outcome depends on where they begin, begin here
  */
 public record SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
         int limit,
-        boolean labelsOnly) {
+        boolean labelsOnly, long from) {
+    /** A select that begins with its range. */
+    public SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
+            int limit, boolean labelsOnly) {
+        this(range, step, window, rangeMillis, function, by, grouping, limit, labelsOnly, range.min());
+    }
+
     /** Everything in a range, no hints. */
     public static SelectHints of(long minMillis, long maxMillis) {
         return new SelectHints(new TimeRange(minMillis, maxMillis), 0, 0, 0, "", false, List.of(), 0, false);

@@ -59,7 +59,7 @@ public final class GrpcQueries implements QueryApi {
     private void run(QueryContext context, Request request, long start, long end, long step, Results results) {
         Options o = request.options();
         SourceOptions source = new SourceOptions(o.dedup(), o.replicaLabels(), dedup, o.partialResponse(), o.maxResolutionSeconds() * 1000,
-                new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false, "");
+                new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false, o.engine() == Engine.THANOS, "");
         long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? o.timeoutSeconds() * 1000 : Long.MAX_VALUE);
         QuerySpec spec = new QuerySpec(request.query(), start, end, step, timeout == Long.MAX_VALUE ? 0 : Math.max(1, timeout),
                 o.lookbackDeltaSeconds() * 1000, source, false, false, "prometheus", context.tenant(), "grpc");

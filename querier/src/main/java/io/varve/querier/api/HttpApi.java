@@ -139,7 +139,8 @@ public final class HttpApi {
         get(b, "rules", "/api/v1/rules", (q, r) -> sides.rules(caller(q), params(q), r, config.rulePartialResponse));
         get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(caller(q), r, config.rulePartialResponse));
         get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(caller(q), params(q), r, config.targetPartialResponse));
-        get(b, "metadata", "/api/v1/metadata", (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse));
+        get(b, "metadata", "/api/v1/metadata",
+                (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse, asPrometheus()));
         both(b, "exemplars", "/api/v1/query_exemplars", (q, r) -> {
             Params p = params(q);
             String tenant = tenancy.of(q);
@@ -213,7 +214,7 @@ public final class HttpApi {
 
     private SourceOptions sourceOptions(Params p, long resolution) {
         return new SourceOptions(p.bool("dedup", true), p.replicaLabels(config.replicaLabels), config.dedup, partial(p), resolution,
-                p.storeFilter(), p.shard(), config.maxSelectSeries, p.text("debug").equals("true"), "");
+                p.storeFilter(), p.shard(), config.maxSelectSeries, p.text("debug").equals("true"), thanosEngine(p), "");
     }
 
     private boolean partial(Params p) {
@@ -732,7 +733,7 @@ public final class HttpApi {
         boolean partial = partial(p);
         int limit = p.limit();
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
-                config.maxSelectSeries, false, "");
+                config.maxSelectSeries, false, false, "");
         try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));

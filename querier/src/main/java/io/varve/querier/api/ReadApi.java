@@ -132,7 +132,7 @@ final class ReadApi {
                 false);
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
                 config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
-                false, leader);
+                false, false, leader);
         return queries.source(options, tenant).select(context, hints, matchers);
     }
 

@@ -331,13 +331,15 @@ public final class SideApis {
 
     // --- metadata ---------------------------------------------------------------------------------------------------------------
 
-    void metadata(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
+    /** @param named whether the error shows a limit that is no number; Thanos shows 0 */
+    void metadata(Caller caller, Params p, Response response, boolean defaultPartial, boolean named) throws IOException {
         int limit = -1;
         if (!p.text("limit").isEmpty()) {
             try {
                 limit = Integer.parseInt(p.text("limit"));
             } catch (NumberFormatException e) {
-                throw new ApiException(ApiException.Kind.BAD_DATA, "invalid metric metadata limit='" + p.text("limit") + "'", e);
+                throw new ApiException(ApiException.Kind.BAD_DATA,
+                        "invalid metric metadata limit='" + (named ? p.text("limit") : "0") + "'", e);
             }
         }
         int most = limit;

@@ -24,6 +24,7 @@ import io.varve.store.StoreSeries;
 import io.varve.store.StringsResponse;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -41,7 +42,7 @@ public final class Fanout implements Store {
     /** Which blocks to read is told to a store gateway itself; a querier does not pass it on, as in Thanos. */
     private static final List<Matcher> NO_BLOCK_MATCHERS = List.of();
     private static final Comparator<StoreChunk> BY_TIME = Comparator.comparingLong(StoreChunk::minTime)
-            .thenComparingLong(StoreChunk::maxTime);
+            .thenComparingLong(StoreChunk::maxTime).thenComparing(Fanout::compareContents);
 
     private final EndpointSet endpoints;
     private final List<Labels> selectorLabels;
@@ -266,6 +267,26 @@ public final class Fanout implements Store {
         out.removeIf(c -> !(isNew(c.raw(), seen) || isNew(c.count(), seen) || isNew(c.max(), seen) || isNew(c.min(), seen)
                 || isNew(c.sum(), seen) || isNew(c.counter(), seen)));
         return out;
+    }
+
+    /** Chunks of the same time, as Thanos orders them: the kind that comes first in its protocol, then the larger bytes. */
+    private static int compareContents(StoreChunk a, StoreChunk b) {
+        int c = compare(a.raw(), b.raw());
+        c = c != 0 ? c : compare(a.count(), b.count());
+        c = c != 0 ? c : compare(a.sum(), b.sum());
+        c = c != 0 ? c : compare(a.min(), b.min());
+        c = c != 0 ? c : compare(a.max(), b.max());
+        return c != 0 ? c : compare(a.counter(), b.counter());
+    }
+
+    private static int compare(@Nullable Chunk a, @Nullable Chunk b) {
+        if (a == null || b == null) {
+            return a == b ? 0 : a == null ? 1 : -1;
+        }
+        int c = a.encoding().compareTo(b.encoding());
+        return c != 0
+                ? c
+                : Arrays.compareUnsigned(b.data(), b.offset(), b.offset() + b.length(), a.data(), a.offset(), a.offset() + a.length());
     }
 
     private static boolean isNew(@Nullable Chunk c, Set<Long> seen) {

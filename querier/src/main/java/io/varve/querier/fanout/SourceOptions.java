@@ -16,10 +16,12 @@ import java.util.List;
  * @param shard which series are wanted
  * @param maxSeries series at most that one select may match, 0 = all
  * @param debug whether to keep which replica gave which span
+ * @param fromEdge whether selects of windows begin at the windows' left edges, as those of Thanos' own engine do; what {@code penalty} and
+ *        {@code chain} make of replicas depends on it
  * @param leader the values of the replica labels, joined by {@code /}, of the replica that leads; "" for the first
  */
 public record SourceOptions(boolean dedup, List<String> replicaLabels, DedupFunction function, boolean partialResponse,
-        long maxResolutionMillis, StoreFilter filter, ShardInfo shard, long maxSeries, boolean debug, String leader) {
+        long maxResolutionMillis, StoreFilter filter, ShardInfo shard, long maxSeries, boolean debug, boolean fromEdge, String leader) {
     /** The finest that exists. */
     public static final long FINEST = -1;
 

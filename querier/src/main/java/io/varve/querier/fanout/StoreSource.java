@@ -123,7 +123,9 @@ public final class StoreSource implements SeriesSource {
         boolean several = replicas && severalReplicas(stores);
         List<Long> resolutions = resolutions(context, hints, stores, wanted, range);
         long coarsest = hints.labelsOnly() ? 0 : Math.min(ChunkReader.COARSE, resolutions.getLast());
-        long min = several ? saturated(range.min(), -Math.max(MARGIN_BEFORE_MILLIS, 2 * coarsest)) : range.min();
+        long min = several
+                ? saturated(range.min(), -Math.max(MARGIN_BEFORE_MILLIS, 2 * coarsest))
+                : own ? range.min() : thanosBegin(hints);
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
         long max = several
                 ? Math.max(range.max(),
@@ -148,6 +150,11 @@ public final class StoreSource implements SeriesSource {
         MergedSet set = new MergedSet(context, asks, hints, aggregates, spans, min, max);
         set.openAhead();
         return set;
+    }
+
+    /** Where Thanos' merges begin. */
+    private long thanosBegin(SelectHints hints) {
+        return options.fromEdge() && hints.rangeMillis() > 0 ? saturated(hints.from(), -1) : hints.from();
     }
 
     private static long saturated(long a, long b) {
@@ -432,15 +439,18 @@ public final class StoreSource implements SeriesSource {
             List<StoreChunk> chunks = Fanout.merged(parts);
             long from = hints.range().min();
             long to = hints.range().max();
+            long begin = hints.labelsOnly() ? from : thanosBegin(hints);
+            int start = into.size;
             List<List<StoreChunk>> virtual = options.dedupEnabled() ? overlapSplit(chunks) : List.of(chunks);
             if (virtual.size() == 1) {
-                ChunkReader.readAsThanos(virtual.getFirst(), aggregates, from, to, into);
+                ChunkReader.readAsThanos(virtual.getFirst(), aggregates, begin, to, into);
+                Samples.cut(into, start, from, to);
                 return;
             }
             List<SampleBuffer> replicas = new ArrayList<>(virtual.size());
             for (List<StoreChunk> v : virtual) {
                 SampleBuffer b = new SampleBuffer(128 * v.size());
-                ChunkReader.readAsThanos(v, aggregates, from, to, b);
+                ChunkReader.readAsThanos(v, aggregates, begin, to, b);
                 replicas.add(b);
             }
             if (options.function() == DedupFunction.CHAIN) {
@@ -448,6 +458,7 @@ public final class StoreSource implements SeriesSource {
             } else {
                 Penalty.merge(replicas, DedupFunction.isCounterFunction(hints.function()), into);
             }
+            Samples.cut(into, start, from, to);
         }
 
         private void readOwn(SampleBuffer into) {

@@ -70,7 +70,7 @@ class DownsampledReplicasTest {
             set.awaitFirst(10_000);
             StoreSource source = new StoreSource(new Fanout(set, List.of(), 0, new PrometheusRegistry()), new ResolutionProbe(),
                     new SourceOptions(true, List.of("replica"), DedupFunction.VARVE, false, SourceOptions.FINEST, StoreFilter.ALL,
-                            ShardInfo.NONE, 0, false, ""),
+                            ShardInfo.NONE, 0, false, false, ""),
                     null, StoreSource.Observer.NONE);
             SelectHints hints = new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false);
             try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {

@@ -61,7 +61,7 @@ class FanoutSimulationTest {
     }
 
     private static SourceOptions options(boolean partial, DedupFunction f) {
-        return new SourceOptions(true, List.of("replica"), f, partial, 0, StoreFilter.ALL, ShardInfo.NONE, 0, false, "");
+        return new SourceOptions(true, List.of("replica"), f, partial, 0, StoreFilter.ALL, ShardInfo.NONE, 0, false, false, "");
     }
 
     private static Map<Labels, List<Double>> read(World w, QueryContext c, SourceOptions o, long min, long max, Matcher... matchers) {

@@ -56,8 +56,11 @@ public final class OperatorBuilder {
     }
 
     /** What must be equal for two leaves to read the same series and samples. */
-    private record FetchKey(List<Matcher> matchers, TimeRange range, long step, long window) {
+    private record FetchKey(List<Matcher> matchers, TimeRange range, long from, long step, long window) {
     }
+
+    /** How long before the current grid's first instant the subqueries around it begin, which need not be on a step. */
+    private long early;
 
     /** For one query. */
     public OperatorBuilder(QueryRun run) {
@@ -205,7 +208,7 @@ public final class OperatorBuilder {
 
     Leaf leaf(PlanNode.Select s, Grid grid, String name, Supplier<Kernel> kernels) {
         SelectHints hints = hints(s, grid);
-        FetchKey key = new FetchKey(s.matchers(), hints.range(), hints.step(), hints.window());
+        FetchKey key = new FetchKey(s.matchers(), hints.range(), hints.from(), hints.step(), hints.window());
         SharedFetch fetch = fetches.computeIfAbsent(key, k -> new SharedFetch(run, hints, s.matchers()));
         Leaf leaf = new Leaf(run, grid, name, PlanPrinter.select(s), fetch, s.filters(), s.statsOnly(), kernels);
         leaves.add(leaf);
@@ -225,7 +228,7 @@ public final class OperatorBuilder {
         TimeRange range = new TimeRange(first - window - before + 1, last + after);
         long step = grid.count() > 1 && at == null ? grid.step() : 0;
         return new SelectHints(range, step, before + after > 0 || grid.count() <= 1 ? 0 : window, s.rangeMillis(), s.function(), s.by(),
-                s.grouping(), 0, false);
+                s.grouping(), 0, false, at != null ? range.min() : range.min() - early);
     }
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {
@@ -246,6 +249,18 @@ public final class OperatorBuilder {
             start += s.stepMillis();
         }
         return Grid.of(start, lastEnd, s.stepMillis());
+    }
+
+    /** What lies below a subquery. */
+    Operator below(PlanNode.Subquery s, Grid grid, Grid inner) {
+        Long at = s.atMillis();
+        long saved = early;
+        early = inner.start() - ((at != null ? at : grid.start() - saved) - s.offsetMillis() - s.rangeMillis());
+        try {
+            return node(s.input(), inner);
+        } finally {
+            early = saved;
+        }
     }
 
     private static PlanNode unwrapped(PlanNode node) {
@@ -652,7 +667,7 @@ public final class OperatorBuilder {
                 Windows windows = new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
                         false);
                 yield new SubqueryRange(run, grid, innerGrid, f,
-                        "[" + s.rangeMillis() + "ms:" + s.stepMillis() + "ms]", node(s.input(), innerGrid),
+                        "[" + s.rangeMillis() + "ms:" + s.stepMillis() + "ms]", below(s, grid, innerGrid),
                         new LazyKernel(() -> new RangeKernel(windows, function(f, parameterSource.get()), drops, dropNow, false)));
             }
             default -> throw new IllegalArgumentException("no range vector: " + inner);

@@ -29,7 +29,7 @@ public final class RangeRows implements AutoCloseable {
 
     RangeRows(QueryRun run, PlanNode.Subquery s, Grid grid, OperatorBuilder builder) {
         inner = grid;
-        input = builder.node(s.input(), grid);
+        input = builder.below(s, run.grid, grid);
     }
 
     /** The next series with samples in its window, null at the end. */
