@@ -22,7 +22,7 @@ import io.varve.runtime.flags.GoDuration;
 import io.varve.runtime.flags.HttpFlags;
 import io.varve.runtime.flags.ObjstoreFlags;
 import io.varve.runtime.flags.OneOf;
-import io.varve.runtime.flags.PromDuration;
+import io.varve.runtime.flags.PrometheusDuration;
 import io.varve.runtime.flags.Refuse;
 import io.varve.runtime.flags.SelectorFlags;
 import io.varve.runtime.flags.TimeOrDuration;
@@ -70,13 +70,13 @@ public final class CompactCommand implements ProcessCommand {
     @Option(names = "--consistency-delay", paramLabel = "<duration>", converter = GoDuration.class, defaultValue = "30m", description = "How old an upload must be before it is looked at.")
     private Duration consistencyDelay = Duration.ofMinutes(30);
 
-    @Option(names = "--retention.resolution-raw", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long raw blocks are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-raw", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "0d", description = "How long raw blocks are kept; 0d: for ever.")
     private Duration retentionRaw = Duration.ZERO;
 
-    @Option(names = "--retention.resolution-5m", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long blocks of 5 minutes are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-5m", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "0d", description = "How long blocks of 5 minutes are kept; 0d: for ever.")
     private Duration retentionFiveMinutes = Duration.ZERO;
 
-    @Option(names = "--retention.resolution-1h", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0d", description = "How long blocks of one hour are kept; 0d: for ever.")
+    @Option(names = "--retention.resolution-1h", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "0d", description = "How long blocks of one hour are kept; 0d: for ever.")
     private Duration retentionOneHour = Duration.ZERO;
 
     @Option(names = {"-w",
@@ -119,7 +119,7 @@ public final class CompactCommand implements ProcessCommand {
     @Option(names = "--downsample.concurrency", paramLabel = "<n>", defaultValue = "1", description = "Blocks downsampled at a time.")
     private int downsampleConcurrency = 1;
 
-    @Option(names = "--delete-delay", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "48h", description = "Time between marking a block for deletion and deleting it; 0: at once.")
+    @Option(names = "--delete-delay", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "48h", description = "Time between marking a block for deletion and deleting it; 0: at once.")
     private Duration deleteDelay = Duration.ofHours(48);
 
     @Option(names = "--compact.enable-vertical-compaction", hidden = true, negatable = true, defaultValue = "false", fallbackValue = "true", description = "Merge blocks that overlap. Irreversible.")

@@ -4,6 +4,7 @@ import io.varve.block.Relabel;
 import io.varve.model.GoQuote;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
+import io.varve.model.PromDuration;
 import io.varve.promql.Engine;
 import io.varve.promql.EngineOptions;
 import io.varve.promql.Feature;
@@ -33,7 +34,7 @@ import io.varve.runtime.flags.HttpFlags;
 import io.varve.runtime.flags.LimitsFlags;
 import io.varve.runtime.flags.OneOf;
 import io.varve.runtime.flags.PathOrContent;
-import io.varve.runtime.flags.PromDuration;
+import io.varve.runtime.flags.PrometheusDuration;
 import io.varve.runtime.flags.Refuse;
 import io.varve.runtime.flags.ReqlogFlags;
 import io.varve.runtime.flags.SelectorFlags;
@@ -112,7 +113,7 @@ public final class QueryCommand implements ProcessCommand {
     private String prefixHeader = "";
     @Option(names = "--web.disable-cors", defaultValue = "false", description = "Do not send CORS headers.")
     private boolean disableCors;
-    @Option(names = "--query.timeout", converter = PromDuration.class, defaultValue = "2m", description = "Longest time of a query.")
+    @Option(names = "--query.timeout", converter = PrometheusDuration.class, defaultValue = "2m", description = "Longest time of a query.")
     private Duration timeout = Duration.ofMinutes(2);
     @Option(names = "--query.promql-engine", converter = EngineName.class, defaultValue = "prometheus", description = "Default of the engine parameter. Both names stand for the one engine; thanos makes queries explainable and analyzable.")
     private String engineName = "prometheus";
@@ -140,7 +141,7 @@ public final class QueryCommand implements ProcessCommand {
     private List<String> partitionLabels = new ArrayList<>();
     @Option(names = "--query.distributed-with-overlapping-interval", hidden = true, defaultValue = "false", description = "Not supported: it belongs to --query.mode=distributed.")
     private boolean overlappingInterval;
-    @Option(names = "--query.instant.default.max_source_resolution", hidden = true, converter = PromDuration.class, defaultValue = "0s", description = "Coarsest data of instant queries that say auto.")
+    @Option(names = "--query.instant.default.max_source_resolution", hidden = true, converter = PrometheusDuration.class, defaultValue = "0s", description = "Coarsest data of instant queries that say auto.")
     private Duration instantResolution = Duration.ZERO;
     @Option(names = "--query.metadata.default-time-range", converter = GoDuration.class, defaultValue = "0s", description = "How far label and series calls without times look back; 0 = everywhere.")
     private Duration metadataRange = Duration.ZERO;
@@ -164,11 +165,11 @@ public final class QueryCommand implements ProcessCommand {
     private String activePath = "";
     @Option(names = "--enable-feature", defaultValue = "", description = "Comma list of features, named as in Prometheus. Repeatable.")
     private List<String> enableFeatures = new ArrayList<>();
-    @Option(names = "--query.default-evaluation-interval", converter = PromDuration.class, defaultValue = "1m", description = "Step of subqueries that name none.")
+    @Option(names = "--query.default-evaluation-interval", converter = PrometheusDuration.class, defaultValue = "1m", description = "Step of subqueries that name none.")
     private Duration evaluationInterval = Duration.ofMinutes(1);
-    @Option(names = "--query.default-step", converter = PromDuration.class, defaultValue = "1s", description = "Least step of range queries that name none.")
+    @Option(names = "--query.default-step", converter = PrometheusDuration.class, defaultValue = "1s", description = "Least step of range queries that name none.")
     private Duration defaultStep = Duration.ofSeconds(1);
-    @Option(names = "--store.response-timeout", converter = PromDuration.class, defaultValue = "0ms", description = "How long a store may be silent; 0 = as long as the query may take.")
+    @Option(names = "--store.response-timeout", converter = PrometheusDuration.class, defaultValue = "0ms", description = "How long a store may be silent; 0 = as long as the query may take.")
     private Duration responseTimeout = Duration.ZERO;
     @Option(names = "--alert.query-url", description = "External address of this querier, shown on its pages.")
     private String alertQueryUrl = "";
@@ -192,23 +193,23 @@ public final class QueryCommand implements ProcessCommand {
     private boolean enforceTenancy;
     @Option(names = "--query.tenant-label-name", defaultValue = "tenant_id", description = "Label that names the tenant.")
     private String tenantLabel = "tenant_id";
-    @Option(names = "--store.sd-dns-interval", converter = PromDuration.class, defaultValue = "30s", description = "Distance between DNS look-ups.")
+    @Option(names = "--store.sd-dns-interval", converter = PrometheusDuration.class, defaultValue = "30s", description = "Distance between DNS look-ups.")
     private Duration dnsInterval = Duration.ofSeconds(30);
     @Option(names = "--store.sd-dns-resolver", hidden = true, converter = Resolver.class, defaultValue = "miekgdns", description = "golang or miekgdns; both stand for the system's resolver.")
     private String dnsResolver = "miekgdns";
-    @Option(names = "--store.unhealthy-timeout", converter = PromDuration.class, defaultValue = "5m", description = "After how long a silent endpoint is forgotten.")
+    @Option(names = "--store.unhealthy-timeout", converter = PrometheusDuration.class, defaultValue = "5m", description = "After how long a silent endpoint is forgotten.")
     private Duration unhealthyTimeout = Duration.ofMinutes(5);
-    @Option(names = "--endpoint.info-timeout", hidden = true, converter = PromDuration.class, defaultValue = "5s", description = "How long an endpoint may take to say what it has.")
+    @Option(names = "--endpoint.info-timeout", hidden = true, converter = PrometheusDuration.class, defaultValue = "5s", description = "How long an endpoint may take to say what it has.")
     private Duration infoTimeout = Duration.ofSeconds(5);
     @Option(names = "--endpoint.sd-config-file", description = "Not supported yet: endpoint files.")
     private String sdConfigFile = "";
     @Option(names = "--endpoint.sd-config", description = "Not supported yet: endpoint configuration.")
     private String sdConfig = "";
-    @Option(names = "--endpoint.sd-config-reload-interval", converter = PromDuration.class, defaultValue = "5m", description = "Without --endpoint.sd-config it has nothing to act on.")
+    @Option(names = "--endpoint.sd-config-reload-interval", converter = PrometheusDuration.class, defaultValue = "5m", description = "Without --endpoint.sd-config it has nothing to act on.")
     private Duration sdReload = Duration.ofMinutes(5);
     @Option(names = "--store.sd-files", description = "Not supported yet: file discovery. Repeatable.")
     private List<String> sdFiles = new ArrayList<>();
-    @Option(names = "--store.sd-interval", converter = PromDuration.class, defaultValue = "5m", description = "Without --store.sd-files it has nothing to act on.")
+    @Option(names = "--store.sd-interval", converter = PrometheusDuration.class, defaultValue = "5m", description = "Without --store.sd-files it has nothing to act on.")
     private Duration sdInterval = Duration.ofMinutes(5);
     @Option(names = "--endpoint", description = "Address of an endpoint: host:port, or with dns+, dnssrv+, dnssrvnoa+ or dnsdualstack+ before it. Repeatable.")
     private List<String> endpoints = new ArrayList<>();
@@ -233,7 +234,7 @@ public final class QueryCommand implements ProcessCommand {
     private long maxMemory;
     @Option(names = "--query.max-memory-per-query", converter = ByteSize.class, defaultValue = "0", description = "Memory of one query; 0 = what all together may have.")
     private long maxMemoryPerQuery;
-    @Option(names = "--query.slow-log-threshold", converter = PromDuration.class, defaultValue = "10s", description = "Log queries that take longer, with their plan; 0 = none.")
+    @Option(names = "--query.slow-log-threshold", converter = PrometheusDuration.class, defaultValue = "10s", description = "Log queries that take longer, with their plan; 0 = none.")
     private Duration slowLog = Duration.ofSeconds(10);
     @Option(names = "--query.log", defaultValue = "false", description = "Log every query.")
     private boolean logQueries;
@@ -431,7 +432,7 @@ public final class QueryCommand implements ProcessCommand {
                 String text = v instanceof List<?> l
                         ? String.join(",", l.stream().map(String::valueOf).toList())
                         : v instanceof Duration d
-                                ? d.isZero() ? "0s" : io.varve.model.PromDuration.print(d.toMillis())
+                                ? d.isZero() ? "0s" : PromDuration.print(d.toMillis())
                                 : v == null ? "" : String.valueOf(v);
                 out.put(o.longestName().substring(2), text);
             }

@@ -26,7 +26,7 @@ import io.varve.runtime.flags.LimitsFlags;
 import io.varve.runtime.flags.ObjstoreFlags;
 import io.varve.runtime.flags.OneOf;
 import io.varve.runtime.flags.PathOrContent;
-import io.varve.runtime.flags.PromDuration;
+import io.varve.runtime.flags.PrometheusDuration;
 import io.varve.runtime.flags.Refuse;
 import io.varve.runtime.flags.ReqlogFlags;
 import io.varve.runtime.flags.SelectorFlags;
@@ -160,10 +160,10 @@ public final class StoreCommand implements ProcessCommand {
     @Option(names = "--store.index-header-posting-offsets-in-mem-sampling", hidden = true, paramLabel = "<number>", defaultValue = "32", description = "One in so many postings offsets is kept in memory; this build always keeps 1 in 32.")
     private int postingOffsetsSampling = 32;
 
-    @Option(names = "--consistency-delay", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "0s", description = "How old a block must be to be served.")
+    @Option(names = "--consistency-delay", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "0s", description = "How old a block must be to be served.")
     private Duration consistencyDelay = Duration.ZERO;
 
-    @Option(names = "--ignore-deletion-marks-delay", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "24h", description = "How long blocks that are marked for deletion are still served.")
+    @Option(names = "--ignore-deletion-marks-delay", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "24h", description = "How long blocks that are marked for deletion are still served.")
     private Duration ignoreDeletionMarksDelay = Duration.ofHours(24);
 
     @Option(names = "--store.enable-index-header-lazy-reader", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Unmap index headers that were not used for --store.index-header-lazy-reader-idle-timeout. They are always mapped on first use.")

@@ -5,13 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
-import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
 import io.varve.model.UnavailableException;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 /** Every operator under a budget one byte short, a source that fails, a cancelled query: nothing stays reserved or open. */
@@ -35,40 +33,6 @@ class TortureTest {
             "requests_total + on (job, instance) fill (0) temperature{job=\"api\"}", "rate(requests_total[1m] smoothed)",
             "{__name__=~\"requests_total|temperature\"} > 10 or limit");
 
-    /** Counts, refuses beyond a bound, and refuses the n-th request on demand. */
-    private static final class Budget implements MemoryBudget {
-        final long limit;
-        final AtomicLong failAt;
-        long reserved;
-        long peak;
-
-        Budget(long limit, long failAt) {
-            this.limit = limit;
-            this.failAt = new AtomicLong(failAt);
-        }
-
-        @Override
-        public synchronized void reserve(long bytes, String what) {
-            assertThat(bytes).isNotNegative();
-            if (reserved + bytes > limit || failAt.decrementAndGet() == 0) {
-                throw new LimitExceededException("query.memory", "no memory for " + what);
-            }
-            reserved += bytes;
-            peak = Math.max(peak, reserved);
-        }
-
-        @Override
-        public synchronized void release(long bytes) {
-            reserved -= bytes;
-            assertThat(reserved).isNotNegative();
-        }
-
-        @Override
-        public synchronized long reserved() {
-            return reserved;
-        }
-    }
-
     private static Engine engine(int threads) {
         return new Engine(EngineOptions.DEFAULT.withFeatures(EnumSet.allOf(Feature.class)).withThreads(threads));
     }
@@ -82,11 +46,11 @@ class TortureTest {
         MemorySource source = MemorySource.random(1, 60);
         try (Engine engine = engine(1)) {
             for (String query : QUERIES) {
-                Budget measured = new Budget(Long.MAX_VALUE, -1);
+                MeasuredBudget measured = new MeasuredBudget();
                 engine.execute(new QueryContext(0, measured), source, request(query)).close();
                 assertThat(measured.reserved()).as(query).isZero();
-                assertThat(measured.peak).as(query).isPositive();
-                Budget shorter = new Budget(measured.peak - 1, -1);
+                assertThat(measured.peak()).as(query).isPositive();
+                MeasuredBudget shorter = new MeasuredBudget(measured.peak() - 1, 0);
                 assertThatThrownBy(() -> engine.execute(new QueryContext(0, shorter), source, request(query))).as(query)
                         .isInstanceOf(LimitExceededException.class);
                 assertThat(shorter.reserved()).as(query).isZero();
@@ -105,9 +69,9 @@ class TortureTest {
             }
             source.put(b, "__name__", "m_total", "g", "g" + s % 3, "s", String.format("%05d", s));
         }
-        Budget measured = new Budget(Long.MAX_VALUE, -1);
+        MeasuredBudget measured = new MeasuredBudget();
         engine.execute(new QueryContext(0, measured), source, request(query)).close();
-        return measured.peak;
+        return measured.peak();
     }
 
     @Test
@@ -129,7 +93,7 @@ class TortureTest {
         try (Engine engine = engine(2)) {
             for (String query : QUERIES) {
                 for (int n = 1; n < 200; n = n * 2 + 1) {
-                    Budget budget = new Budget(Long.MAX_VALUE, n);
+                    MeasuredBudget budget = new MeasuredBudget(Long.MAX_VALUE, n);
                     try (QueryResult r = engine.execute(new QueryContext(0, budget), source, request(query))) {
                         assertThat(r.value()).isNotNull();
                     } catch (LimitExceededException e) {
@@ -149,7 +113,7 @@ class TortureTest {
             for (String query : QUERIES) {
                 for (int n = 0; n < 20; n += 3) {
                     source.failAfter = n;
-                    Budget budget = new Budget(Long.MAX_VALUE, -1);
+                    MeasuredBudget budget = new MeasuredBudget();
                     try (QueryResult r = engine.execute(new QueryContext(0, budget), source, request(query))) {
                         assertThat(r.value()).isNotNull();
                     } catch (UnavailableException e) {
@@ -168,7 +132,7 @@ class TortureTest {
         MemorySource source = MemorySource.random(4, 40);
         try (Engine engine = engine(2)) {
             for (String query : QUERIES) {
-                Budget budget = new Budget(Long.MAX_VALUE, -1);
+                MeasuredBudget budget = new MeasuredBudget();
                 QueryContext context = new QueryContext(0, budget);
                 context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in expression evaluation"));
                 assertThatThrownBy(() -> engine.execute(context, source, request(query))).isInstanceOf(CancelledException.class);
@@ -181,7 +145,7 @@ class TortureTest {
     void closingAResultTwiceIsHarmless() {
         MemorySource source = MemorySource.random(5, 40);
         try (Engine engine = engine(1)) {
-            Budget budget = new Budget(Long.MAX_VALUE, -1);
+            MeasuredBudget budget = new MeasuredBudget();
             QueryResult r = engine.execute(new QueryContext(0, budget), source, request("temperature"));
             assertThat(budget.reserved()).isPositive();
             r.close();

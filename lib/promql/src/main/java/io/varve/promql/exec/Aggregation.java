@@ -409,7 +409,7 @@ final class Aggregation extends Operator {
             }
         }
 
-        private void add(int step, FloatHistogram h, Labels from, Notes notes) {
+        private @Nullable Histograms[] histogramsByStep() {
             @Nullable
             Histograms[] all = histograms;
             if (all == null) {
@@ -418,6 +418,12 @@ final class Aggregation extends Operator {
                 all = new Histograms[grid.count()];
                 histograms = all;
             }
+            return all;
+        }
+
+        private void add(int step, FloatHistogram h, Labels from, Notes notes) {
+            @Nullable
+            Histograms[] all = histogramsByStep();
             Histograms a = all[step];
             if (a == null) {
                 a = new Histograms();
@@ -560,13 +566,7 @@ final class Aggregation extends Operator {
 
         private void mergeHistograms(int step, Histograms theirs) {
             @Nullable
-            Histograms[] all = histograms;
-            if (all == null) {
-                memory.reserve(4L * grid.count());
-                bytes += 4L * grid.count();
-                all = new Histograms[grid.count()];
-                histograms = all;
-            }
+            Histograms[] all = histogramsByStep();
             Histograms ours = all[step];
             if (ours == null) {
                 memory.reserve(theirs.reserved);

@@ -35,13 +35,7 @@ public final class Regression implements RangeFunction {
     @Override
     public void apply(Windows w, Row out, Notes notes) {
         int steps = w.grid.count();
-        if (w.histogramSize > 0) {
-            for (int i = 0; i < steps; i++) {
-                if (w.hi[i] > w.lo[i] && MixedTypes.hasHistograms(w, i)) {
-                    MixedTypes.noteIgnored(w, notes);
-                }
-            }
-        }
+        MixedTypes.noteIgnoredWhereMixed(w, notes);
         if (w.floatsInWindows() <= (long) DIRECT * w.size) {
             for (int i = 0; i < steps; i++) {
                 if (w.hi[i] - w.lo[i] >= 2) {

@@ -34,13 +34,7 @@ public final class Spread implements RangeFunction {
     public void apply(Windows w, Row out, Notes notes) {
         int steps = w.grid.count();
         double[] v = w.values;
-        if (w.histogramSize > 0) {
-            for (int i = 0; i < steps; i++) {
-                if (w.hi[i] > w.lo[i] && MixedTypes.hasHistograms(w, i)) {
-                    MixedTypes.noteIgnored(w, notes);
-                }
-            }
-        }
+        MixedTypes.noteIgnoredWhereMixed(w, notes);
         if (w.floatsInWindows() <= (long) DIRECT * w.size) {
             for (int i = 0; i < steps; i++) {
                 if (w.hi[i] > w.lo[i]) {

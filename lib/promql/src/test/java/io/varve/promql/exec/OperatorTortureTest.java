@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
-import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import io.varve.promql.EngineOptions;
 import io.varve.promql.Feature;
+import io.varve.promql.MeasuredBudget;
 import io.varve.promql.MemorySource;
 import io.varve.promql.function.Grid;
 import io.varve.promql.parser.Expr;
@@ -47,41 +47,6 @@ class OperatorTortureTest {
             "sum(temperature{job=\"api\"}) / sum(temperature)", "temperature{job=\"api\"} - temperature", "sum_over_time(latency[3m])",
             "quantile_over_time(0.5, temperature[4m])");
 
-    /** Counts; refuses beyond a bound, or the n-th request. */
-    private static final class Budget implements MemoryBudget {
-        private final long limit;
-        private final int refused;
-        int requests;
-        private long reserved;
-        long peak;
-
-        Budget(long limit, int refused) {
-            this.limit = limit;
-            this.refused = refused;
-        }
-
-        @Override
-        public synchronized void reserve(long bytes, String what) {
-            assertThat(bytes).as(what).isNotNegative();
-            if (++requests == refused || reserved + bytes > limit) {
-                throw new LimitExceededException("query.memory", "no memory for " + what);
-            }
-            reserved += bytes;
-            peak = Math.max(peak, reserved);
-        }
-
-        @Override
-        public synchronized void release(long bytes) {
-            reserved -= bytes;
-            assertThat(reserved).isNotNegative();
-        }
-
-        @Override
-        public synchronized long reserved() {
-            return reserved;
-        }
-    }
-
     private static PlanNode plan(String query) {
         Expr expr = Preprocessor.preprocess(Parser.parse(query, ParserOptions.ALL), START, END, STEP);
         return new Planner(60_000, PlanRule.ALL).plan(expr);
@@ -97,7 +62,7 @@ class OperatorTortureTest {
     }
 
     /** Pulls so many rows, closes twice, and sees to it that nothing is left. How many rows there were. */
-    private static int pull(String query, MemorySource source, Budget budget, int rows, @Nullable Runnable onNext) {
+    private static int pull(String query, MemorySource source, MeasuredBudget budget, int rows, @Nullable Runnable onNext) {
         QueryContext context = new QueryContext(0, budget);
         int n = 0;
         source.onNext = onNext != null ? onNext : () -> {
@@ -118,8 +83,8 @@ class OperatorTortureTest {
         return n;
     }
 
-    private static Budget unlimited() {
-        return new Budget(Long.MAX_VALUE, -1);
+    private static MeasuredBudget unlimited() {
+        return new MeasuredBudget();
     }
 
     @Test
@@ -164,11 +129,11 @@ class OperatorTortureTest {
     void aRefusalOfAnyReservationLeavesNothing() {
         MemorySource source = MemorySource.random(2, 25);
         for (String query : QUERIES) {
-            Budget all = unlimited();
+            MeasuredBudget all = unlimited();
             pull(query, source, all, Integer.MAX_VALUE, null);
-            for (int n = 1; n <= all.requests; n++) {
+            for (int n = 1; n <= all.requests(); n++) {
                 try {
-                    pull(query, source, new Budget(Long.MAX_VALUE, n), Integer.MAX_VALUE, null);
+                    pull(query, source, new MeasuredBudget(Long.MAX_VALUE, n), Integer.MAX_VALUE, null);
                 } catch (LimitExceededException e) {
                     assertThat(e.limit()).isEqualTo("query.memory");
                 }
@@ -180,14 +145,14 @@ class OperatorTortureTest {
     void oneByteShortIsRefused() {
         MemorySource source = MemorySource.random(3, 25);
         for (String query : QUERIES) {
-            Budget all = unlimited();
+            MeasuredBudget all = unlimited();
             pull(query, source, all, Integer.MAX_VALUE, null);
-            if (all.peak == 0) {
+            if (all.peak() == 0) {
                 continue;
             }
             VarveException refused = null;
             try {
-                pull(query, source, new Budget(all.peak - 1, -1), Integer.MAX_VALUE, null);
+                pull(query, source, new MeasuredBudget(all.peak() - 1, 0), Integer.MAX_VALUE, null);
             } catch (LimitExceededException e) {
                 refused = e;
             }
@@ -225,7 +190,7 @@ class OperatorTortureTest {
             for (int n = 1; n <= calls; n++) {
                 int at = n;
                 AtomicInteger after = new AtomicInteger();
-                Budget budget = unlimited();
+                MeasuredBudget budget = unlimited();
                 QueryContext context = new QueryContext(0, budget);
                 int[] seen = new int[1];
                 source.onNext = () -> {

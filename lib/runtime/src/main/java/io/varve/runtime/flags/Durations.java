@@ -1,6 +1,7 @@
 package io.varve.runtime.flags;
 
 import io.varve.model.InvalidRequestException;
+import io.varve.model.PromDuration;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Duration;
@@ -83,7 +84,7 @@ public final class Durations {
      */
     public static Duration parsePrometheus(String text) {
         try {
-            return Duration.ofMillis(io.varve.model.PromDuration.parse(text));
+            return Duration.ofMillis(PromDuration.parse(text));
         } catch (InvalidRequestException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }

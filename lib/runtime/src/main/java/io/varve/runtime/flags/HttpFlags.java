@@ -12,7 +12,7 @@ public final class HttpFlags {
     @Option(names = "--http-address", paramLabel = "<host:port>", defaultValue = "0.0.0.0:10902", description = "Listen address for HTTP endpoints.")
     private String address = "0.0.0.0:10902";
 
-    @Option(names = "--http-grace-period", paramLabel = "<duration>", converter = PromDuration.class, defaultValue = "2m", description = "How long requests in flight may take after a signal to stop.")
+    @Option(names = "--http-grace-period", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "2m", description = "How long requests in flight may take after a signal to stop.")
     private Duration gracePeriod = Duration.ofMinutes(2);
 
     @Option(names = "--http.config", paramLabel = "<path>", defaultValue = "", description = "Not supported yet: TLS and basic authentication for HTTP.")

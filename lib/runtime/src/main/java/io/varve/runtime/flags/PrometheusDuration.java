@@ -4,9 +4,9 @@ import java.time.Duration;
 import picocli.CommandLine.ITypeConverter;
 
 /** Reads a flag written as a Prometheus duration (d, w, y allowed). */
-public final class PromDuration implements ITypeConverter<Duration> {
+public final class PrometheusDuration implements ITypeConverter<Duration> {
     /** For picocli. */
-    public PromDuration() {
+    public PrometheusDuration() {
     }
 
     @Override
