@@ -145,7 +145,7 @@ abstract class BucketContract {
             }
             names.add(name + "/");
         }
-        keys.forEach(key -> put(key, ""));
+        keys.parallelStream().forEach(key -> put(key, ""));
         assertThat(recursive("many")).isEqualTo(keys);
         assertThat(list("many")).isEqualTo(names);
     }

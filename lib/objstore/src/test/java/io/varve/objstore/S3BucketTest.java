@@ -60,17 +60,6 @@ class S3BucketTest extends BucketContract {
         return server().yaml("part_size: 5242880");
     }
 
-    /** The first listing version, multi-part off, and hedged reads are other ways to the same answers. */
-    static class OtherOptions extends S3BucketTest {
-        @Override
-        String yaml() {
-            return server().yaml("list_objects_version: v1", "disable_multipart: true", "send_content_md5: false", "put_user_metadata:",
-                    "  X-Amz-Meta-Team: a",
-                    "  owner: b", "  Content-Type: application/x-varve", "max_retries: 2")
-                    + "hedging_config:\n  enabled: true\n  up_to: 2\n  quantile: 0.5\n";
-        }
-    }
-
     @Test
     void aWrongSecretIsSaid() {
         String wrong = server().yaml("max_retries: 1").replace(S3TestServer.SECRET_KEY, "guess");

@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A real S3 server in a process of its own, on a directory: {@code s3-server/} of the checkout, which the build has compiled before the
@@ -20,6 +22,8 @@ public final class S3TestServer implements AutoCloseable {
     public static final String ACCESS_KEY = "varve-test";
     /** What requests are signed with. */
     public static final String SECRET_KEY = "varve-test-secret";
+
+    private static final Pattern OTHER_STARTED = Pattern.compile("started on ports .*?(\\d+) \\(http\\)");
 
     private final Process process;
     private final String endpoint;
@@ -52,6 +56,39 @@ public final class S3TestServer implements AutoCloseable {
                 throw new IOException("S3 server did not start: " + line);
             }
             return Optional.of(new S3TestServer(process, line.substring("ready endpoint=".length(), line.indexOf(" bucket=")), bucket));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Starts S3Mock, another implementation of the protocol, which checks no signatures, with one bucket in {@code directory}; empty, with
+     * one line that says so, where {@code s3-server/} is not built.
+     */
+    public static Optional<S3TestServer> startOther(Path directory, String bucket) {
+        Path jar = Path.of(System.getProperty("varve.root", "."), "s3-server", "target", "other", "s3mock-exec.jar");
+        if (!Files.isRegularFile(jar)) {
+            System.out.println("skipped: no S3 server at " + jar + " (build it: mvn process-classes -pl s3-server)");
+            return Optional.empty();
+        }
+        try {
+            Process process = new ProcessBuilder(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m",
+                    "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", jar.toString(), "--server.address=127.0.0.1", "--server.port=0",
+                    "--http.port=0", "--com.adobe.testing.s3mock.store.root=" + directory,
+                    "--com.adobe.testing.s3mock.store.initialBuckets=" + bucket)).redirectErrorStream(true).start();
+            Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+            BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+            StringBuilder said = new StringBuilder();
+            for (String line = out.readLine(); line != null; line = out.readLine()) {
+                Matcher started = OTHER_STARTED.matcher(line);
+                if (started.find()) {
+                    Thread.ofVirtual().start(() -> out.lines().forEach(ignored -> {
+                    }));
+                    return Optional.of(new S3TestServer(process, "127.0.0.1:" + started.group(1), bucket));
+                }
+                said.append(line).append('\n');
+            }
+            throw new IOException("S3Mock did not start: " + said);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
