@@ -3,7 +3,12 @@ package io.varve.querier;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
@@ -28,9 +33,16 @@ import io.varve.store.StatusApi;
 import io.varve.store.StoreClient;
 import io.varve.store.StoreInfo;
 import io.varve.store.TargetsApi;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -158,6 +170,70 @@ class GrpcSurfaceTest {
             assertThatThrownBy(() -> series(client, c, 64)).isInstanceOf(LimitExceededException.class)
                     .hasMessageContaining("exceeded series limit");
             client.close();
+        }
+    }
+
+    /** Messages as bytes. */
+    private static final MethodDescriptor.Marshaller<byte[]> BYTES = new MethodDescriptor.Marshaller<>() {
+        @Override
+        public InputStream stream(byte[] value) {
+            return new ByteArrayInputStream(value);
+        }
+
+        @Override
+        public byte[] parse(InputStream stream) {
+            try {
+                return stream.readAllBytes();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    };
+
+    /** Sends one message, and gives what came back: the messages as Latin-1 text, then the status. */
+    private static List<String> call(ManagedChannel channel, String method, byte[] request) throws Exception {
+        List<String> got = new ArrayList<>();
+        CompletableFuture<Status> end = new CompletableFuture<>();
+        ClientCall<byte[], byte[]> call = channel.newCall(MethodDescriptor.newBuilder(BYTES, BYTES)
+                .setType(MethodDescriptor.MethodType.BIDI_STREAMING).setFullMethodName(method).build(), CallOptions.DEFAULT);
+        call.start(new ClientCall.Listener<>() {
+            @Override
+            public void onMessage(byte[] message) {
+                got.add(new String(message, StandardCharsets.ISO_8859_1));
+            }
+
+            @Override
+            public void onClose(Status status, Metadata trailers) {
+                end.complete(status);
+            }
+        }, new Metadata());
+        call.request(10);
+        call.sendMessage(request);
+        call.halfClose();
+        got.add(end.get(30, TimeUnit.SECONDS).getCode().name());
+        return got;
+    }
+
+    @ParameterizedTest
+    @EnumSource(Channels.Compression.class)
+    void toolsFindServicesAndHealthAndTooLargeRequestsAreRefused(Channels.Compression compression) throws Exception {
+        try (Channels channels = new Channels(new PrometheusRegistry(), compression)) {
+            ManagedChannel channel = channels.open(querier.grpcAddress());
+            // HealthCheckRequest{}: HealthCheckResponse{status: SERVING}.
+            assertThat(call(channel, "grpc.health.v1.Health/Check", new byte[0])).containsExactly("\u0008\u0001", "OK");
+            // ServerReflectionRequest{list_services: "*"}, in the version of today and in the one that older tools ask.
+            for (String version : List.of("v1", "v1alpha")) {
+                List<String> services = call(channel, "grpc.reflection." + version + ".ServerReflection/ServerReflectionInfo",
+                        new byte[]{0x3a, 1, '*'});
+                assertThat(services).hasSize(2).last().isEqualTo("OK");
+                assertThat(services.getFirst()).contains("thanos.Store", "thanos.Query", "thanos.Rules", "thanos.Targets",
+                        "thanos.Metadata", "thanos.Exemplars", "thanos.Status", "thanos.info.Info", "grpc.health.v1.Health");
+            }
+            assertThat(call(channel, "thanos.Store/Nope", new byte[0])).containsExactly("UNIMPLEMENTED");
+            // What grows too large only when it is unpacked, gRPC refuses with a code of less meaning.
+            assertThat(call(channel, "thanos.Store/Series", new byte[(64 << 20) + 1]))
+                    .containsExactly(compression == Channels.Compression.NONE ? "RESOURCE_EXHAUSTED" : "UNKNOWN");
+            assertThat(call(channel, "grpc.health.v1.Health/Check", new byte[0])).containsExactly("\u0008\u0001", "OK");
         }
     }
 

@@ -52,20 +52,31 @@ public final class ActiveQueries implements AutoCloseable {
     }
 
     private static void report(Path path) throws IOException {
-        if (!Files.exists(path)) {
-            return;
+        List<String> left = left(path);
+        if (!left.isEmpty()) {
+            LOG.atWarn().addKeyValue("queries", "[" + String.join(",", left) + "]")
+                    .log("these queries did not finish when the process last ended");
         }
-        String left = new String(Files.readAllBytes(path), StandardCharsets.UTF_8).replace("\0", " ").strip();
+    }
+
+    /** The entries of a file that a process left behind; none where there is no file. */
+    static List<String> left(Path path) throws IOException {
         List<String> entries = new ArrayList<>();
-        for (String part : left.split("\\n")) {
-            String e = part.strip();
-            if (e.length() > 2) {
-                entries.add(e);
+        if (!Files.exists(path)) {
+            return entries;
+        }
+        byte[] all = Files.readAllBytes(path);
+        for (int at = 1; at < all.length; at += ENTRY) {
+            int end = at;
+            while (end < Math.min(all.length, at + ENTRY) && all[end] != 0 && all[end] != '\n') {
+                end++;
+            }
+            String e = new String(all, at, end - at, StandardCharsets.UTF_8).strip();
+            if (!e.isEmpty()) {
+                entries.add(e.endsWith(",") ? e.substring(0, e.length() - 1) : e);
             }
         }
-        if (!entries.isEmpty() && left.length() > 1) {
-            LOG.atWarn().addKeyValue("queries", String.join(" ", entries)).log("these queries did not finish when the process last ended");
-        }
+        return entries;
     }
 
     /** A query that runs. */
@@ -91,17 +102,31 @@ public final class ActiveQueries implements AutoCloseable {
             }
             slot = s;
         }
-        StringBuilder sb = new StringBuilder("{\"query\":");
-        String shown = query.length() > 200 ? query.substring(0, 200) + "..." : query;
-        JsonText.appendString(sb, shown);
-        sb.append(",\"timestamp_sec\":").append(nowMillis / 1000).append("},\n");
-        write(f, slot, sb.toString().getBytes(StandardCharsets.UTF_8));
+        write(f, slot, entry(query, nowMillis));
         return () -> {
             write(f, slot, new byte[0]);
             synchronized (free) {
                 free.add(slot);
             }
         };
+    }
+
+    /** An entry that fits, its query cut as far as it must. */
+    private static byte[] entry(String query, long nowMillis) {
+        int keep = query.length();
+        while (true) {
+            StringBuilder sb = new StringBuilder("{\"query\":");
+            JsonText.appendString(sb, keep < query.length() ? query.substring(0, keep) + "..." : query);
+            sb.append(",\"timestamp_sec\":").append(nowMillis / 1000).append("},\n");
+            byte[] entry = sb.toString().getBytes(StandardCharsets.UTF_8);
+            if (entry.length <= ENTRY) {
+                return entry;
+            }
+            keep = Math.min(keep, ENTRY) * 7 / 8;
+            if (Character.isHighSurrogate(query.charAt(keep - 1))) {
+                keep--;
+            }
+        }
     }
 
     private static void write(RandomAccessFile f, int slot, byte[] entry) {

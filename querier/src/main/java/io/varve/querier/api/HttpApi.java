@@ -462,7 +462,7 @@ public final class HttpApi {
                 });
     }
 
-    private static void value(JsonOut out, QueryValue value, int keep) throws IOException {
+    static void value(JsonOut out, QueryValue value, int keep) throws IOException {
         switch (value) {
             case QueryValue.Scalar s -> {
                 StringBuilder sb = new StringBuilder();
@@ -752,14 +752,17 @@ public final class HttpApi {
                 stores.add(TRUNCATED);
             }
             List<Labels> all = shown;
-            Envelope.success(response, c.context(), stores, List.of(), !stores.isEmpty(), p.text("coverage").equals("true"), out -> {
-                out.open('[');
-                for (Labels l : all) {
-                    out.labels(l);
-                }
-                out.close(']');
-            });
+            Envelope.success(response, c.context(), stores, List.of(), !stores.isEmpty(), p.text("coverage").equals("true"),
+                    out -> labelSets(out, all));
         }
+    }
+
+    static void labelSets(JsonOut out, List<Labels> all) throws IOException {
+        out.open('[');
+        for (Labels l : all) {
+            out.labels(l);
+        }
+        out.close(']');
     }
 
     private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors,

@@ -107,9 +107,12 @@ final class JsonOut {
         return this;
     }
 
-    JsonOut labels(Labels l) {
+    JsonOut labels(Labels l) throws IOException {
         sep();
         JsonText.appendLabels(sb, l);
+        if (sb.length() >= FLUSH) {
+            flush();
+        }
         return this;
     }
 

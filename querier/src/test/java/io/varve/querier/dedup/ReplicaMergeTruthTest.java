@@ -157,7 +157,7 @@ class ReplicaMergeTruthTest {
     @Test
     void noHolesNoFalseResetsNoSpikesAndABetterRateThanTheBestReplica() {
         for (Kind kind : Kind.values()) {
-            for (int k = 1; k <= 4; k++) {
+            for (int k = 1; k <= 5; k++) {
                 int replicas = k;
                 double[] error = new double[2];
                 int[] holes = new int[1];
@@ -266,7 +266,7 @@ class ReplicaMergeTruthTest {
                 for (int i = rng.nextInt(20); i < one.size && kind != Kind.HISTOGRAM; i += 1 + rng.nextInt(50)) {
                     one.values[i] = SampleBuffer.STALE_NAN;
                 }
-                for (int k = 1; k <= 4; k++) {
+                for (int k = 1; k <= 5; k++) {
                     SampleBuffer got = merge(java.util.Collections.nCopies(k, one), true, T0 - 100_000, T0 + SPAN + 100_000);
                     assertThat(got.size).isEqualTo(one.size);
                     for (int i = 0; i < one.size; i++) {
