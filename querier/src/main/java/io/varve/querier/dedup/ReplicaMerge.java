@@ -28,6 +28,8 @@ public final class ReplicaMerge {
     /** How many distances on each side of a gap are looked at to measure the interval. */
     private static final int NEIGHBOURS = 8;
     private static final int BLOCK = 64;
+    /** How many intervals of another replica are held at a time, a longer gap excepted. */
+    private static final int HELD = 4096;
     private static final long FAR = 1L << 60;
 
     private final List<? extends Replica> replicas;
@@ -106,7 +108,9 @@ public final class ReplicaMerge {
         while (g < gapCount) {
             // Gaps that lie close together are read in one go.
             int last = g;
-            while (last + 1 < gapCount && startOf(last + 1) - endOf(last) < 40 * distanceAround(last)) {
+            long most = HELD * distanceAround(g);
+            while (last + 1 < gapCount && startOf(last + 1) - endOf(last) < 40 * distanceAround(last)
+                    && endOf(last + 1) - startOf(g) < most) {
                 last++;
             }
             long margin = 4 * NEIGHBOURS * Math.max(distanceAround(g), Math.max(distanceAround(last), r.roughIntervalMillis()));

@@ -20,6 +20,10 @@ interface Kernel {
     default void reuse(double[] values) {
     }
 
+    /** Lets go of the samples of the last series. */
+    default void forget() {
+    }
+
     /** Bytes of memory that the scratch arrays hold once a series of so many samples was read. */
     long bytes(int samples);
 }

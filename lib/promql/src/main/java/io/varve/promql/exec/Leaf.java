@@ -208,8 +208,13 @@ final class Leaf extends Operator {
                     rows.add(row);
                 }
             } finally {
-                memory.release(histogramBytes);
                 Leaf.this.run.drop(s.samples.size);
+                if (histogramBytes > 0) {
+                    // Not kept while the next series is decoded, nor by a scratch that waits.
+                    s.samples.clear();
+                    s.kernel.forget();
+                    memory.release(histogramBytes);
+                }
             }
         }
 

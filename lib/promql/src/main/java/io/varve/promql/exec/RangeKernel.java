@@ -59,6 +59,11 @@ final class RangeKernel implements Kernel {
     }
 
     @Override
+    public void forget() {
+        windows.forgetHistograms();
+    }
+
+    @Override
     public long bytes(int samples) {
         return windows.bytes(samples) + (long) function.bytesPerSample() * samples;
     }

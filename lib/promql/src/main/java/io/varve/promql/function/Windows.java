@@ -150,6 +150,12 @@ public final class Windows {
         floatsRead = readOnce;
     }
 
+    /** Lets go of the histograms of the series: they are many times as large as the arrays that stay. */
+    public void forgetHistograms() {
+        Arrays.fill(histograms, 0, histogramSize, null);
+        histogramSize = 0;
+    }
+
     private static boolean noStale(double[] v, int n) {
         for (int i = 0; i < n; i++) {
             if (Double.doubleToRawLongBits(v[i]) == SampleBuffer.STALE_NAN_BITS) {
