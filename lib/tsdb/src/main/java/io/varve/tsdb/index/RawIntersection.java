@@ -1,19 +1,23 @@
 package io.varve.tsdb.index;
 
 /**
- * Two stored lists at once. Lists of like length are walked side by side without a branch that depends on the data, a batch at
- * a time: on random lists the branch predictor would be wrong on every other id (PostingsBenchmark.intersect).
+ * Two stored lists at once. Lists of like length are walked side by side without a branch that depends on the data, a window at
+ * a time: on random lists the branch predictor would be wrong on every other id (PostingsBenchmark.intersect). Each step then waits for
+ * the one before, so both halves of a window are walked in turns.
  * Where one is much shorter, its ids are looked up in the other by galloping.
  */
 final class RawIntersection implements Postings {
-    private static final int BATCH = 256;
+    /** Ids of the shorter list that are looked at together. */
+    private static final int WINDOW = 1024;
+    private static final int HALF = WINDOW / 2;
     /** From this ratio of lengths on, galloping is faster than walking. */
     private static final int SKEW = 16;
 
     private final BigEndianPostings a;
     private final BigEndianPostings b;
     private final boolean gallop;
-    private final long[] batch = new long[BATCH + 1];
+    private final long[] batch = new long[WINDOW + 1];
+    private final long[] upper = new long[HALF + 1];
     private int i;
     private int j;
     private int filled;
@@ -33,31 +37,92 @@ final class RawIntersection implements Postings {
     private void fill() {
         filled = 0;
         at = 0;
+        while (filled == 0 && i < a.count() && j < b.count()) {
+            if (gallop) {
+                gallop();
+            } else {
+                walk();
+            }
+        }
+    }
+
+    private void gallop() {
         int n = a.count();
         int m = b.count();
         int k = 0;
-        if (gallop) {
-            while (k < BATCH && i < n && j < m) {
-                long id = a.get(i++);
-                j = b.indexOf(j, id);
-                if (j < m && b.get(j) == id) {
-                    batch[k++] = id;
-                }
-            }
-        } else {
-            while (k < BATCH && i < n && j < m) {
-                long x = a.get(i);
-                long y = b.get(j);
-                batch[k] = x;
-                // Each is 1 where the comparison holds: the sign bit of a difference that is negative exactly then.
-                int less = (int) (x - y - 1 >>> 63);
-                int greater = (int) (y - x - 1 >>> 63);
-                i += less;
-                j += greater;
-                k += less & greater;
+        while (k < WINDOW && i < n && j < m) {
+            long id = a.get(i++);
+            j = b.indexOf(j, id);
+            if (j < m && b.get(j) == id) {
+                batch[k++] = id;
             }
         }
         filled = k;
+    }
+
+    private void walk() {
+        int end = Math.min(a.count(), i + WINDOW);
+        int middle = Math.min(end - 1, i + HALF);
+        int m = b.count();
+        int between = b.indexOf(j, a.get(middle));
+        int i1 = i;
+        int j1 = j;
+        int k1 = 0;
+        int i2 = middle;
+        int j2 = between;
+        int k2 = 0;
+        long[] low = batch;
+        long[] high = upper;
+        while (true) {
+            // So many steps leave none of the four bounds behind.
+            int steps = Math.min(Math.min(middle - i1, between - j1), Math.min(end - i2, m - j2));
+            if (steps == 0) {
+                break;
+            }
+            for (; steps > 0; steps--) {
+                long x1 = a.get(i1);
+                long y1 = b.get(j1);
+                long x2 = a.get(i2);
+                long y2 = b.get(j2);
+                low[k1] = x1;
+                high[k2] = x2;
+                // Each is 1 where the comparison holds: the sign bit of a difference that is negative exactly then.
+                int notAfter1 = (int) (x1 - y1 - 1 >>> 63);
+                int notBefore1 = (int) (y1 - x1 - 1 >>> 63);
+                int notAfter2 = (int) (x2 - y2 - 1 >>> 63);
+                int notBefore2 = (int) (y2 - x2 - 1 >>> 63);
+                i1 += notAfter1;
+                j1 += notBefore1;
+                k1 += notAfter1 & notBefore1;
+                i2 += notAfter2;
+                j2 += notBefore2;
+                k2 += notAfter2 & notBefore2;
+            }
+        }
+        while (i1 < middle && j1 < between) {
+            long x = a.get(i1);
+            long y = b.get(j1);
+            batch[k1] = x;
+            int notAfter = (int) (x - y - 1 >>> 63);
+            int notBefore = (int) (y - x - 1 >>> 63);
+            i1 += notAfter;
+            j1 += notBefore;
+            k1 += notAfter & notBefore;
+        }
+        while (i2 < end && j2 < m) {
+            long x = a.get(i2);
+            long y = b.get(j2);
+            upper[k2] = x;
+            int notAfter = (int) (x - y - 1 >>> 63);
+            int notBefore = (int) (y - x - 1 >>> 63);
+            i2 += notAfter;
+            j2 += notBefore;
+            k2 += notAfter & notBefore;
+        }
+        System.arraycopy(upper, 0, batch, k1, k2);
+        filled = k1 + k2;
+        i = end;
+        j = j2;
     }
 
     @Override

@@ -87,6 +87,40 @@ class PostingsTest {
         }
     }
 
+    /** Stored lists of thousands of ids against the intersection that goes id by id, moved by steps and by leaps. */
+    @Test
+    void longStoredListsIntersectAsOneByOne() {
+        for (long seed = 0; seed < 300; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            BigEndianPostings[] lists = new BigEndianPostings[4];
+            int n = random.nextInt(1, 6000);
+            for (int l = 0; l < 2; l++) {
+                ByteBuffer b = ByteBuffer.allocate(4 * n);
+                long id = 0;
+                int step = 1 + random.nextInt(random.nextBoolean() ? 3 : 40);
+                int count = 0;
+                while (count < n && (id += 1 + random.nextInt(step)) < 1L << 32) {
+                    b.putInt((int) id);
+                    count++;
+                }
+                lists[l] = new BigEndianPostings(b.array(), 0, count);
+                lists[2 + l] = new BigEndianPostings(b.array(), 0, count);
+                n = random.nextInt(1, 6000);
+            }
+            boolean swap = lists[0].cost() > lists[1].cost();
+            Postings fast = new RawIntersection(lists[swap ? 1 : 0], lists[swap ? 0 : 1]);
+            Postings slow = new Intersection(lists[2], lists[3]);
+            long id = 0;
+            while (id != Postings.NO_MORE) {
+                long target = id + random.nextInt(2000);
+                boolean leap = random.nextInt(50) == 0;
+                id = leap ? slow.advance(target) : slow.next();
+                assertThat(leap ? fast.advance(target) : fast.next()).as("seed " + seed).isEqualTo(id);
+                assertThat(fast.current()).isEqualTo(id);
+            }
+        }
+    }
+
     @Test
     void idsAreUnsigned() {
         TreeSet<Long> high = new TreeSet<>(List.of(1L, 1L << 31, (1L << 32) - 1));
