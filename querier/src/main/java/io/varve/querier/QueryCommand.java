@@ -56,6 +56,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -66,6 +68,7 @@ import picocli.CommandLine.Spec;
 /** {@code varve query}: PromQL over many stores, deduplicated. */
 @Command(name = "query", description = "Query node exposing PromQL enabled Query API with data retrieved from multiple store nodes.")
 public final class QueryCommand implements ProcessCommand {
+    private static final Logger LOG = LoggerFactory.getLogger(QueryCommand.class);
     private static final String NO_TLS = "this build has no TLS towards endpoints";
     private static final String NO_SD = "this build finds endpoints by static addresses and DNS names only (--endpoint)";
     private static final String NO_DISTRIBUTED = "this build evaluates queries in the querier (--query.mode=local)";
@@ -249,6 +252,7 @@ public final class QueryCommand implements ProcessCommand {
     @Override
     public AutoCloseable launch(ProcessContext context) throws Exception {
         refuse();
+        sayWhatHasNoEffect();
         DedupFunction function = DedupFunction.parse(dedup);
         List<String> replicas = commaLists(replicaLabels);
         Set<Feature> features = features();
@@ -297,6 +301,22 @@ public final class QueryCommand implements ProcessCommand {
         context.probes().ready(true);
         return () -> {
         };
+    }
+
+    /** Flags that tune what works otherwise here: nobody is refused for them, and nobody is left to believe that they did something. */
+    private void sayWhatHasNoEffect() {
+        withoutEffect("grpc.proxy-strategy", !proxyStrategy.equals("eager"), "streams are always read side by side through short queues");
+        withoutEffect("query.lazy-retrieval-max-buffered-responses", lazyBuffered != 20, "queues hold 4 batches of up to 64 series");
+        withoutEffect("query.disable-fallback", disableFallback, "there is one engine");
+        withoutEffect("store.sd-dns-resolver", !dnsResolver.equals("miekgdns"), "names are looked up by the system's resolver");
+        withoutEffect("store.sd-interval", !sdInterval.equals(Duration.ofMinutes(5)), NO_SD);
+        withoutEffect("endpoint.sd-config-reload-interval", !sdReload.equals(Duration.ofMinutes(5)), NO_SD);
+    }
+
+    private static void withoutEffect(String flag, boolean set, String why) {
+        if (set) {
+            LOG.atWarn().addKeyValue("flag", "--" + flag).addKeyValue("reason", why).log("flag has no effect");
+        }
     }
 
     private void refuse() {
