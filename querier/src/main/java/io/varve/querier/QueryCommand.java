@@ -69,6 +69,7 @@ import picocli.CommandLine.Spec;
 @Command(name = "query", description = "Query node exposing PromQL enabled Query API with data retrieved from multiple store nodes.")
 public final class QueryCommand implements ProcessCommand {
     private static final Logger LOG = LoggerFactory.getLogger(QueryCommand.class);
+    private static final long DEFAULT_MEMORY = 2L << 30;
     private static final String NO_TLS = "this build has no TLS towards endpoints";
     private static final String NO_SD = "this build finds endpoints by static addresses and DNS names only (--endpoint)";
     private static final String NO_DISTRIBUTED = "this build evaluates queries in the querier (--query.mode=local)";
@@ -233,7 +234,7 @@ public final class QueryCommand implements ProcessCommand {
     private long maxSeries;
     @Option(names = "--query.max-returned-series", defaultValue = "0", description = "Series in one answer; 0 = no limit.")
     private int maxReturnedSeries;
-    @Option(names = "--query.max-memory", converter = ByteSize.class, defaultValue = "0", description = "Memory of all queries together; 0 = half of the heap.")
+    @Option(names = "--query.max-memory", converter = ByteSize.class, defaultValue = "0", description = "Memory of all queries together; 0 = half of the heap, at most 2GiB.")
     private long maxMemory;
     @Option(names = "--query.max-memory-per-query", converter = ByteSize.class, defaultValue = "0", description = "Memory of one query; 0 = what all together may have.")
     private long maxMemoryPerQuery;
@@ -266,8 +267,9 @@ public final class QueryCommand implements ProcessCommand {
                 address -> Peer.of(new GrpcStoreClient(channels.open(address), address)), storeSelector(), context.registry());
         context.onStop("endpoints", set);
         Fanout fanout = new Fanout(set, announced(), responseTimeout.toMillis(), context.registry());
-        long memory = maxMemory > 0 ? maxMemory : Runtime.getRuntime().maxMemory() / 2;
-        Budgets budgets = new Budgets(memory, maxMemoryPerQuery);
+        // A machine without a limit of its own gives a heap of many gigabytes: greedy queries are not to fill it.
+        long memory = maxMemory > 0 ? maxMemory : Math.min(Runtime.getRuntime().maxMemory() / 2, DEFAULT_MEMORY);
+        Budgets budgets = new Budgets(memory, maxMemoryPerQuery, maxConcurrent);
         long lookbackMillis = lookback.isZero() ? 300_000 : lookback.toMillis();
         Engine engine = new Engine(new EngineOptions(lookbackMillis, evaluationInterval.toMillis(), features, maxSamples,
                 Runtime.getRuntime().availableProcessors()));

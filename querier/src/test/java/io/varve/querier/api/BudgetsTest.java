@@ -1,0 +1,101 @@
+package io.varve.querier.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.varve.model.LimitExceededException;
+import io.varve.testkit.Seeds;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/** Shares, bounds and that everything is given back. */
+class BudgetsTest {
+    @Test
+    void aGreedyQueryLeavesTheOthersTheirShares() {
+        Budgets budgets = new Budgets(4000, 0, 2);
+        Budgets.QueryBudget greedy = budgets.open();
+        Budgets.QueryBudget ordinary = budgets.open();
+        greedy.reserve(3000, "test");
+        assertThatThrownBy(() -> greedy.reserve(1, "test")).isInstanceOf(LimitExceededException.class)
+                .hasMessageContaining("--query.max-memory");
+        ordinary.reserve(1000, "test");
+        assertThat(budgets.used()).isEqualTo(4000);
+        assertThatThrownBy(() -> ordinary.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+        greedy.close();
+        ordinary.reserve(2000, "test");
+        ordinary.close();
+        ordinary.close();
+        assertThat(budgets.used()).isZero();
+    }
+
+    @Test
+    void whatIsOpenedBeyondTheSharesHasNone() {
+        Budgets budgets = new Budgets(4000, 0, 1);
+        try (Budgets.QueryBudget one = budgets.open(); Budgets.QueryBudget two = budgets.open()) {
+            one.reserve(2000, "test");
+            two.reserve(2000, "test");
+            assertThatThrownBy(() -> two.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+        }
+        try (Budgets.QueryBudget again = budgets.open()) {
+            again.reserve(4000, "test");
+        }
+        assertThat(budgets.used()).isZero();
+    }
+
+    @Test
+    void oneQueryIsBoundByItsOwnLimit() {
+        Budgets budgets = new Budgets(4000, 100, 2);
+        try (Budgets.QueryBudget query = budgets.open()) {
+            query.reserve(100, "test");
+            assertThatThrownBy(() -> query.reserve(1, "test")).isInstanceOf(LimitExceededException.class)
+                    .hasMessageContaining("--query.max-memory-per-query");
+            assertThat(query.reserved()).isEqualTo(100);
+            assertThat(query.peak()).isEqualTo(100);
+        }
+    }
+
+    @Test
+    void threadsOfQueriesNeverGetMoreThanThereIsAndGiveAllBack() throws Exception {
+        RandomGenerator seeds = Seeds.random(11);
+        Budgets budgets = new Budgets(10_000, 4000, 3);
+        List<Budgets.QueryBudget> queries = new ArrayList<>();
+        for (int q = 0; q < 5; q++) {
+            queries.add(budgets.open());
+        }
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> running = new ArrayList<>();
+            for (int t = 0; t < 8; t++) {
+                RandomGenerator random = new java.util.Random(seeds.nextLong());
+                Budgets.QueryBudget query = queries.get(t % queries.size());
+                running.add(threads.submit(() -> {
+                    long held = 0;
+                    for (int i = 0; i < 20_000; i++) {
+                        long n = random.nextInt(900);
+                        try {
+                            query.reserve(n, "test");
+                            held += n;
+                        } catch (LimitExceededException e) {
+                            query.release(held);
+                            held = 0;
+                        }
+                        assertThat(budgets.used()).isLessThanOrEqualTo(10_000);
+                    }
+                    query.release(held);
+                }));
+            }
+            for (Future<?> f : running) {
+                f.get();
+            }
+        }
+        assertThat(budgets.used()).isZero();
+        try (Budgets.QueryBudget all = queries.getLast()) {
+            // Nothing of the common half was lost on the way: one without a share can have all of it.
+            all.reserve(4000, "test");
+        }
+    }
+}
