@@ -5,16 +5,34 @@ import java.util.List;
 
 /**
  * The union of all replicas' samples by time, one per time. Which of several samples of one time is taken follows Prometheus' chained
- * merge: the replica that speaks gives way to another that stands at the same time, and a binary heap orders those that wait.
+ * merge: the replica that speaks gives way to another that stands at the same time, a binary heap orders those that wait, and a jump forward
+ * orders them anew.
  */
 public final class Chain {
+    /**
+     * What a reader of steps looks at: {@code before} milliseconds before each step. Where that leaves something out between two steps the
+     * reader jumps over it.
+     *
+     * @param first the first step
+     * @param step distance of the steps, 0 for one alone
+     */
+    public record Steps(long first, long step, long before) {
+    }
+
+    private static final int NOBODY = -1;
+
     private final List<SampleBuffer> replicas;
+    /** Where each replica stands; that of the replica which speaks has been said. */
     private final int[] at;
     /** Replicas that wait, by the time they stand at; the order among equal times is the heap's. */
     private final int[] heap;
     private int waiting;
+    private boolean started;
+    private int speaks = NOBODY;
+    private long time = Long.MIN_VALUE;
 
-    private Chain(List<SampleBuffer> replicas) {
+    /** Before the first sample of {@code replicas}, each with rising times. */
+    Chain(List<SampleBuffer> replicas) {
         this.replicas = replicas;
         at = new int[replicas.size()];
         heap = new int[replicas.size() + 1];
@@ -22,52 +40,108 @@ public final class Chain {
 
     /** Appends the union of {@code replicas}, each with rising times, to {@code out}. */
     public static void merge(List<SampleBuffer> replicas, SampleBuffer out) {
-        new Chain(replicas).run(out);
+        Chain c = new Chain(replicas);
+        if (!c.next()) {
+            return;
+        }
+        // What one replica says in a row is copied at once.
+        boolean more = true;
+        while (more) {
+            int r = c.speaks;
+            int from = c.at[r];
+            int to = from;
+            do {
+                to++;
+                more = c.next();
+            } while (more && c.speaks == r && c.at[r] == to);
+            Samples.append(replicas.get(r), from, to, out);
+        }
     }
 
-    private void run(SampleBuffer out) {
-        for (int r = 1; r < at.length; r++) {
-            if (replicas.get(r).size > 0) {
-                push(r);
+    /** As {@link #merge}, as far as a reader of these steps comes to see it. */
+    public static void merge(List<SampleBuffer> replicas, Steps steps, SampleBuffer out) {
+        Chain c = new Chain(replicas);
+        if (!c.next()) {
+            return;
+        }
+        long last = Long.MIN_VALUE;
+        for (long t = steps.first;; t += steps.step) {
+            if (t - steps.before > last) {
+                if (!c.seek(t - steps.before)) {
+                    return;
+                }
+                last = c.append(out);
+            }
+            while (last < t || steps.step == 0) {
+                if (!c.next()) {
+                    return;
+                }
+                last = c.append(out);
             }
         }
-        int speaks = 0;
-        int from = 0; // samples from here to at[speaks] are said but not yet copied
-        long last = Long.MIN_VALUE;
-        boolean said = false;
+    }
+
+    /** Appends the sample that was stepped to; returns its time. */
+    long append(SampleBuffer out) {
+        Samples.append(replicas.get(speaks), at[speaks], at[speaks] + 1, out);
+        return time;
+    }
+
+    /** Steps to the next sample; false where there is none. */
+    boolean next() {
+        if (!started) {
+            started = true;
+            for (int r = 1; r < at.length; r++) {
+                if (replicas.get(r).size > 0) {
+                    push(r);
+                }
+            }
+            speaks = 0;
+            at[0] = -1;
+        } else if (speaks == NOBODY) {
+            return false;
+        }
         while (true) {
-            SampleBuffer b = replicas.get(speaks);
-            int i = at[speaks];
-            if (i < b.size) {
-                long t = b.timestamps[i];
-                if (said && t == last) { // another has said it
-                    Samples.append(b, from, i, out);
-                    from = ++at[speaks];
+            if (++at[speaks] < replicas.get(speaks).size) {
+                long t = timeOf(speaks);
+                if (t == time) { // another has said it
                     continue;
                 }
                 if (waiting == 0 || t < timeOf(heap[0])) {
-                    last = t;
-                    said = true;
-                    at[speaks]++;
-                    continue;
+                    time = t;
+                    return true;
                 }
-            }
-            Samples.append(b, from, i, out);
-            if (i < b.size) {
                 push(speaks);
             } else if (waiting == 0) {
-                return;
+                speaks = NOBODY;
+                return false;
             }
             speaks = pop();
-            from = at[speaks];
-            long t = timeOf(speaks);
-            at[speaks]++;
-            if (said && t == last) {
-                from++;
+            if (timeOf(speaks) != time) {
+                time = timeOf(speaks);
+                return true;
             }
-            last = t;
-            said = true;
         }
+    }
+
+    /** Jumps to the first sample at or after {@code t}, or stays where that is already; false where there is none. */
+    boolean seek(long t) {
+        if (speaks != NOBODY && time >= t) {
+            return true;
+        }
+        started = true;
+        waiting = 0;
+        for (int r = 0; r < at.length; r++) {
+            at[r] = Samples.lowerBound(replicas.get(r), at[r], t);
+            if (at[r] < replicas.get(r).size) {
+                push(r);
+            }
+        }
+        speaks = waiting == 0 ? NOBODY : pop();
+        if (speaks != NOBODY) {
+            time = timeOf(speaks);
+        }
+        return speaks != NOBODY;
     }
 
     private long timeOf(int r) {

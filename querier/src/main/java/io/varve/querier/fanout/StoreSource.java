@@ -454,7 +454,13 @@ public final class StoreSource implements SeriesSource {
                 replicas.add(b);
             }
             if (options.function() == DedupFunction.CHAIN) {
-                Chain.merge(replicas, into);
+                if (hints.window() > 0) {
+                    // A range selector's window is open to the left, but its reader jumps to where it begins.
+                    long before = hints.rangeMillis() > 0 ? hints.window() : hints.window() - 1;
+                    Chain.merge(replicas, new Chain.Steps(from - 1 + hints.window(), hints.step(), before), into);
+                } else {
+                    Chain.merge(replicas, into);
+                }
             } else {
                 Penalty.merge(replicas, DedupFunction.isCounterFunction(hints.function()), into);
             }

@@ -63,6 +63,44 @@ class GoldenDedupTest {
         assertThat(checked[0]).isGreaterThan(100);
     }
 
+    @Test
+    void jumpsAsThanos() throws Exception {
+        Optional<Path> golden = Shared.golden("thanos/dedup.jsonl.gz");
+        if (golden.isEmpty()) {
+            return;
+        }
+        List<String> wrong = new ArrayList<>();
+        int[] checked = new int[1];
+        try (Stream<JsonNode> cases = Shared.jsonLines(golden.get())) {
+            cases.forEach(c -> {
+                List<SampleBuffer> replicas = new ArrayList<>();
+                c.get("replicas").forEach(r -> replicas.add(runs(r)));
+                for (JsonNode jumps : c.path("seeks")) {
+                    if (jumps.get("algorithm").asText().equals("chain")) {
+                        Chain chain = new Chain(replicas);
+                        for (int i = 0; i < jumps.get("seek").size(); i++) {
+                            checked[0]++;
+                            SampleBuffer got = new SampleBuffer(2);
+                            if (chain.seek(jumps.get("seek").get(i).asLong())) {
+                                chain.append(got);
+                                if (chain.next()) {
+                                    chain.append(got);
+                                }
+                            }
+                            JsonNode want = jumps.get("got").get(i);
+                            String difference = difference(want.isNull() ? new SampleBuffer(0) : runs(want), got);
+                            if (!difference.isEmpty()) {
+                                wrong.add("case " + c.get("case") + " jump " + i + ": " + difference);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+        assertThat(wrong).as(checked[0] + " checked, " + wrong.size() + " wrong").isEmpty();
+        assertThat(checked[0]).isGreaterThan(20);
+    }
+
     private static JsonNode original(JsonNode result, Map<String, JsonNode> byName) {
         return result.has("same_as") ? original(Objects.requireNonNull(byName.get(result.get("same_as").asText())), byName) : result;
     }
