@@ -13,6 +13,7 @@ import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.grpc.GrpcServer;
 import io.varve.testkit.Shared;
 import java.io.IOException;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.List;
@@ -147,6 +148,45 @@ class QueryCommandTest {
                 .contains("end timestamp must not be before start time");
         assertThat(get("/api/v1/series").statusCode()).isEqualTo(400);
         assertThat(get("/api/v1/query", "query", "up", "dedup", "maybe").body()).contains("strconv.ParseBool: parsing \\\"maybe\\\"");
+    }
+
+    @Test
+    void timesAreReadAsGoReadsThem() throws Exception {
+        for (String good : List.of("2023-11-14T22:20:00Z", "2023-11-14T22:20:00.5+02:00", "2023-11-14T22:20:00,25Z", "1e9", ".5", "+5",
+                "-1",
+                "NaN", "inf", "9e18")) {
+            assertThat(get("/api/v1/query", "query", "1", "time", good).statusCode()).as(good).isEqualTo(200);
+        }
+        for (String bad : List.of("now", "2023-11-14T22:20Z", "2023-11-14t22:20:00z", "2023-11-14", "2023-11-14T22:20:00",
+                "2023-11-14 22:20:00Z",
+                "2023-02-30T00:00:00Z", "1d", "5f", "0b1", "1e999", " 5", "5 ")) {
+            HttpResponse<String> r = get("/api/v1/query", "query", "1", "time", bad);
+            assertThat(r.statusCode()).as(bad).isEqualTo(400);
+            assertThat(Shared.parse(r.body()).get("error").asText()).isEqualTo(
+                    "invalid parameter \"time\": invalid time value for 'time': cannot parse \"" + bad + "\" to a valid timestamp");
+        }
+    }
+
+    @Test
+    void aBrokenFormIsRefusedAndWithThanosMergesReadAsThanosReadsIt() throws Exception {
+        try (TestQuerier thanos = new TestQuerier("--deduplication.func=penalty")) {
+            for (String path : List.of("query", "query_range", "labels", "series")) {
+                HttpResponse<String> own = TestQuerier.send(broken(querier, "/api/v1/" + path));
+                assertThat(own.statusCode()).isEqualTo(400);
+                assertThat(own.body()).contains("parse form: invalid URL escape \\\"%zz\\\"");
+            }
+            assertThat(TestQuerier.send(broken(thanos, "/api/v1/query")).body()).contains("no expression found in input");
+            assertThat(TestQuerier.send(broken(thanos, "/api/v1/query?query=7")).body()).contains("\"7\"");
+            assertThat(TestQuerier.send(broken(thanos, "/api/v1/query_range")).body())
+                    .contains("cannot parse \\\"\\\" to a valid timestamp");
+            assertThat(TestQuerier.send(broken(thanos, "/api/v1/labels")).statusCode()).isEqualTo(200);
+            assertThat(TestQuerier.send(broken(thanos, "/api/v1/series")).statusCode()).isEqualTo(400);
+        }
+    }
+
+    private static HttpRequest.Builder broken(TestQuerier querier, String path) {
+        return HttpRequest.newBuilder(querier.uri(path)).header("Content-Type", "application/x-www-form-urlencoded")
+                .POST(HttpRequest.BodyPublishers.ofString("query=%zz"));
     }
 
     @Test

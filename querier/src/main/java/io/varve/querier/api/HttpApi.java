@@ -206,8 +206,8 @@ public final class HttpApi {
         return new SideApis.Caller(tenancy.of(request), params(request).text("coverage").equals("true"));
     }
 
-    static Params params(Request request) {
-        return new Params(request);
+    private Params params(Request request) {
+        return asPrometheus() ? Params.strict(request) : Params.lenient(request);
     }
 
     // --- queries ----------------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ public final class HttpApi {
         int limit = limit(p);
         String tenant = tenancy.of(request);
         execute(request, response, p,
-                new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.text("analyze").equals("true"),
+                new QuerySpec(text(tenant, p), time, time, 0, timeout, lookback, source, p.analyze(),
                         p.text("stats").equals("all"), thanos ? "thanos" : "prometheus", tenant, origin(request)),
                 thanos, limit);
     }
@@ -292,7 +292,7 @@ public final class HttpApi {
         String tenant = tenancy.of(request);
         String text = text(tenant, p);
         checkRangeType(text);
-        execute(request, response, p, new QuerySpec(text, start, end, step, timeout, lookback, source, p.text("analyze").equals("true"),
+        execute(request, response, p, new QuerySpec(text, start, end, step, timeout, lookback, source, p.analyze(),
                 p.text("stats").equals("all"), thanos ? "thanos" : "prometheus", tenant, origin(request)), thanos, limit);
     }
 
@@ -720,7 +720,7 @@ public final class HttpApi {
     }
 
     private void series(Request request, Response response) throws IOException {
-        Params p = params(request);
+        Params p = Params.strict(request);
         if (p.all("match[]").isEmpty()) {
             throw ApiException.badData("no match[] parameter provided");
         }

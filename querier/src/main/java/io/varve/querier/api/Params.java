@@ -21,7 +21,9 @@ import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Parameters of a request, read as Thanos reads them, with its complaints. */
@@ -29,14 +31,21 @@ final class Params {
     /** As Prometheus' smallest and largest time of the API, in milliseconds. */
     static final long MIN_TIME = Long.MIN_VALUE / 1000 + 62_135_596_801L;
     static final long MAX_TIME = Long.MAX_VALUE / 1000 - 62_135_596_801L;
+    /** With seconds, a zone and capital letters, which Java does not insist on; Go takes a comma before fractions too. */
+    private static final Pattern RFC_3339 = Pattern
+            .compile("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d([.,]\\d{1,9})?(Z|[+-]\\d\\d:\\d\\d)");
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final Request request;
+    private final Map<String, List<String>> values;
 
-    Params(Request request) {
-        this.request = request;
+    private Params(Map<String, List<String>> values) {
+        this.values = values;
+    }
+
+    /** All parameters; a malformed one is an error. */
+    static Params strict(Request request) {
         try {
-            request.parameters();
+            return new Params(request.parameters());
         } catch (HttpStatusException e) {
             if (e.status() == 413) {
                 throw e;
@@ -45,14 +54,19 @@ final class Params {
         }
     }
 
+    /** Malformed parameters count as not given, as for most of Thanos' endpoints. */
+    static Params lenient(Request request) {
+        return new Params(request.readableParameters());
+    }
+
     /** The first value, "" where there is none. */
     String text(String name) {
-        String v = request.parameter(name);
-        return v == null ? "" : v;
+        List<String> v = values.get(name);
+        return v == null ? "" : v.getFirst();
     }
 
     List<String> all(String name) {
-        return request.parameterValues(name);
+        return values.getOrDefault(name, List.of());
     }
 
     /** Go's {@code strconv.ParseBool}. */
@@ -70,6 +84,11 @@ final class Params {
         return v.isEmpty() ? otherwise : parseBool(name, v);
     }
 
+    /** Whether the query's costs are wanted; what is neither {@code true} nor {@code 1} is no, as in Thanos. */
+    boolean analyze() {
+        return text("analyze").equals("true") || text("analyze").equals("1");
+    }
+
     /** Seconds as a float, or RFC 3339; in milliseconds. */
     static long parseTime(String s) {
         @Nullable
@@ -78,7 +97,10 @@ final class Params {
             return millisOfSeconds(d);
         }
         try {
-            return OffsetDateTime.parse(s.replace(' ', '!')).toInstant().toEpochMilli();
+            if (!RFC_3339.matcher(s).matches()) {
+                throw new DateTimeException("not as RFC 3339 has it");
+            }
+            return OffsetDateTime.parse(s.replace(',', '.')).toInstant().toEpochMilli();
         } catch (DateTimeException e) {
             if (s.equals(Instant.ofEpochSecond(MIN_TIME / 1000).toString())) {
                 return MIN_TIME;

@@ -134,6 +134,7 @@ public final class GrpcServer implements AutoCloseable {
             GrpcMetrics metrics = GrpcMetrics.server(registry);
             Recovery recovery = new Recovery(registry);
             ServerInterceptor encoding = new SameEncoding();
+            ServerInterceptor unpacked = new UnpackedSize();
             HealthStatusManager health = new HealthStatusManager();
             health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.NOT_SERVING);
             NettyServerBuilder builder = NettyServerBuilder.forAddress(socket).bossEventLoopGroup(boss).workerEventLoopGroup(workers)
@@ -150,7 +151,8 @@ public final class GrpcServer implements AutoCloseable {
             all.add(olderReflection());
             for (ServerServiceDefinition service : all) {
                 metrics.initialise(service);
-                builder.addService(ServerInterceptors.interceptForward(service, metrics, recovery, encoding));
+                builder.addService(
+                        ServerInterceptors.interceptForward(UnpackedSize.marked(service), metrics, recovery, encoding, unpacked));
             }
             try {
                 return new GrpcServer(builder.build().start(), health, boss, workers, at.host(), flags.gracePeriod().toMillis());

@@ -143,15 +143,24 @@ public final class HttpServer implements AutoCloseable {
                 String root = routes.rootRedirect() != null
                         ? routes.rootRedirect()
                         : routes.prefix().isEmpty() ? null : routes.prefix() + "/";
-                if (rawPath.equals("/") && root != null && (match == null || !root.equals("/")) && !root.equals(rawPath)) {
+                String clean = Routes.clean(rawPath);
+                String meant = match == null ? routes.meant(rawPath, method) : null;
+                boolean options = method.equals("OPTIONS") && (match == null || !match.methodTaken());
+                if (!clean.equals(rawPath)) {
+                    redirect(jetty, response, 307, clean);
+                } else if (rawPath.equals("/") && root != null && (match == null || !root.equals("/")) && !root.equals(rawPath)) {
                     response.status(302).header("Location", root).send(new byte[0]);
+                } else if (options && routes.isPreflight(rawPath)) {
+                    cors(response);
+                    response.header("Vary", "Accept-Encoding").status(204).send(new byte[0]);
+                } else if (meant != null) {
+                    redirect(jetty, response, method.equals("GET") ? 301 : 308, meant);
                 } else if (match == null) {
                     response.header("X-Content-Type-Options", "nosniff").sendText(404, "404 page not found\n");
-                } else if (match.route().api() && method.equals("OPTIONS") && !match.methodTaken()) {
-                    cors(match, response);
-                    response.header("Vary", "Accept-Encoding").status(204).send(new byte[0]);
+                } else if (options) {
+                    response.header("Allow", match.allows()).send(new byte[0]);
                 } else if (!match.methodTaken()) {
-                    response.header("Allow", String.join(", ", match.allowed())).header("X-Content-Type-Options", "nosniff")
+                    response.header("Allow", match.allows()).header("X-Content-Type-Options", "nosniff")
                             .sendText(405, "Method Not Allowed\n");
                 } else {
                     run(jetty, match, response);
@@ -164,8 +173,17 @@ public final class HttpServer implements AutoCloseable {
             return true;
         }
 
+        /** The path is escaped as it came. */
+        private static void redirect(org.eclipse.jetty.server.Request jetty, JettyResponse response, int status, String path)
+                throws IOException {
+            String query = jetty.getHttpURI().getQuery();
+            response.status(status).header("Location", query == null ? path : path + "?" + query).send(new byte[0]);
+        }
+
         private void run(org.eclipse.jetty.server.Request jetty, Routes.Match match, JettyResponse response) throws Exception {
-            cors(match, response);
+            if (match.route().api()) {
+                cors(response);
+            }
             Map<String, String> parameters = match.parameters();
             JettyRequest request = new JettyRequest(jetty, routes.prefix(), parameters);
             String name = match.route().name();
@@ -198,8 +216,8 @@ public final class HttpServer implements AutoCloseable {
             match.route().handler().handle(request, response);
         }
 
-        private void cors(Routes.Match match, JettyResponse response) {
-            if (routes.cors() && match.route().api()) {
+        private void cors(JettyResponse response) {
+            if (routes.cors()) {
                 response.header("Access-Control-Allow-Headers", "Accept, Accept-Encoding, Authorization, Content-Type, Origin");
                 response.header("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
                 response.header("Access-Control-Allow-Origin", "*");

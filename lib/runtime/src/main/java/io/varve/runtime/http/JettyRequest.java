@@ -3,6 +3,7 @@ package io.varve.runtime.http;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -16,6 +17,7 @@ final class JettyRequest implements Request {
     private final Map<String, String> pathParameters;
     private @Nullable Map<String, List<String>> query;
     private @Nullable Map<String, List<String>> all;
+    private @Nullable HttpStatusException malformed;
     private @Nullable InputStream body;
 
     JettyRequest(org.eclipse.jetty.server.Request jetty, String prefix, Map<String, String> pathParameters) {
@@ -59,7 +61,11 @@ final class JettyRequest implements Request {
     public Map<String, List<String>> queryParameters() {
         Map<String, List<String>> q = query;
         if (q == null) {
-            q = UrlDecoder.form(rawQuery());
+            q = new LinkedHashMap<>();
+            HttpStatusException malformed = UrlDecoder.form(rawQuery(), q);
+            if (malformed != null) {
+                throw malformed;
+            }
             query = q;
         }
         return q;
@@ -67,17 +73,26 @@ final class JettyRequest implements Request {
 
     @Override
     public Map<String, List<String>> parameters() {
+        Map<String, List<String>> result = readableParameters();
+        if (malformed != null) {
+            throw malformed;
+        }
+        return result;
+    }
+
+    @Override
+    public Map<String, List<String>> readableParameters() {
         Map<String, List<String>> result = all;
         if (result == null) {
+            result = new LinkedHashMap<>();
             String type = header("Content-Type");
             boolean form = (method().equals("POST") || method().equals("PUT") || method().equals("PATCH")) && type != null
                     && type.toLowerCase(Locale.ROOT).strip().startsWith("application/x-www-form-urlencoded");
-            if (form) {
-                result = UrlDecoder.form(new String(readBody(HttpServer.MAX_FORM_BYTES), StandardCharsets.UTF_8));
-                UrlDecoder.form(rawQuery(), result);
-            } else {
-                result = queryParameters();
-            }
+            HttpStatusException inBody = form
+                    ? UrlDecoder.form(new String(readBody(HttpServer.MAX_FORM_BYTES), StandardCharsets.UTF_8), result)
+                    : null;
+            HttpStatusException inQuery = UrlDecoder.form(rawQuery(), result);
+            malformed = inBody == null ? inQuery : inBody;
             all = result;
         }
         return result;

@@ -34,6 +34,9 @@ public interface Request {
      */
     Map<String, List<String>> parameters();
 
+    /** As {@link #parameters}, without those that are malformed: what readers see who do not ask whether there was an error. */
+    Map<String, List<String>> readableParameters();
+
     /** The parameters of the query alone, in order. */
     Map<String, List<String>> queryParameters();
 

@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>
  * A path is literal segments, {@code {name}} for one segment and, at the end, {@code {name*}} for all that follows (maybe nothing). Literal
- * segments win over {@code {name}}, and that over {@code {name*}}. A route that takes GET takes HEAD. Routes below {@code /api/} answer OPTIONS with 204 and
- * carry CORS headers unless switched off.
+ * segments win over {@code {name}}, and that over {@code {name*}}. A route that takes GET takes HEAD. Below {@code /api/v1/} OPTIONS is answered
+ * with 204 whatever the path, elsewhere with what a path takes; routes below {@code /api/} carry CORS headers unless switched off. Paths with
+ * double slashes, another case or a slash too many or too few lead to the right one.
  */
 public final class Routes {
     private static final Set<String> ANY = Set.of();
@@ -104,11 +105,60 @@ public final class Routes {
                 best = r;
             }
             allowed.addAll(r.methods);
-            if (r.api) {
-                allowed.add("OPTIONS");
-            }
         }
         return best == null ? null : new Match(best, best.parameters(segments), best.takes(method), allowed);
+    }
+
+    /** Whether OPTIONS is answered for a path with 204: all below {@code /api/v1/}, where there is such an API. */
+    boolean isPreflight(String rawPath) {
+        return rawPath.startsWith(prefix + "/api/v1/") && routes.stream().anyMatch(r -> r.api);
+    }
+
+    /** Where a path that nothing matches may have been meant to go: without or with a slash at its end, or written in another case. */
+    @Nullable
+    String meant(String rawPath, String method) {
+        if (rawPath.equals("/") || !rawPath.regionMatches(true, 0, prefix, 0, prefix.length())) {
+            return null;
+        }
+        String other = rawPath.endsWith("/") ? rawPath.substring(0, rawPath.length() - 1) : rawPath + "/";
+        Match m = match(other, method);
+        if (m != null && m.methodTaken) {
+            return other;
+        }
+        for (String path : List.of(rawPath, other)) {
+            String rest = path.substring(Math.min(path.length(), prefix.length()));
+            if (!rest.startsWith("/")) {
+                continue;
+            }
+            String[] segments = split(rest);
+            for (Route r : routes) {
+                String[] fixed = r.takes(method) ? r.inItsCase(segments) : null;
+                if (fixed != null) {
+                    return prefix + "/" + String.join("/", fixed);
+                }
+            }
+        }
+        return null;
+    }
+
+    /** Without empty segments, {@code .} and {@code ..}; a slash at the end stays. */
+    static String clean(String rawPath) {
+        if (!rawPath.contains("//") && !rawPath.contains("/.")) {
+            return rawPath;
+        }
+        List<String> kept = new ArrayList<>();
+        String[] segments = split(rawPath);
+        for (String s : segments) {
+            if (s.equals("..")) {
+                if (!kept.isEmpty()) {
+                    kept.removeLast();
+                }
+            } else if (!s.isEmpty() && !s.equals(".")) {
+                kept.add(s);
+            }
+        }
+        String path = "/" + String.join("/", kept);
+        return segments[segments.length - 1].isEmpty() && !kept.isEmpty() ? path + "/" : path;
     }
 
     private static boolean isAdmin(String path) {
@@ -120,6 +170,12 @@ public final class Routes {
     }
 
     record Match(Route route, Map<String, String> parameters, boolean methodTaken, Set<String> allowed) {
+        /** The methods that the path takes, for a header. */
+        String allows() {
+            Set<String> all = new TreeSet<>(allowed);
+            all.add("OPTIONS");
+            return String.join(", ", all);
+        }
     }
 
     record Route(@Nullable String name, Set<String> methods, String[] segments, HttpHandler handler, boolean api) {
@@ -138,6 +194,24 @@ public final class Routes {
                 }
             }
             return path.length == segments.length;
+        }
+
+        /** The path with this route's literal segments, null where they differ in more than case. */
+        String @Nullable [] inItsCase(String[] path) {
+            if (path.length != segments.length) {
+                return null;
+            }
+            String[] out = path.clone();
+            for (int i = 0; i < segments.length; i++) {
+                String s = segments[i];
+                if (isRest(s) || isOne(s) ? path[i].isEmpty() : !s.equalsIgnoreCase(path[i])) {
+                    return null;
+                }
+                if (!isRest(s) && !isOne(s)) {
+                    out[i] = s;
+                }
+            }
+            return out;
         }
 
         Map<String, String> parameters(String[] path) {

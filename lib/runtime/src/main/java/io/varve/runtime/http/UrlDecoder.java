@@ -2,9 +2,9 @@ package io.varve.runtime.http;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Reads percent-encoded text and forms, with Go's complaints. */
 final class UrlDecoder {
@@ -44,7 +44,13 @@ final class UrlDecoder {
         return new String(out, 0, n, StandardCharsets.UTF_8);
     }
 
-    static Map<String, List<String>> form(String text, Map<String, List<String>> into) {
+    /**
+     * Adds the parameters of a query or a form.
+     *
+     * @return why the first malformed one was left out, null where none was
+     */
+    static @Nullable HttpStatusException form(String text, Map<String, List<String>> into) {
+        HttpStatusException malformed = null;
         int count = 0;
         int from = 0;
         while (from <= text.length()) {
@@ -54,21 +60,24 @@ final class UrlDecoder {
                 if (++count > MAX_PARAMETERS) {
                     throw new HttpStatusException(400, "more than " + MAX_PARAMETERS + " parameters");
                 }
-                String pair = text.substring(from, end);
-                if (pair.indexOf(';') >= 0) {
-                    throw new HttpStatusException(400, "invalid semicolon separator in query");
+                try {
+                    add(text.substring(from, end), into);
+                } catch (HttpStatusException e) {
+                    malformed = malformed == null ? e : malformed;
                 }
-                int eq = pair.indexOf('=');
-                String key = decode(eq < 0 ? pair : pair.substring(0, eq), true);
-                String value = eq < 0 ? "" : decode(pair.substring(eq + 1), true);
-                into.computeIfAbsent(key, k -> new ArrayList<>(1)).add(value);
             }
             from = end + 1;
         }
-        return into;
+        return malformed;
     }
 
-    static Map<String, List<String>> form(String text) {
-        return form(text, new LinkedHashMap<>());
+    private static void add(String pair, Map<String, List<String>> into) {
+        if (pair.indexOf(';') >= 0) {
+            throw new HttpStatusException(400, "invalid semicolon separator in query");
+        }
+        int eq = pair.indexOf('=');
+        String key = decode(eq < 0 ? pair : pair.substring(0, eq), true);
+        String value = eq < 0 ? "" : decode(pair.substring(eq + 1), true);
+        into.computeIfAbsent(key, k -> new ArrayList<>(1)).add(value);
     }
 }

@@ -23,6 +23,8 @@ import java.util.zip.GZIPInputStream;
 import java.util.zip.InflaterInputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class HttpServerTest {
     private final PrometheusRegistry registry = new PrometheusRegistry();
@@ -106,6 +108,31 @@ class HttpServerTest {
         assertThat(get("/api/v1/query").headers().firstValue("Access-Control-Allow-Methods")).contains("GET, POST, OPTIONS");
         assertThat(get("/files/x").headers().firstValue("Access-Control-Allow-Origin")).isEmpty();
         assertThat(send("HEAD", "/api/v1/query", "").statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void optionsSayWhatAPathTakesAndUnderTheApiAlwaysAgree() throws Exception {
+        HttpResponse<String> unknown = send("OPTIONS", "/api/v1/nope", "");
+        assertThat(unknown.statusCode()).isEqualTo(204);
+        assertThat(unknown.headers().firstValue("Access-Control-Allow-Origin")).contains("*");
+        HttpResponse<String> page = send("OPTIONS", "/files/exact", "");
+        assertThat(page.statusCode()).isEqualTo(200);
+        assertThat(page.headers().firstValue("Allow")).contains("GET, OPTIONS");
+        assertThat(page.headers().firstValue("Access-Control-Allow-Origin")).isEmpty();
+        assertThat(send("OPTIONS", "/nope", "").statusCode()).isEqualTo(404);
+        assertThat(send("OPTIONS", "/-/healthy", "").body()).isEqualTo("OK");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"GET,//api/v1/query?a=b,307,/api/v1/query?a=b", "POST,/api//v1/./query,307,/api/v1/query", "GET,/a/../fails,307,/fails",
+            "GET,/api/v1/label//values,307,/api/v1/label/values", "GET,//evil.example,307,/evil.example",
+            "GET,/API/v1/Query,301,/api/v1/query",
+            "GET,/api/v1/query/?a=b,301,/api/v1/query?a=b", "POST,/API/v1/query,308,/api/v1/query",
+            "GET,/Api/v1/label/Name/VALUES/,301,/api/v1/label/Name/values"})
+    void aPathThatIsNearlyRightLeadsToTheRightOne(String method, String path, int status, String location) throws Exception {
+        HttpResponse<String> answer = send(method, path, "");
+        assertThat(answer.statusCode()).isEqualTo(status);
+        assertThat(answer.headers().firstValue("Location")).contains(location);
     }
 
     @Test
