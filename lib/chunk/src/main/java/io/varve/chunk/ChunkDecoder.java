@@ -2,9 +2,11 @@ package io.varve.chunk;
 
 import io.varve.model.CorruptDataException;
 import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
 import io.varve.model.SampleBuffer;
 import io.varve.model.SampleCursor;
+import io.varve.model.WindowEnds;
 import java.util.Arrays;
 
 /**
@@ -49,7 +51,7 @@ public final class ChunkDecoder {
         int from = into.size;
         int n;
         try {
-            n = samples(encoding, data, offset, length, maxTime, into);
+            n = samples(encoding, data, offset, length, minTime, maxTime, into);
         } finally {
             into.size = from;
         }
@@ -57,11 +59,15 @@ public final class ChunkDecoder {
         return minTime == Long.MIN_VALUE ? n : dropBefore(into, from, minTime);
     }
 
-    private static int samples(Encoding encoding, byte[] data, int offset, int length, long maxTime, SampleBuffer into) {
+    private static int samples(Encoding encoding, byte[] data, int offset, int length, long minTime, long maxTime, SampleBuffer into) {
         return switch (encoding) {
             case XOR -> XorDecoder.decode(data, offset, length, maxTime, into);
             case XOR2 -> Xor2Decoder.decode(data, offset, length, maxTime, into);
-            case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> histograms(encoding, data, offset, length, maxTime, into);
+            case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> {
+                HistogramReader reader = new HistogramReader(encoding, data, offset, length);
+                WindowEnds ends = into.windowEnds;
+                yield ends == null ? histograms(reader, minTime, maxTime, into) : atEnds(reader, ends, minTime, maxTime, into);
+            }
             case AGGREGATE -> throw aggregate();
         };
     }
@@ -70,16 +76,67 @@ public final class ChunkDecoder {
         return new CorruptDataException("", 0, "samples were expected, found an aggregate chunk");
     }
 
-    private static int histograms(Encoding encoding, byte[] data, int offset, int length, long maxTime, SampleBuffer into) {
-        HistogramReader reader = new HistogramReader(encoding, data, offset, length);
+    private static int histograms(HistogramReader reader, long minTime, long maxTime, SampleBuffer into) {
         int from = into.size;
-        while (reader.next() && reader.t <= maxTime) {
-            into.add(reader.t, reader.floatHistogram());
-            if (reader.st != 0) {
-                into.startTimestampArray()[into.size - 1] = reader.st;
-            }
+        boolean more = nextFrom(reader, minTime);
+        while (more && reader.t <= maxTime) {
+            into.announce(reader.bytes());
+            add(reader.t, reader.st, reader.floatHistogram(), into);
+            more = reader.next();
         }
         return into.size - from;
+    }
+
+    /**
+     * The same for a reader that looks at the ends of its windows: what lies between is not built. Besides those ends, the neighbours of
+     * whatever may tell of a reset are: of other chunks, of stale markers, of start timestamps, and gauges, of which nothing is known.
+     */
+    private static int atEnds(HistogramReader reader, WindowEnds ends, long minTime, long maxTime, SampleBuffer into) {
+        int from = into.size;
+        boolean more = nextFrom(reader, minTime) && reader.t <= maxTime;
+        FloatHistogram last = FloatHistogram.STALE;
+        long before = Long.MIN_VALUE;
+        long end = Long.MIN_VALUE;
+        long start = Long.MIN_VALUE;
+        while (more) {
+            long t = reader.t;
+            long st = reader.st;
+            boolean needed = reader.hint() != CounterResetHint.NOT_RESET || last.hint() != CounterResetHint.NOT_RESET || reader.stale()
+                    || st != 0;
+            reader.keep();
+            more = reader.next() && reader.t <= maxTime;
+            if (!needed) {
+                if (end < t) {
+                    end = ends.endFrom(t);
+                }
+                if (start < before) {
+                    start = ends.startFrom(before);
+                }
+                needed = !more || reader.stale() || end < reader.t || start < t;
+            }
+            if (needed) {
+                into.announce(reader.bytes());
+                last = reader.kept();
+            }
+            add(t, st, last, into);
+            before = t;
+        }
+        return into.size - from;
+    }
+
+    private static boolean nextFrom(HistogramReader reader, long minTime) {
+        boolean more = reader.next();
+        while (more && reader.t < minTime) {
+            more = reader.next();
+        }
+        return more;
+    }
+
+    private static void add(long t, long st, FloatHistogram h, SampleBuffer into) {
+        into.add(t, h);
+        if (st != 0) {
+            into.startTimestampArray()[into.size - 1] = st;
+        }
     }
 
     private static int dropBefore(SampleBuffer b, int from, long minTime) {

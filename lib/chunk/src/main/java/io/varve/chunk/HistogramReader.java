@@ -21,6 +21,8 @@ final class HistogramReader {
     private final int size;
     private HistogramLayout layout = HistogramLayout.of(0, 0, List.of(), List.of(), FloatHistogram.NO_BUCKETS);
     private int read;
+    private long[] kept = new long[0];
+    private CounterResetHint keptHint = CounterResetHint.UNKNOWN;
 
     /** Milliseconds. */
     long t;
@@ -196,33 +198,55 @@ final class HistogramReader {
         return values[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS;
     }
 
-    private CounterResetHint hint() {
+    /** What is known of a reset before the current sample. */
+    CounterResetHint hint() {
         // The header speaks of the first sample, but of a previous one that may be anything by now: merges and deletions.
         return gauge ? CounterResetHint.GAUGE : read > 1 ? CounterResetHint.NOT_RESET : CounterResetHint.UNKNOWN;
     }
 
+    /** Bytes of memory that a histogram takes once it is built, about. */
+    long bytes() {
+        return 160 + 8L * values.length;
+    }
+
     /** The current sample with float counts. */
     FloatHistogram floatHistogram() {
-        if (stale()) {
+        return built(values, hint());
+    }
+
+    /** Sets the numbers of the current sample aside, so that it can be built once the next one is known. */
+    void keep() {
+        if (kept.length != values.length) {
+            kept = new long[values.length];
+        }
+        System.arraycopy(values, 0, kept, 0, values.length);
+        keptHint = hint();
+    }
+
+    /** The sample that was set aside. */
+    FloatHistogram kept() {
+        return built(kept, keptHint);
+    }
+
+    private FloatHistogram built(long[] v, CounterResetHint hint) {
+        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
             return FloatHistogram.STALE;
         }
-        long[] v = values;
         HistogramLayout l = layout;
         double count = ints ? HistogramLayout.unsigned(v[FlatHistogram.COUNT]) : Double.longBitsToDouble(v[FlatHistogram.COUNT]);
         double zeroCount = ints
                 ? HistogramLayout.unsigned(v[FlatHistogram.ZERO_COUNT])
                 : Double.longBitsToDouble(v[FlatHistogram.ZERO_COUNT]);
-        return new FloatHistogram(hint(), l.schema(), l.zeroThreshold(), zeroCount, count, Double.longBitsToDouble(v[FlatHistogram.SUM]),
-                l.positiveSpans(), absolute(FlatHistogram.BUCKETS, l.positiveCount()), l.negativeSpans(),
-                absolute(FlatHistogram.BUCKETS + l.positiveCount(), l.negativeCount()), l.customValues());
+        return new FloatHistogram(hint, l.schema(), l.zeroThreshold(), zeroCount, count, Double.longBitsToDouble(v[FlatHistogram.SUM]),
+                l.positiveSpans(), absolute(v, FlatHistogram.BUCKETS, l.positiveCount()), l.negativeSpans(),
+                absolute(v, FlatHistogram.BUCKETS + l.positiveCount(), l.negativeCount()), l.customValues());
     }
 
-    private double[] absolute(int from, int n) {
+    private double[] absolute(long[] v, int from, int n) {
         if (n == 0) {
             return FloatHistogram.NO_BUCKETS;
         }
         double[] out = new double[n];
-        long[] v = values;
         if (ints) {
             long sum = 0;
             for (int i = 0; i < n; i++) {

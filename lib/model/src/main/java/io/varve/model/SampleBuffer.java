@@ -1,6 +1,7 @@
 package io.varve.model;
 
 import java.util.Arrays;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,11 +28,35 @@ public final class SampleBuffer {
     public long @Nullable [] startTimestamps;
     /** How many samples there are. */
     public int size;
+    /**
+     * Where the reader looks at some of the histograms alone, or null where at all. Those it does not look at, the same object as the
+     * sample before may stand for, as long as that has the same layout, both are known to follow without a reset and neither is stale.
+     * Kept by {@link #clear}.
+     */
+    public @Nullable WindowEnds windowEnds;
+    /** Hears of the bytes of each histogram before it is made, and may throw to refuse it; null where nobody asks. Kept by {@link #clear}. */
+    public @Nullable LongConsumer histogramBytes;
 
     /** An empty buffer with room for {@code capacity} samples. */
     public SampleBuffer(int capacity) {
         timestamps = new long[capacity];
         values = new double[capacity];
+    }
+
+    /** An empty buffer for a part of what another is going to hold: as much is wanted of its histograms, and reserved in the same place. */
+    public static SampleBuffer partOf(SampleBuffer whole, int capacity) {
+        SampleBuffer part = new SampleBuffer(capacity);
+        part.windowEnds = whole.windowEnds;
+        part.histogramBytes = whole.histogramBytes;
+        return part;
+    }
+
+    /** Says that a histogram of so many bytes is about to be made. */
+    public void announce(long bytes) {
+        LongConsumer c = histogramBytes;
+        if (c != null) {
+            c.accept(bytes);
+        }
     }
 
     /** Forgets all samples, keeps the arrays. */

@@ -11,7 +11,7 @@ public interface Series {
     /**
      * Appends the samples to {@code into}, times strictly rising, duplicates and replicas merged. Holds at least those in the
      * spans the select asked for and none outside {@link SelectHints#range()}. May be called more than once and decodes anew each
-     * time.
+     * time. Of histograms it may leave out what {@link SampleBuffer#windowEnds} says nobody looks at.
      *
      * @throws CorruptDataException where the bytes are damaged
      */

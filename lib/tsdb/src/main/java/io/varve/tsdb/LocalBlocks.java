@@ -14,6 +14,7 @@ import io.varve.model.Series;
 import io.varve.model.SeriesSet;
 import io.varve.model.SeriesSource;
 import io.varve.model.TimeRange;
+import io.varve.model.WindowEnds;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -70,13 +71,33 @@ public final class LocalBlocks implements SeriesSource {
             int start = into.size;
             List<Chunk> chunks = new ArrayList<>(series.chunks());
             chunks.sort(Comparator.comparingLong(Chunk::minTime));
-            for (Chunk c : chunks) {
-                int from = into.size;
-                ChunkDecoder.decode(c, range.min(), range.max(), into);
-                if (from > start && into.size > from && into.timestamps[from] <= into.timestamps[from - 1]) {
-                    mergeRuns(into, start, from);
-                }
+            WindowEnds ends = into.windowEnds;
+            if (overlap(chunks)) {
+                // Samples get other neighbours than they have in their chunks.
+                into.windowEnds = null;
             }
+            try {
+                for (Chunk c : chunks) {
+                    int from = into.size;
+                    ChunkDecoder.decode(c, range.min(), range.max(), into);
+                    if (from > start && into.size > from && into.timestamps[from] <= into.timestamps[from - 1]) {
+                        mergeRuns(into, start, from);
+                    }
+                }
+            } finally {
+                into.windowEnds = ends;
+            }
+        }
+
+        private static boolean overlap(List<Chunk> chunks) {
+            long end = Long.MIN_VALUE;
+            for (Chunk c : chunks) {
+                if (c.minTime() <= end) {
+                    return true;
+                }
+                end = Math.max(end, c.maxTime());
+            }
+            return false;
         }
 
         @Override

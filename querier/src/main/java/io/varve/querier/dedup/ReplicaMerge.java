@@ -37,15 +37,35 @@ public final class ReplicaMerge {
     private final @Nullable Trace trace;
     private final long min;
     private final long max;
-    private SampleBuffer merged = new SampleBuffer(0);
+    private SampleBuffer merged;
     private SampleBuffer next = new SampleBuffer(0);
-    private final SampleBuffer other = new SampleBuffer(0);
+    private final SampleBuffer other;
+    private final SampleBuffer again;
+    /**
+     * Whose histograms {@link #merged} holds in part, as {@link SampleBuffer#windowEnds} has it; null where it holds them all. Where other
+     * samples come between them, neighbours are looked at too: those are read {@link #again}.
+     */
+    private @Nullable Replica partly;
+    /** Up to which index that was done. */
+    private int complete;
+    /** Whether samples of several replicas are merged already while histograms are missing, so that nobody can give them any longer. */
+    private boolean mixed;
+    /** Whether they turned out to be needed. */
+    private boolean tooLittle;
     /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
     private int[] gaps = new int[16];
     private int gapCount;
     private final long[] distances = new long[2 * NEIGHBOURS];
 
-    private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, @Nullable Trace trace) {
+    private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, boolean allHistograms,
+            @Nullable Trace trace) {
+        merged = SampleBuffer.partOf(out, 0);
+        other = SampleBuffer.partOf(out, 0);
+        other.windowEnds = null;
+        again = SampleBuffer.partOf(other, 0);
+        if (allHistograms) {
+            merged.windowEnds = null;
+        }
         this.replicas = replicas;
         this.counter = counter;
         this.min = min;
@@ -71,18 +91,24 @@ public final class ReplicaMerge {
             return;
         }
         // Far from overflow, so that distances can be taken.
-        ReplicaMerge m = new ReplicaMerge(replicas, counter, Math.max(min, -FAR), Math.min(max, FAR), trace);
+        long from = Math.max(min, -FAR);
+        long to = Math.min(max, FAR);
+        ReplicaMerge m = new ReplicaMerge(replicas, counter, from, to, out, trace != null, trace);
         m.run();
+        if (m.tooLittle) {
+            m = new ReplicaMerge(replicas, counter, from, to, out, true, null);
+            m.run();
+        }
         Samples.append(m.merged, 0, m.merged.size, out);
     }
 
     private void run() {
-        replicas.get(0).read(min, max, merged);
+        read(replicas.get(0));
         if (trace != null && merged.size > 0) {
             trace.add(merged.timestamps[0], merged.timestamps[merged.size - 1], merged.size, replicas.get(0).name(), "leads");
         }
-        for (Replica r : replicas.subList(1, replicas.size())) {
-            fill(r);
+        for (int i = 1; i < replicas.size() && !tooLittle; i++) {
+            fill(replicas.get(i));
         }
     }
 
@@ -90,7 +116,7 @@ public final class ReplicaMerge {
 
     private void fill(Replica r) {
         if (merged.size == 0) {
-            r.read(min, max, merged);
+            read(r);
             if (trace != null && merged.size > 0) {
                 trace.add(merged.timestamps[0], merged.timestamps[merged.size - 1], merged.size, r.name(), "earlier replicas have nothing");
             }
@@ -105,7 +131,7 @@ public final class ReplicaMerge {
         int copied = 0;
         boolean changed = false;
         int g = 0;
-        while (g < gapCount) {
+        while (g < gapCount && !tooLittle) {
             // Gaps that lie close together are read in one go.
             int last = g;
             long most = HELD * distanceAround(g);
@@ -130,7 +156,37 @@ public final class ReplicaMerge {
             SampleBuffer swap = merged;
             merged = next;
             next = swap;
+            mixed = partly != null;
+            partly = null;
         }
+    }
+
+    private void read(Replica r) {
+        r.read(min, max, merged);
+        partly = merged.windowEnds != null && merged.histograms != null ? r : null;
+    }
+
+    /** Sees to it that merged samples {@code from} to {@code to} (excluded) are all there. */
+    private void complete(int from, int to) {
+        Replica r = partly;
+        int lo = Math.max(from, complete);
+        int hi = Math.min(to, merged.size);
+        if (r == null || lo >= hi) {
+            return;
+        }
+        again.clear();
+        r.read(merged.timestamps[lo], merged.timestamps[hi - 1], again);
+        int j = 0;
+        for (int i = lo; i < hi; i++) {
+            while (j < again.size && again.timestamps[j] < merged.timestamps[i]) {
+                j++;
+            }
+            FloatHistogram h = j < again.size && again.timestamps[j] == merged.timestamps[i] ? again.histogram(j) : null;
+            if (h != null) {
+                merged.histogramArray()[i] = h;
+            }
+        }
+        complete = hi;
     }
 
     private static long saturated(long a, long b) {
@@ -285,6 +341,11 @@ public final class ReplicaMerge {
         if (taken == 0 && !markers) {
             return false;
         }
+        if (mixed) {
+            tooLittle = true;
+            return false;
+        }
+        complete(before - 1, after + NEIGHBOURS);
         return write(before, after, copied, take, taken, from, to, gap, r);
     }
 
@@ -467,9 +528,12 @@ public final class ReplicaMerge {
         }
         double held = level(out, said);
         double lastOwn = level(merged, after);
-        for (int i = after; i < merged.size && level(merged, i) < held && sameKind(merged, i, out, said)
-                && !Samples.isStale(merged, i); i++) {
-            if (level(merged, i) < lastOwn) {
+        for (int i = after; i < merged.size; i++) {
+            if (i >= complete) {
+                complete(i, i + BLOCK);
+            }
+            if (!(level(merged, i) < held) || !sameKind(merged, i, out, said) || Samples.isStale(merged, i)
+                    || level(merged, i) < lastOwn) {
                 break; // a reset of its own
             }
             lastOwn = level(merged, i);

@@ -16,18 +16,24 @@ final class HistogramStatistics {
             return;
         }
         FloatHistogram last = null;
+        FloatHistogram reduced = null;
         for (int i = 0; i < samples.size; i++) {
             FloatHistogram h = samples.histograms[i];
             if (h == null || h.isStale()) {
+                continue;
+            }
+            if (h == last && reduced != null && reduced.hint() == h.hint()) {
+                samples.histograms[i] = reduced;
                 continue;
             }
             CounterResetHint hint = h.hint();
             if (hint == CounterResetHint.UNKNOWN && last != null) {
                 hint = h.isResetAfter(last) ? CounterResetHint.RESET : CounterResetHint.NOT_RESET;
             }
-            samples.histograms[i] = new FloatHistogram(hint, h.schema(), 0, 0, h.count(), h.sum(), List.of(), FloatHistogram.NO_BUCKETS,
+            reduced = new FloatHistogram(hint, h.schema(), 0, 0, h.count(), h.sum(), List.of(), FloatHistogram.NO_BUCKETS,
                     List.of(),
                     FloatHistogram.NO_BUCKETS, h.customValues());
+            samples.histograms[i] = reduced;
             last = h;
         }
     }

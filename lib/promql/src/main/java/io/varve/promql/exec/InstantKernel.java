@@ -5,6 +5,7 @@ import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import io.varve.model.WindowEnds;
 import io.varve.promql.function.ExtendedEdges;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Notes;
@@ -259,6 +260,13 @@ final class InstantKernel implements Kernel {
         } else {
             row.setHistogram(step, between);
         }
+    }
+
+    @Override
+    public @Nullable WindowEnds ends() {
+        return smoothed
+                ? null
+                : new WindowEnds(pinned ? pin : grid.start() - offset, pinned || grid.count() < 2 ? 0 : grid.step(), lookback);
     }
 
     @Override

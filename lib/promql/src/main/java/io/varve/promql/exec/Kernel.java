@@ -2,6 +2,7 @@ package io.varve.promql.exec;
 
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import io.varve.model.WindowEnds;
 import io.varve.promql.function.Notes;
 import io.varve.promql.function.Row;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,11 @@ interface Kernel {
 
     /** Gives back the values of a row that nobody holds any longer, for the next row. */
     default void reuse(double[] values) {
+    }
+
+    /** Which histograms of a series it looks at, null for all. */
+    default @Nullable WindowEnds ends() {
+        return null;
     }
 
     /** Lets go of the samples of the last series. */

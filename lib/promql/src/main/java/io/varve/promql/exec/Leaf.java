@@ -26,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 final class Leaf extends Operator {
     /** Bytes of result rows in a batch, about. */
     private static final long BATCH_BYTES = 1 << 20;
+    /** Bytes of encoded samples in a batch, at most, but for its last series: long histories are many megabytes each. */
+    private static final long BATCH_ENCODED = 2 << 20;
 
     private final SharedFetch fetch;
     private final List<Matcher> filters;
@@ -95,9 +97,63 @@ final class Leaf extends Operator {
     }
 
     private final class Scratch {
+        /** Histograms are reserved in steps of so much: they are many. */
+        private static final long HISTOGRAM_STEP = 64 << 10;
+
         final SampleBuffer samples = new SampleBuffer(256);
         final Kernel kernel = kernels.get();
         long reserved;
+        private long histograms;
+        private long histogramsReserved;
+
+        Scratch() {
+            samples.windowEnds = kernel.ends();
+            samples.histogramBytes = this::histogram;
+        }
+
+        /** Sees to it that histograms are reserved that a source had already, or made by other ways than decoding. */
+        void countHistograms() {
+            @Nullable
+            FloatHistogram @Nullable [] all = samples.histograms;
+            if (all == null) {
+                return;
+            }
+            long bytes = 0;
+            FloatHistogram last = null;
+            for (int i = 0; i < samples.size; i++) {
+                FloatHistogram h = all[i];
+                if (h != null && h != last) {
+                    bytes += h.bytes();
+                    last = h;
+                }
+            }
+            if (bytes > histograms) {
+                histogram(bytes - histograms);
+            }
+        }
+
+        private void histogram(long bytes) {
+            histograms += bytes;
+            if (histograms > histogramsReserved) {
+                run.context.check();
+                long more = Math.max(HISTOGRAM_STEP, histograms - histogramsReserved);
+                memory.reserve(more);
+                histogramsReserved += more;
+            }
+        }
+
+        /** Lets go of the histograms of a series: they are not kept while the next one is decoded, nor while this waits. */
+        void forgetHistograms() {
+            if (samples.histograms != null) {
+                samples.clear();
+                kernel.forget();
+            }
+            if (histogramsReserved > 0) {
+                memory.release(histogramsReserved);
+                histogramsReserved = 0;
+            }
+            histograms = 0;
+        }
 
         void account() {
             int n = samples.timestamps.length;
@@ -168,23 +224,16 @@ final class Leaf extends Operator {
 
         private void one(Series from, Scratch s) {
             s.samples.clear();
-            from.read(s.samples);
-            if (statsOnly) {
-                HistogramStatistics.reduce(s.samples);
-            }
-            s.account();
-            Leaf.this.run.hold(s.samples.size);
-            long histogramBytes = 0;
+            int size = 0;
             try {
-                if (s.samples.histograms != null) {
-                    long sum = 0;
-                    for (int i = 0; i < s.samples.size; i++) {
-                        FloatHistogram h = s.samples.histogram(i);
-                        sum += h == null ? 0 : h.bytes();
-                    }
-                    memory.reserve(sum);
-                    histogramBytes = sum;
+                from.read(s.samples);
+                s.countHistograms();
+                if (statsOnly) {
+                    HistogramStatistics.reduce(s.samples);
                 }
+                s.account();
+                size = s.samples.size;
+                Leaf.this.run.hold(size);
                 Row row = s.kernel.row(from.labels(), false, s.samples, notes, count);
                 Supplier<Fold> folds = folding;
                 if (row != null && folds != null) {
@@ -208,13 +257,8 @@ final class Leaf extends Operator {
                     rows.add(row);
                 }
             } finally {
-                Leaf.this.run.drop(s.samples.size);
-                if (histogramBytes > 0) {
-                    // Not kept while the next series is decoded, nor by a scratch that waits.
-                    s.samples.clear();
-                    s.kernel.forget();
-                    memory.release(histogramBytes);
-                }
+                Leaf.this.run.drop(size);
+                s.forgetHistograms();
             }
         }
 
@@ -301,7 +345,7 @@ final class Leaf extends Operator {
         SeriesSet from = set;
         while (!exhausted && from != null && batches.size() < maxBatches) {
             Batch b = new Batch();
-            while (b.series.size() < batchSize) {
+            while (b.series.size() < batchSize && b.encoded < BATCH_ENCODED) {
                 run.context.check();
                 Series s = from.next();
                 if (s == null) {

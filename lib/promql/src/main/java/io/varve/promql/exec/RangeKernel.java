@@ -2,6 +2,7 @@ package io.varve.promql.exec;
 
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import io.varve.model.WindowEnds;
 import io.varve.promql.function.Notes;
 import io.varve.promql.function.RangeFunction;
 import io.varve.promql.function.Row;
@@ -51,6 +52,11 @@ final class RangeKernel implements Kernel {
             row.labels = Names.drop(labels);
         }
         return row;
+    }
+
+    @Override
+    public @Nullable WindowEnds ends() {
+        return function.looksAtEnds() ? windows.ends() : null;
     }
 
     @Override

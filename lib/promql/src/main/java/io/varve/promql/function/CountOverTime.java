@@ -10,6 +10,11 @@ public final class CountOverTime implements RangeFunction {
     }
 
     @Override
+    public boolean looksAtEnds() {
+        return true;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
         for (int i = 0; i < w.grid.count(); i++) {
             int n = w.hi[i] - w.lo[i];

@@ -47,6 +47,11 @@ public final class CounterFunction implements RangeFunction {
     }
 
     @Override
+    public boolean looksAtEnds() {
+        return true;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
         if (w.edges != Edges.NORMAL) {
             extended.rate(w, out, notes);

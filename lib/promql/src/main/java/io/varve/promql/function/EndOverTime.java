@@ -15,6 +15,11 @@ public final class EndOverTime implements RangeFunction {
     }
 
     @Override
+    public boolean looksAtEnds() {
+        return true;
+    }
+
+    @Override
     public void apply(Windows w, Row out, Notes notes) {
         for (int i = 0; i < w.grid.count(); i++) {
             boolean floats = w.hi[i] > w.lo[i];

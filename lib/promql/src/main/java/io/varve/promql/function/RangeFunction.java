@@ -12,6 +12,11 @@ public interface RangeFunction {
      */
     void apply(Windows windows, Row out, Notes notes);
 
+    /** Whether of the histograms in a window it looks at the first, the last and those around resets alone: see {@link Windows#ends}. */
+    default boolean looksAtEnds() {
+        return false;
+    }
+
     /** Bytes of scratch memory that it may need for each sample of a series. */
     default int bytesPerSample() {
         return 0;

@@ -3,6 +3,7 @@ package io.varve.promql.function;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import io.varve.model.WindowEnds;
 import io.varve.promql.parser.Position;
 import io.varve.promql.parser.VectorSelector.Edges;
 import java.util.Arrays;
@@ -97,6 +98,11 @@ public final class Windows {
         this.useStartTimestamps = useStartTimestamps;
         this.lo = new int[grid.count()];
         this.hi = new int[grid.count()];
+    }
+
+    /** What to ask of a series for a function that looks at the histograms at the ends of windows alone; null where it looks beyond. */
+    public @Nullable WindowEnds ends() {
+        return edges == Edges.NORMAL ? new WindowEnds(end(0), pinned || grid.count() < 2 ? 0 : grid.step(), range) : null;
     }
 
     /** Where the window of a step ends. */
@@ -365,8 +371,12 @@ public final class Windows {
         if (sizesBefore.length <= histogramSize) {
             sizesBefore = new long[histograms.length + 1];
         }
+        int same = 0;
         for (int i = 0; i < histogramSize; i++) {
-            sizesBefore[i + 1] = sizesBefore[i] + histograms[i].sampleSize();
+            if (i == 0 || histograms[i] != histograms[i - 1]) {
+                same = histograms[i].sampleSize();
+            }
+            sizesBefore[i + 1] = sizesBefore[i] + same;
         }
     }
 
