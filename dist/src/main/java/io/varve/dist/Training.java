@@ -8,6 +8,7 @@ import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessRunner;
 import io.varve.sidecar.SidecarCommand;
 import io.varve.storegateway.StoreCommand;
+import io.varve.tsdb.Durable;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -21,11 +22,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
-import java.util.stream.Stream;
 
 /**
  * The run that the AOT cache is made of: every process is started in this JVM against a bucket with a few days of two replicas and a
@@ -63,7 +62,7 @@ final class Training {
         List<AutoCloseable> open = new ArrayList<>();
         try {
             Path dir = Files.createTempDirectory("varve-training");
-            open.add(() -> delete(dir));
+            open.add(() -> Durable.deleteTree(dir));
             HttpServer prometheus = prometheus();
             open.add(() -> prometheus.stop(0));
             Path bucket = Files.createDirectories(dir.resolve("bucket"));
@@ -152,13 +151,5 @@ final class Training {
         });
         server.start();
         return server;
-    }
-
-    private static void delete(Path dir) throws IOException {
-        try (Stream<Path> all = Files.walk(dir)) {
-            for (Path p : all.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(p);
-            }
-        }
     }
 }

@@ -202,6 +202,9 @@ public final class StoreCommand implements ProcessCommand {
     @Option(names = "--disable-admin-operations", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Refuse to mark blocks through /api/v1/blocks/mark.")
     private boolean disableAdminOperations;
 
+    @Option(names = "--store.warm-up", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "3s", description = "How long to serve made-up blocks in the background once ready, so that the first real requests are not slow; 0 = not at all.")
+    private Duration warmUp = Duration.ofSeconds(3);
+
     static final class Discovery extends OneOf {
         Discovery() {
             super("concurrent", "recursive");
@@ -271,7 +274,8 @@ public final class StoreCommand implements ProcessCommand {
         long heap = Runtime.getRuntime().maxMemory();
         ObjectReader reader = new ObjectReader(read, pages.orElse(null), fetchConcurrency, heap / 8);
         StoreGateway gateway = new StoreGateway(sync, reader, pages, metrics, new StoreGateway.Options(dataDir, cacheIndexHeader,
-                lazyDownloadStrategy.equals("eager"), blockSyncConcurrency, lazyReader, lazyReaderIdleTimeout.toMillis()));
+                lazyDownloadStrategy.equals("eager"), blockSyncConcurrency, lazyReader, lazyReaderIdleTimeout.toMillis(),
+                context.level()));
         context.onStop("store gateway", gateway);
         IndexCache cache = new PathOrContent("index-cache.config", indexCacheConfigFile, indexCacheConfig).readExpanded()
                 .map(yaml -> CacheConfig.indexCache(yaml, "index-cache.config", context.registry()))
@@ -350,8 +354,12 @@ public final class StoreCommand implements ProcessCommand {
             }
             firstDone.run();
             context.probes().ready(true);
-            LOG.atInfo().addKeyValue("blocks", gateway.blocks().byId().size())
+            LOG.atLevel(context.level()).addKeyValue("blocks", gateway.blocks().byId().size())
                     .addKeyValue("seconds", String.format("%.3f", (System.nanoTime() - begin) / 1e9)).log("store gateway is ready");
+            if (context.alone() && warmUp.isPositive()) {
+                Thread.ofPlatform().name("warm-up").daemon()
+                        .start(() -> WarmUp.run(dataDir.resolve("warm-up"), warmUp, () -> stopping.getCount() == 0));
+            }
             long interval = Math.max(1, syncBlockDuration.toMillis());
             long idle = Math.max(100, Math.min(interval, lazyReaderIdleTimeout.toMillis() / 10));
             long last = System.nanoTime();

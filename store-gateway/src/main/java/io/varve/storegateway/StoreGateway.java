@@ -20,6 +20,7 @@ import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Keeps what is served in step with the bucket: syncs the catalog, takes up new blocks, lets go of those that are gone, loads index headers
@@ -43,8 +44,10 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
      * @param loadConcurrency headers loaded ahead at a time
      * @param unmapIdle whether headers are unmapped when idle
      * @param idleMillis after how long
+     * @param logLevel of what an operator wants to read of every sync
      */
-    record Options(Path dataDirectory, boolean keepHeaders, boolean eager, int loadConcurrency, boolean unmapIdle, long idleMillis) {
+    record Options(Path dataDirectory, boolean keepHeaders, boolean eager, int loadConcurrency, boolean unmapIdle, long idleMillis,
+            Level logLevel) {
     }
 
     private final BlockSync sync;
@@ -121,7 +124,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
             metrics.lastLoaded.set(System.currentTimeMillis() / 1000.0);
             metrics.blockLoadSeconds.observe((System.nanoTime() - start) / 1e9);
         }
-        LOG.atInfo().addKeyValue("blocks", now.size()).addKeyValue("new", fresh.size())
+        LOG.atLevel(options.logLevel).addKeyValue("blocks", now.size()).addKeyValue("new", fresh.size())
                 .addKeyValue("left_out", catalog.dropped().size()).log("synced blocks");
         if (options.eager) {
             loadRecent(fresh);

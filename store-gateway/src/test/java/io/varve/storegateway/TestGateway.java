@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.event.Level;
 
 /** A store gateway in this process, over any bucket. */
 final class TestGateway implements AutoCloseable {
@@ -98,7 +99,8 @@ final class TestGateway implements AutoCloseable {
                 BlockFilters.deduplicate()), Set.of(BlockMark.Kind.DELETION), new BlockMetrics(registry), System::currentTimeMillis);
         pages = setup.diskBytes > 0 ? Optional.of(new PageCache(data.resolve("pages"), setup.diskBytes)) : Optional.empty();
         reader = new ObjectReader(bucket, pages.orElse(null), 16, 64 << 20);
-        gateway = new StoreGateway(sync, reader, pages, metrics, new StoreGateway.Options(data.root(), true, false, 4, true, 60_000));
+        gateway = new StoreGateway(sync, reader, pages, metrics,
+                new StoreGateway.Options(data.root(), true, false, 4, true, 60_000, Level.DEBUG));
         broker = new MemoryBroker(setup.memory, setup.concurrency, 500);
         cache = setup.cache.apply(registry);
         store = new BucketStore(new BucketStore.Parts(gateway::blocks, reader, cache, new SeriesGate(setup.concurrency, 60_000, registry),

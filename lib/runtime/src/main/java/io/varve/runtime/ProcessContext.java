@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /** What a running process has: its metrics, probes, servers, what to stop when it ends, and a way to end it. Safe for many threads. */
 public final class ProcessContext {
@@ -24,6 +25,7 @@ public final class ProcessContext {
     private final String component;
     private final GlobalFlags flags;
     private final List<String> arguments;
+    private final boolean alone;
     private final PrometheusRegistry registry = Metrics.newRegistry();
     private final Probes probes;
     private final CompletableFuture<Integer> end = new CompletableFuture<>();
@@ -34,10 +36,11 @@ public final class ProcessContext {
     private record Stoppable(String name, AutoCloseable what) {
     }
 
-    ProcessContext(String component, GlobalFlags flags, List<String> arguments) {
+    ProcessContext(String component, GlobalFlags flags, List<String> arguments, boolean alone) {
         this.component = component;
         this.flags = flags;
         this.arguments = List.copyOf(arguments);
+        this.alone = alone;
         this.probes = new Probes(component, registry);
     }
 
@@ -54,6 +57,16 @@ public final class ProcessContext {
     /** The arguments the process was started with. */
     public List<String> arguments() {
         return arguments;
+    }
+
+    /** Whether the JVM was started for this process; false for a process inside another one or inside a test. */
+    public boolean alone() {
+        return alone;
+    }
+
+    /** The level of what an operator wants to read of the process he started, and of no other inside it. */
+    public Level level() {
+        return alone ? Level.INFO : Level.DEBUG;
     }
 
     /** The registry that {@code /metrics} shows. */
@@ -79,7 +92,7 @@ public final class ProcessContext {
             stoppables.push(new Stoppable("http server", server));
         }
         probes.healthy(true);
-        LOG.atInfo().addKeyValue("address", server.address()).log("listening for HTTP");
+        LOG.atLevel(level()).addKeyValue("address", server.address()).log("listening for HTTP");
         return server;
     }
 
@@ -92,7 +105,7 @@ public final class ProcessContext {
         synchronized (stoppables) {
             stoppables.push(new Stoppable("grpc server", server));
         }
-        LOG.atInfo().addKeyValue("address", server.address()).log("listening for gRPC");
+        LOG.atLevel(level()).addKeyValue("address", server.address()).log("listening for gRPC");
         return server;
     }
 

@@ -95,7 +95,7 @@ public final class ProcessRunner {
                     .log("--enable-auto-gomemlimit has no effect: the heap of a JVM is set when it is launched");
         }
         OldGeneration.watch();
-        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args));
+        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), true);
         CountDownLatch stopped = new CountDownLatch(1);
         AtomicInteger code = new AtomicInteger();
         Thread hook = new Thread(() -> {
@@ -164,7 +164,7 @@ public final class ProcessRunner {
             throw new FlagException(FlagParser.complaint(e), e);
         }
         flags.check();
-        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args));
+        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), false);
         try {
             return new Running(context, command.launch(context));
         } catch (Exception e) {

@@ -13,8 +13,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Files that are there after a crash: written, synced, renamed, and the directory synced. */
-final class Durable {
+/** Files that are there after a crash (written, synced, renamed, and the directory synced), and directories that are gone. */
+public final class Durable {
     private Durable() {
     }
 
@@ -48,8 +48,8 @@ final class Durable {
         }
     }
 
-    /** Removes a directory and all in it; nothing where it is not there. */
-    static void deleteTree(Path directory) throws IOException {
+    /** Removes a directory and all in it, links but not what they point to; nothing where it is not there. */
+    public static void deleteTree(Path directory) throws IOException {
         List<Path> paths;
         try (Stream<Path> walk = Files.walk(directory)) {
             paths = walk.sorted(Comparator.reverseOrder()).toList();
