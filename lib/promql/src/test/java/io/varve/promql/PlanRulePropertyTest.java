@@ -2,8 +2,11 @@ package io.varve.promql;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.QueryContext;
+import io.varve.model.SampleBuffer;
 import io.varve.promql.plan.PlanRule;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -93,6 +96,46 @@ class PlanRulePropertyTest {
                     assertThat(answer(alone, source, query, instant)).as(what).isEqualTo(expected);
                     assertThat(answer(without, source, query, instant)).as(what).isEqualTo(answer(all, source, query, instant));
                 }
+            }
+        }
+    }
+
+    /** Values of which many are equal, not a number, absent or histograms, in so many series that they make several batches. */
+    private static MemorySource many(Random r) {
+        MemorySource source = MemorySource.random(r.nextInt(), 20);
+        int kinds = 1 + r.nextInt(40);
+        for (int s = 0; s < 300; s++) {
+            SampleBuffer b = new SampleBuffer(20);
+            for (int i = 0; i < 20; i++) {
+                long t = MemorySource.START + i * MemorySource.INTERVAL;
+                int kind = r.nextInt(20);
+                if (kind == 0) {
+                    b.add(t, FloatHistogram.STALE.withHint(CounterResetHint.GAUGE));
+                } else if (kind > 1) {
+                    b.add(t, kind == 2 ? Double.NaN : r.nextInt(kinds));
+                }
+            }
+            source.put(b, "__name__", "m", "g", "g" + s % 7, "s", "s" + s);
+        }
+        return source;
+    }
+
+    @Test
+    void shardsOfManySeriesGiveWhatOneThreadGives() {
+        EngineOptions one = EngineOptions.DEFAULT.withThreads(1).withFeatures(EnumSet.of(Feature.EXPERIMENTAL_FUNCTIONS));
+        try (Engine shards = engine(PlanRule.ALL); Engine plain = new Engine(one, List.of())) {
+            for (int seed = 0; seed < 150; seed++) {
+                Random r = new Random(seed);
+                MemorySource source = many(r);
+                String k = pick(r, "0", "1", "2", "5", "31", "40", "1000", "scalar(limit{job=\"api\"})");
+                String by = pick(r, "", "by (g) ", "without (s) ", "by (s) ");
+                String in = pick(r, "m", "m", "rate(m[1m])", "sum_over_time(m[40s])", "{__name__=~\"m|latency\"}");
+                String query = pick(r, "topk " + by + "(" + k, "bottomk " + by + "(" + k, "limitk " + by + "(" + k,
+                        "limit_ratio " + by + "(" + pick(r, "0.3", "-0.4", "2"), "quantile " + by + "(" + pick(r, "0.5", "0.99", "-1"),
+                        "count_values " + by + "(\"v\"") + ", " + in + ")";
+                boolean instant = r.nextInt(3) == 0;
+                assertThat(answer(shards, source, query, instant)).as("seed " + seed + ": " + query)
+                        .isEqualTo(answer(plain, source, query, instant));
             }
         }
     }

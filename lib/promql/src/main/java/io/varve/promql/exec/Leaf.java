@@ -75,6 +75,23 @@ final class Leaf extends Operator {
         folding = folds;
     }
 
+    /** Looks at the rows of one batch before anybody else does, on whichever thread works on it. */
+    interface Sieve {
+        /** Takes values out of a row that are not wanted because of those before it in the batch. Whether any are left. */
+        boolean keep(Row row);
+
+        /** Gives memory back once the batch has been read. */
+        default void done() {
+        }
+    }
+
+    private @Nullable Supplier<Sieve> sieving;
+
+    /** Rows go through sieves from now on, one for each batch. */
+    void sieve(Supplier<Sieve> sieves) {
+        sieving = sieves;
+    }
+
     /** The fold of the next batch, null at the end. */
     @Nullable
     Fold nextFold() {
@@ -182,6 +199,8 @@ final class Leaf extends Operator {
         Throwable failure;
         @Nullable
         Fold fold;
+        @Nullable
+        Sieve sieve;
         long folded;
         long foldedPoints;
 
@@ -247,6 +266,8 @@ final class Leaf extends Operator {
                     if (f.add(row, notes)) {
                         s.kernel.reuse(row.values);
                     }
+                } else if (row != null && !sieved(row)) {
+                    s.kernel.reuse(row.values);
                 } else if (row != null) {
                     long b = row.bytes();
                     memory.reserve(b);
@@ -260,6 +281,20 @@ final class Leaf extends Operator {
                 Leaf.this.run.drop(size);
                 s.forgetHistograms();
             }
+        }
+
+        /** Whether the row has anything that is wanted. */
+        private boolean sieved(Row row) {
+            Supplier<Sieve> sieves = sieving;
+            if (sieves == null) {
+                return true;
+            }
+            Sieve own = sieve;
+            if (own == null) {
+                own = sieves.get();
+                sieve = own;
+            }
+            return own.keep(row);
         }
 
         synchronized void await() {
@@ -407,6 +442,11 @@ final class Leaf extends Operator {
         b.bytes = 0;
         b.encoded = 0;
         b.held = 0;
+        Sieve sieve = b.sieve;
+        if (sieve != null) {
+            b.sieve = null;
+            sieve.done();
+        }
         b.rows.clear();
     }
 

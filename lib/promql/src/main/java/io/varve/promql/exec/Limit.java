@@ -17,32 +17,28 @@ final class Limit extends Operator {
 
     private final boolean ratio;
     private final Grouping grouping;
+    private final boolean sharded;
     private final Position parameterPosition;
     private final Map<Labels, int[]> taken = new HashMap<>();
     private double @Nullable [] parameter;
     private int[] k = new int[0];
+    private boolean inShards;
 
     Limit(QueryRun run, Grid grid, String detail, Operator input, Operator parameter, boolean ratio, Grouping grouping,
-            Position parameterPosition) {
+            boolean sharded, Position parameterPosition) {
         super(run, grid, "Aggregate", (ratio ? "limit_ratio" : "limitk") + (detail.isEmpty() ? "" : " " + detail),
                 List.of(input, parameter));
         this.ratio = ratio;
         this.grouping = grouping;
+        this.sharded = sharded;
         this.parameterPosition = parameterPosition;
     }
 
     @Override
     @Nullable
     Row produce() {
-        double[] p = parameter;
-        if (p == null) {
-            p = inputs.get(1).scalar();
-            parameter = p;
-            if (ratio) {
-                cap(p);
-            } else {
-                k = TopK.wholeNumbers(p);
-            }
+        if (parameter == null) {
+            begin();
         }
         while (true) {
             Row row = inputs.getFirst().next();
@@ -50,31 +46,76 @@ final class Limit extends Operator {
                 return null;
             }
             if (ratio) {
-                double offset = unsigned(LabelHash.stringLabels(row.labels)) / MAX_HASH;
-                for (int i = 0; i < row.values.length; i++) {
-                    double r = p[i];
-                    if (!(r >= 0 ? offset < r : offset >= 1.0 + r)) {
-                        row.clear(i);
-                    }
+                if (inShards || sample(row)) {
+                    return row;
                 }
-            } else {
-                Labels key = grouping.key(row.labels);
-                int[] counts = taken.get(key);
-                if (counts == null) {
-                    memory.reserve(4L * grid.count() + 100);
-                    counts = new int[grid.count()];
-                    taken.put(key, counts);
-                }
-                for (int i = 0; i < row.values.length; i++) {
-                    if (row.has(i) && counts[i]++ >= k[i]) {
-                        row.clear(i);
-                    }
-                }
-            }
-            if (!row.isEmpty()) {
+            } else if (limit(row, taken)) {
                 return row;
             }
         }
+    }
+
+    private void begin() {
+        double[] p = inputs.get(1).scalar();
+        parameter = p;
+        if (ratio) {
+            cap(p);
+        } else {
+            k = TopK.wholeNumbers(p);
+        }
+        if (sharded && inputs.getFirst() instanceof Leaf leaf) {
+            inShards = true;
+            leaf.sieve(ratio ? () -> this::sample : Batch::new);
+        }
+    }
+
+    /** What is too many in a batch is too many in all. */
+    private final class Batch implements Leaf.Sieve {
+        private final Map<Labels, int[]> seen = new HashMap<>();
+
+        @Override
+        public boolean keep(Row row) {
+            return limit(row, seen);
+        }
+
+        @Override
+        public void done() {
+            memory.release(seen.size() * countsBytes());
+        }
+    }
+
+    private long countsBytes() {
+        return 4L * grid.count() + 100;
+    }
+
+    /** Takes out the steps whose share of hashes the row is not in. Whether anything is left. */
+    private boolean sample(Row row) {
+        double[] p = parameter;
+        double offset = unsigned(LabelHash.stringLabels(row.labels)) / MAX_HASH;
+        for (int i = 0; i < row.values.length && p != null; i++) {
+            double r = p[i];
+            if (!(r >= 0 ? offset < r : offset >= 1.0 + r)) {
+                row.clear(i);
+            }
+        }
+        return !row.isEmpty();
+    }
+
+    /** Takes out the steps at which there were enough of the group before. Whether anything is left. */
+    private boolean limit(Row row, Map<Labels, int[]> seen) {
+        Labels key = grouping.key(row.labels);
+        int[] counts = seen.get(key);
+        if (counts == null) {
+            memory.reserve(countsBytes());
+            counts = new int[grid.count()];
+            seen.put(key, counts);
+        }
+        for (int i = 0; i < row.values.length; i++) {
+            if (row.has(i) && counts[i]++ >= k[i]) {
+                row.clear(i);
+            }
+        }
+        return !row.isEmpty();
     }
 
     private void cap(double[] p) {

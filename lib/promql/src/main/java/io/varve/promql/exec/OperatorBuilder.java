@@ -296,14 +296,14 @@ public final class OperatorBuilder {
             if (!a.without()) {
                 by.add(label);
             }
-            return new CountValues(run, grid, detail, input, label, new Grouping(by, a.without()));
+            return new CountValues(run, grid, detail, input, label, new Grouping(by, a.without()), a.sharded());
         }
         Operator p = node(parameter, grid);
         return switch (a.op()) {
             case QUANTILE -> new QuantileAggregation(run, grid, detail, input, p, grouping, inner, parameter.position());
-            case TOPK, BOTTOMK -> new TopK(run, grid, detail, input, p, a.op() == AggregateOp.TOPK, grouping, a.position());
+            case TOPK, BOTTOMK -> new TopK(run, grid, detail, input, p, a.op() == AggregateOp.TOPK, grouping, a.sharded(), a.position());
             case LIMITK, LIMIT_RATIO ->
-                new Limit(run, grid, detail, input, p, a.op() == AggregateOp.LIMIT_RATIO, grouping, parameter.position());
+                new Limit(run, grid, detail, input, p, a.op() == AggregateOp.LIMIT_RATIO, grouping, a.sharded(), parameter.position());
             default -> throw new IllegalArgumentException(a.op().text() + " has no parameter");
         };
     }

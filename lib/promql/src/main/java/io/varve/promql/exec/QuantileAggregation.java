@@ -7,22 +7,27 @@ import io.varve.promql.function.Quantiles;
 import io.varve.promql.function.Row;
 import io.varve.promql.parser.Position;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /** {@code quantile}: needs all values of a group at once, and holds those, without labels. */
 final class QuantileAggregation extends Operator {
     private static final int BLOCK = 8;
+    /** Blocks in a piece of work. */
+    private static final int PIECE = 4;
+    /** Groups with fewer values than this are done by one thread. */
+    private static final long FEW = 1 << 16;
 
     private final Grouping grouping;
     private final Position position;
     private final Position parameterPosition;
     private @Nullable Iterator<Map.Entry<Labels, Group>> output;
     private double[] q = new double[0];
-    /** The values of all series at some steps, step by step. */
     private double[] columns = new double[0];
 
     private static final class Group {
@@ -92,30 +97,53 @@ final class QuantileAggregation extends Operator {
 
     private Row quantiles(Labels labels, Group g) {
         Row row = Row.empty(labels, g.dropName, grid.count());
-        int series = g.values.size();
-        if (columns.length < BLOCK * series) {
-            memory.reserve(8L * (BLOCK * series - columns.length));
-            columns = new double[BLOCK * series];
+        int room = BLOCK * g.values.size();
+        if ((long) g.values.size() * grid.count() < FEW) {
+            if (columns.length < room) {
+                memory.reserve(8L * (room - columns.length));
+                columns = new double[room];
+            }
+            select(g, 0, grid.count(), columns, row);
+            return row;
         }
+        int steps = BLOCK * PIECE;
+        AtomicLong reserved = new AtomicLong();
+        Pieces.work(run, (grid.count() + steps - 1) / steps, () -> {
+            memory.reserve(8L * room);
+            reserved.addAndGet(8L * room);
+            double[] own = new double[room];
+            return i -> select(g, i * steps, Math.min(grid.count(), (i + 1) * steps), own, row);
+        });
+        memory.release(reserved.get());
+        return row;
+    }
+
+    /**
+     * The quantiles of some steps.
+     *
+     * @param space holds the values of all series at some steps, step by step
+     */
+    private void select(Group g, int first, int end, double[] space, Row out) {
+        int series = g.values.size();
+        int[] sizes = new int[BLOCK];
         // Some steps at a time: reading a series at one step costs as much memory traffic as at eight.
-        for (int from = 0; from < grid.count(); from += BLOCK) {
+        for (int from = first; from < end; from += BLOCK) {
             run.context.check();
-            int steps = Math.min(BLOCK, grid.count() - from);
-            int[] sizes = new int[BLOCK];
+            int steps = Math.min(BLOCK, end - from);
+            Arrays.fill(sizes, 0);
             for (double[] v : g.values) {
                 for (int k = 0; k < steps; k++) {
                     double x = v[from + k];
-                    columns[k * series + sizes[k]] = x;
+                    space[k * series + sizes[k]] = x;
                     sizes[k] += Row.isAbsent(x) ? 0 : 1;
                 }
             }
             for (int k = 0; k < steps; k++) {
                 if (sizes[k] > 0) {
-                    row.values[from + k] = Quantiles.select(q[from + k], columns, k * series, sizes[k]);
+                    out.values[from + k] = Quantiles.select(q[from + k], space, k * series, sizes[k]);
                 }
             }
         }
-        return row;
     }
 
     @Override

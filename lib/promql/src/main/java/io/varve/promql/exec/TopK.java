@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class TopK extends Operator {
     private final boolean top;
     private final Grouping grouping;
+    private final boolean sharded;
     private final Position position;
     private @Nullable Iterator<Row> output;
     private final Map<Row, Held> rows = new HashMap<>();
@@ -47,15 +48,84 @@ final class TopK extends Operator {
 
     /** The k of one group at one step: a heap with the worst at its root. */
     private static final class Heap {
-        double[] values = new double[2];
-        Held[] from = new Held[2];
+        double[] values;
+        Held[] from;
         int size;
+
+        Heap(int room) {
+            values = new double[room];
+            from = new Held[room];
+        }
     }
 
-    TopK(QueryRun run, Grid grid, String detail, Operator input, Operator parameter, boolean top, Grouping grouping, Position position) {
+    /**
+     * The same heaps over one batch. What does not get into those has k others before it that are no worse, and would not get into the
+     * heaps over all series either, nor change them.
+     */
+    private final class Batch implements Leaf.Sieve {
+        /** Above this there is little to leave out of a batch. */
+        static final int MOST = 32;
+
+        private final int[] k;
+        private final int most;
+        private final Map<Labels, Heap[]> groups = new HashMap<>();
+        private final Held anybody = new Held(new Row(Labels.EMPTY, false, new double[0]), 0, 0);
+        private long reserved;
+
+        Batch(int[] k, int most) {
+            this.k = k;
+            this.most = most;
+        }
+
+        @Override
+        public boolean keep(Row row) {
+            Heap[] heaps = groups.get(grouping.key(row.labels));
+            if (heaps == null) {
+                reserve(8L * grid.count() + 100);
+                heaps = new Heap[grid.count()];
+                groups.put(grouping.key(row.labels), heaps);
+            }
+            boolean any = row.histograms != null;
+            for (int i = 0; i < row.values.length; i++) {
+                if (!row.hasFloat(i)) {
+                    continue;
+                }
+                Heap heap = heaps[i];
+                if (heap == null && k[i] > 0) {
+                    reserve(60 + 12L * most);
+                    heap = new Heap(most);
+                    heaps[i] = heap;
+                }
+                if (heap == null || !admits(heap, k[i], row.values[i])) {
+                    row.values[i] = Row.ABSENT;
+                    continue;
+                }
+                any = true;
+                // Who it is does not matter here, nor that it is let go.
+                anybody.uses = 2;
+                offer(heap, k[i], row.values[i], anybody);
+            }
+            return any;
+        }
+
+        private void reserve(long bytes) {
+            memory.reserve(bytes);
+            reserved += bytes;
+        }
+
+        @Override
+        public void done() {
+            memory.release(reserved);
+            groups.clear();
+        }
+    }
+
+    TopK(QueryRun run, Grid grid, String detail, Operator input, Operator parameter, boolean top, Grouping grouping,
+            boolean sharded, Position position) {
         super(run, grid, "Aggregate", (top ? "topk" : "bottomk") + (detail.isEmpty() ? "" : " " + detail), List.of(input, parameter));
         this.top = top;
         this.grouping = grouping;
+        this.sharded = sharded;
         this.position = position;
     }
 
@@ -93,6 +163,10 @@ final class TopK extends Operator {
         int[] k = wholeNumbers(inputs.get(1).scalar());
         Map<Labels, Heap[]> groups = new LinkedHashMap<>();
         int order = 0;
+        int most = Arrays.stream(k).max().orElse(0);
+        if (sharded && most <= Batch.MOST && inputs.getFirst() instanceof Leaf leaf) {
+            leaf.sieve(() -> new Batch(k, Math.max(1, most)));
+        }
         while (true) {
             Row row = inputs.getFirst().next();
             if (row == null) {
@@ -115,7 +189,7 @@ final class TopK extends Operator {
                     Heap heap = heaps[i];
                     if (heap == null) {
                         memory.reserve(80);
-                        heap = new Heap();
+                        heap = new Heap(2);
                         heaps[i] = heap;
                     }
                     offer(heap, k[i], row.values[i], h);
@@ -131,6 +205,15 @@ final class TopK extends Operator {
         return grid.count() == 1 ? ranked(groups) : masked(groups);
     }
 
+    /** Whether a value gets among the k. */
+    private boolean admits(Heap heap, int k, double v) {
+        if (heap.size < k) {
+            return true;
+        }
+        double worst = heap.values[0];
+        return (top ? worst < v : worst > v) || Double.isNaN(worst) && !Double.isNaN(v);
+    }
+
     private void offer(Heap heap, int k, double v, Held h) {
         if (heap.size < k) {
             if (heap.size == heap.values.length) {
@@ -144,8 +227,7 @@ final class TopK extends Operator {
             up(heap, heap.size++);
             return;
         }
-        double worst = heap.values[0];
-        if ((top ? worst < v : worst > v) || Double.isNaN(worst) && !Double.isNaN(v)) {
+        if (admits(heap, k, v)) {
             letGo(heap.from[0]);
             heap.values[0] = v;
             heap.from[0] = h;

@@ -1,8 +1,10 @@
 package io.varve.promql.plan;
 
 /**
- * Aggregations whose parts can be put together are begun where series are decoded, batch by batch and so on all cores; the parts are
- * put together in the order of the series. Which series make a part does not depend on the number of cores, nor do the answers.
+ * Aggregations are begun where series are decoded, batch by batch and so on all cores: sums and their like and {@code count_values} make parts
+ * that are put together in the order of the series; {@code topk}, {@code bottomk}, {@code limitk} and {@code limit_ratio} leave out what those
+ * before it in the batch exclude. {@code quantile} needs all values and splits the steps. Which series make a part does not depend on the
+ * number of cores, nor do the answers.
  */
 final class ShardedAggregation implements PlanRule {
     @Override
@@ -14,10 +16,7 @@ final class ShardedAggregation implements PlanRule {
     public PlanNode apply(PlanNode root) {
         PlanNode node = root.mapInputs(this::apply);
         if (node instanceof PlanNode.Aggregate a && reads(a.input())) {
-            return switch (a.op()) {
-                case SUM, AVG, COUNT, MIN, MAX, GROUP, STDDEV, STDVAR -> a.inShards();
-                case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> a;
-            };
+            return a.inShards();
         }
         return node;
     }

@@ -144,7 +144,11 @@ class PlanRuleTest {
                   Call rate
                     Select {__name__="a"}[300000ms]
                 """);
-        assertDoesNotFire(new ShardedAggregation(), "topk(1, a)");
+        assertFires(new ShardedAggregation(), "topk(1, a)", """
+                Aggregate topk in shards
+                  Select {__name__="a"}
+                  Constant 1
+                """);
         assertDoesNotFire(new ShardedAggregation(), "sum(a + b)");
     }
 
