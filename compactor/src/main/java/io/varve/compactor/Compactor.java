@@ -125,7 +125,9 @@ final class Compactor {
             downsample(sync());
         }
         retain(sync());
-        clean(sync());
+        BlockCatalog last = sync();
+        clean(last);
+        nameUnreadableMarks(last);
         metrics.iterations.inc();
     }
 
@@ -139,6 +141,11 @@ final class Compactor {
         return catalog;
     }
 
+    private static void nameUnreadableMarks(BlockCatalog catalog) {
+        catalog.unreadableMarks().forEach((id, faults) -> faults.values().forEach(fault -> LOG.atWarn().addKeyValue("block", id)
+                .addKeyValue("err", fault).log("block is left alone until its marker is mended or removed")));
+    }
+
     private void compact() {
         AtomicBoolean more = new AtomicBoolean(true);
         while (more.getAndSet(false)) {
@@ -150,7 +157,7 @@ final class Compactor {
             Set<String> keys = new HashSet<>();
             groups.forEach(g -> keys.add(g.key()));
             Directories.deleteChildren(options.dataDirectory().resolve("compact"), keys::contains);
-            Set<Ulid> excluded = marked(catalog, BlockMark.Kind.NO_COMPACT);
+            Set<Ulid> excluded = leftAlone(catalog, BlockMark.Kind.NO_COMPACT);
             Workers.each(options.compactionConcurrency(), "compact", groups, group -> {
                 if (compaction.run(group, excluded)) {
                     more.set(true);
@@ -164,8 +171,12 @@ final class Compactor {
         return catalog.blocks().values().stream().map(CatalogBlock::meta).toList();
     }
 
-    private static Set<Ulid> marked(BlockCatalog catalog, BlockMark.Kind kind) {
-        Set<Ulid> ids = new HashSet<>();
+    /**
+     * Blocks that carry a marker, and those with any marker that cannot be read: it may say anything, so such a block is neither compacted nor
+     * downsampled nor deleted until a person has mended or removed the marker.
+     */
+    private static Set<Ulid> leftAlone(BlockCatalog catalog, BlockMark.Kind kind) {
+        Set<Ulid> ids = new HashSet<>(catalog.unreadableMarks().keySet());
         catalog.marks().forEach((id, marks) -> {
             if (marks.containsKey(kind)) {
                 ids.add(id);
@@ -180,7 +191,7 @@ final class Compactor {
         List<Ulid> due = new ArrayList<>();
         catalog.marks().forEach((id, marks) -> {
             BlockMark mark = marks.get(BlockMark.Kind.DELETION);
-            if (mark != null && now - mark.timeSeconds() * 1000 > options.deleteDelay().toMillis()) {
+            if (mark != null && now - mark.timeSeconds() * 1000 > options.deleteDelay().toMillis() && !catalog.unreadableMarks().containsKey(id)) {
                 due.add(id);
             }
         });
@@ -202,9 +213,9 @@ final class Compactor {
         long begin = System.nanoTime();
         metrics.garbageCollections.inc();
         try {
-            Set<Ulid> marked = marked(catalog, BlockMark.Kind.DELETION);
+            Set<Ulid> untouched = leftAlone(catalog, BlockMark.Kind.DELETION);
             for (Map.Entry<Ulid, BlockFilter.Drop> e : catalog.dropped().entrySet()) {
-                if (e.getValue().state() == BlockState.DUPLICATE && !marked.contains(e.getKey())
+                if (e.getValue().state() == BlockState.DUPLICATE && !untouched.contains(e.getKey())
                         && marker.mark(BlockMark.Kind.DELETION, e.getKey(), "outdated block", "")) {
                     metrics.garbageCollected.inc();
                 }
@@ -224,14 +235,14 @@ final class Compactor {
     }
 
     private static List<DownsamplingPlanner.Task> downsampleTasks(BlockCatalog catalog) {
-        return DownsamplingPlanner.plan(visible(catalog), marked(catalog, BlockMark.Kind.NO_DOWNSAMPLE));
+        return DownsamplingPlanner.plan(visible(catalog), leftAlone(catalog, BlockMark.Kind.NO_DOWNSAMPLE));
     }
 
     private void retain(BlockCatalog catalog) {
         long now = clock.millis();
-        Set<Ulid> marked = marked(catalog, BlockMark.Kind.DELETION);
+        Set<Ulid> untouched = leftAlone(catalog, BlockMark.Kind.DELETION);
         for (BlockMeta m : visible(catalog)) {
-            if (!marked.contains(m.ulid()) && options.retention().exceeded(m, now)) {
+            if (!untouched.contains(m.ulid()) && options.retention().exceeded(m, now)) {
                 marker.mark(BlockMark.Kind.DELETION, m.ulid(),
                         "block exceeding retention of " + RetentionRules.go(options.retention().of(m)), "");
             }
@@ -249,11 +260,11 @@ final class Compactor {
     /** Deletes uploads that were given up, as far as that works. */
     private void clean(BlockCatalog catalog) {
         long now = clock.millis();
-        Set<Ulid> marked = marked(catalog, BlockMark.Kind.DELETION);
+        Set<Ulid> untouched = leftAlone(catalog, BlockMark.Kind.DELETION);
         BlockDeleter deleter = new BlockDeleter(bucket);
         catalog.partial().forEach((id, objects) -> {
             long newest = objects.newestMillis() > 0 ? objects.newestMillis() : id.timeMillis();
-            if (now - newest <= PARTIAL_UPLOAD_AGE.toMillis() || marked.contains(id)) {
+            if (now - newest <= PARTIAL_UPLOAD_AGE.toMillis() || untouched.contains(id)) {
                 return;
             }
             metrics.partialDeletions.inc();
@@ -285,7 +296,7 @@ final class Compactor {
         int compactions = 0;
         int blocks = 0;
         CompactionPlanner planner = new CompactionPlanner(options.maxLevel());
-        Set<Ulid> excluded = marked(catalog, BlockMark.Kind.NO_COMPACT);
+        Set<Ulid> excluded = leftAlone(catalog, BlockMark.Kind.NO_COMPACT);
         for (BlockGroup group : BlockGroup.of(visible(catalog))) {
             List<BlockMeta> left = new ArrayList<>(group.blocks());
             for (List<BlockMeta> plan = planner.plan(left, excluded); plan.size() > 1; plan = planner.plan(left, excluded)) {
@@ -297,7 +308,8 @@ final class Compactor {
             }
         }
         long now = clock.millis();
-        int deletions = (int) visible(catalog).stream().filter(m -> options.retention().exceeded(m, now)).count();
+        int deletions = (int) visible(catalog).stream()
+                .filter(m -> !catalog.unreadableMarks().containsKey(m.ulid()) && options.retention().exceeded(m, now)).count();
         Todo todo = new Todo(compactions, blocks, options.downsampling() ? downsampleTasks(catalog).size() : 0, deletions);
         metrics.todoCompactions.set(todo.compactions);
         metrics.todoCompactionBlocks.set(todo.compactionBlocks);

@@ -17,15 +17,18 @@ import java.util.TreeMap;
  * @param partial blocks without meta.json
  * @param dropped blocks that are not in {@code blocks}, each with its reason: filtered, partial, damaged, unreadable
  * @param marks the markers that were read
+ * @param unreadableMarks markers that are there and say nothing (damaged, or of another version), each with what is wrong with it: readers serve such blocks,
+ *     and whoever would change or delete them must not
  * @param incomplete whether some meta.json or marker could not be read for now, so that blocks may be missing
  * @param syncedAtMillis when the listing began
  */
 public record BlockCatalog(NavigableMap<Ulid, CatalogBlock> blocks, NavigableMap<Ulid, BlockMeta> all,
         NavigableMap<Ulid, BlockObjects> partial,
-        NavigableMap<Ulid, Drop> dropped, Map<Ulid, Map<BlockMark.Kind, BlockMark>> marks, boolean incomplete, long syncedAtMillis) {
+        NavigableMap<Ulid, Drop> dropped, Map<Ulid, Map<BlockMark.Kind, BlockMark>> marks,
+        NavigableMap<Ulid, Map<BlockMark.Kind, String>> unreadableMarks, boolean incomplete, long syncedAtMillis) {
     /** Before the first sync. */
     public static final BlockCatalog EMPTY = new BlockCatalog(new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), Map.of(),
-            false, 0);
+            new TreeMap<>(), false, 0);
 
     /** Makes the maps unmodifiable. */
     public BlockCatalog {
@@ -34,6 +37,7 @@ public record BlockCatalog(NavigableMap<Ulid, CatalogBlock> blocks, NavigableMap
         partial = Collections.unmodifiableNavigableMap(partial);
         dropped = Collections.unmodifiableNavigableMap(dropped);
         marks = Collections.unmodifiableMap(marks);
+        unreadableMarks = Collections.unmodifiableNavigableMap(unreadableMarks);
     }
 
     /** How many blocks are in each state. */

@@ -73,7 +73,13 @@ public record BlockMark(Kind kind, Ulid id, String details, long timeSeconds, St
         }
         Ulid id = Ulid.parse(n.path("id").asText("")).orElseThrow(() -> new CorruptDataException(name, 0,
                 "partial " + kind.file + ": id \"" + n.path("id").asText("") + "\" is no ULID"));
-        return new BlockMark(kind, id, n.path("details").asText(""), n.path(kind.timeField).asLong(0), n.path("reason").asText(""));
+        JsonNode time = n.path(kind.timeField);
+        // A deletion without a time would be due since 1970.
+        if (!time.isMissingNode() && !time.canConvertToLong() || kind == Kind.DELETION && time.asLong(0) <= 0) {
+            throw new CorruptDataException(name, 0, "partial " + kind.file + ": " + kind.timeField + " is " + (time.isMissingNode() ? "missing" : time)
+                    + ", expected seconds since 1970");
+        }
+        return new BlockMark(kind, id, n.path("details").asText(""), time.asLong(0), n.path("reason").asText(""));
     }
 
     /** The file's bytes. */

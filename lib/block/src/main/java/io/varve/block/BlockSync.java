@@ -67,7 +67,8 @@ public final class BlockSync {
     private record Known(long size, long modifiedMillis, @Nullable BlockMeta meta, @Nullable Drop fault) {
     }
 
-    private record KnownMark(long newestMillis, @Nullable BlockMark mark) {
+    /** What was read of a marker: itself, why it says nothing, or neither where it is gone. */
+    private record KnownMark(long newestMillis, @Nullable BlockMark mark, @Nullable String fault) {
     }
 
     /**
@@ -128,6 +129,7 @@ public final class BlockSync {
         NavigableMap<Ulid, BlockObjects> partial = new TreeMap<>();
         NavigableMap<Ulid, Drop> dropped = new TreeMap<>();
         Map<Ulid, Map<BlockMark.Kind, BlockMark>> marks = new HashMap<>();
+        NavigableMap<Ulid, Map<BlockMark.Kind, String>> unreadable = new TreeMap<>();
         boolean incomplete = false;
         Map<Ulid, Future<Known>> metas = new TreeMap<>();
         Map<Ulid, Map<BlockMark.Kind, Future<KnownMark>>> markReads = new TreeMap<>();
@@ -193,8 +195,13 @@ public final class BlockSync {
         });
         knownMarks.forEach((id, m) -> m.forEach((kind, k) -> {
             BlockObjects objects = listed.get(id);
-            if (k.mark != null && objects != null && objects.has(kind)) {
+            if (objects == null || !objects.has(kind)) {
+                return;
+            }
+            if (k.mark != null) {
                 marks.computeIfAbsent(id, i -> new EnumMap<>(BlockMark.Kind.class)).put(kind, k.mark);
+            } else if (k.fault != null) {
+                unreadable.computeIfAbsent(id, i -> new EnumMap<>(BlockMark.Kind.class)).put(kind, k.fault);
             }
         }));
         NavigableMap<Ulid, BlockMeta> left = all;
@@ -211,7 +218,7 @@ public final class BlockSync {
             }
         });
         forget(listed.keySet());
-        return new BlockCatalog(blocks, all, partial, dropped, marks, incomplete, now);
+        return new BlockCatalog(blocks, all, partial, dropped, marks, unreadable, incomplete, now);
     }
 
     private interface Read<T> {
@@ -333,12 +340,12 @@ public final class BlockSync {
     private KnownMark readMark(Ulid id, BlockMark.Kind kind, BlockObjects objects) throws IOException {
         String key = BlockMark.key(id, kind);
         try {
-            return new KnownMark(objects.newestMillis(), BlockMark.parse(kind, readAll(key, MAX_MARK_BYTES), key));
+            return new KnownMark(objects.newestMillis(), BlockMark.parse(kind, readAll(key, MAX_MARK_BYTES), key), null);
         } catch (NoSuchObjectException gone) {
-            return new KnownMark(objects.newestMillis(), null);
+            return new KnownMark(objects.newestMillis(), null, null);
         } catch (CorruptDataException e) {
-            LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("marker is ignored");
-            return new KnownMark(objects.newestMillis(), null);
+            LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("marker says nothing that can be understood");
+            return new KnownMark(objects.newestMillis(), null, e.getMessage());
         }
     }
 

@@ -7,6 +7,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -218,6 +219,19 @@ public final class InstrumentedBucket implements Bucket {
             try {
                 int n = super.read(b, off, len);
                 bytes += Math.max(n, 0);
+                return n;
+            } catch (IOException | RuntimeException e) {
+                failed = true;
+                throw e;
+            }
+        }
+
+        /** Handed on whole: from file to file the bytes need not come into this process. */
+        @Override
+        public long transferTo(OutputStream out) throws IOException {
+            try {
+                long n = in.transferTo(out);
+                bytes += n;
                 return n;
             } catch (IOException | RuntimeException e) {
                 failed = true;

@@ -82,10 +82,12 @@ public final class BlockMerger {
         }
         try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
             List<ChunkSeriesSet> sets = new ArrayList<>();
+            String[] texts = new String[0];
             for (BlockReader b : blocks) {
                 // All symbols of the inputs, used or not, as Prometheus writes them. Labels of all blocks share their texts: most comparisons
                 // end at the sameness of two objects.
-                sets.add(b.select(meta.minTime(), meta.maxTime() - 1, writer.addSymbols(b.index().symbols())));
+                texts = writer.addSymbols(b.index().symbols(), texts);
+                sets.add(b.select(meta.minTime(), meta.maxTime() - 1, texts));
             }
             return write(sets, writer, meta, options);
         }

@@ -231,6 +231,13 @@ public final class BlockReader implements AutoCloseable {
         }
 
         private List<Chunk> cut(List<Chunk> chunks, Intervals stones) {
+            boolean touched = false;
+            for (Chunk c : chunks) {
+                touched |= trim && (c.minTime() < minTime || c.maxTime() > maxTime) || stones.overlaps(c.minTime(), c.maxTime());
+            }
+            if (!touched) {
+                return chunks;
+            }
             Intervals deleted = stones;
             if (trim) {
                 if (minTime > Long.MIN_VALUE) {
@@ -239,13 +246,6 @@ public final class BlockReader implements AutoCloseable {
                 if (maxTime < Long.MAX_VALUE) {
                     deleted = deleted.with(maxTime + 1, Long.MAX_VALUE);
                 }
-            }
-            boolean touched = false;
-            for (Chunk c : chunks) {
-                touched |= deleted.overlaps(c.minTime(), c.maxTime());
-            }
-            if (!touched) {
-                return chunks;
             }
             List<Chunk> out = new ArrayList<>(chunks.size());
             for (Chunk c : chunks) {

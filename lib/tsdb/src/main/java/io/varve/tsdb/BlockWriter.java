@@ -8,6 +8,7 @@ import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
 import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
+import io.varve.model.Utf8Order;
 import io.varve.tsdb.index.Symbols;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,11 +80,20 @@ public final class BlockWriter implements AutoCloseable {
         index.symbol(text);
     }
 
-    /** Puts all symbols of an index in, and gives their text objects by ordinal: equal texts of several indexes are one object. */
-    String[] addSymbols(Symbols symbols) {
+    /**
+     * Puts all symbols of an index in, and gives their text objects by ordinal: equal texts of several indexes are one object.
+     *
+     * @param like what this gave for another index, which likely has most of the same symbols: those that come in the same order are found there
+     */
+    String[] addSymbols(Symbols symbols, String[] like) {
         String[] texts = new String[symbols.size()];
-        int[] n = {0};
-        symbols.forEach(t -> texts[n[0]++] = index.symbol(t));
+        int[] n = {0, 0};
+        symbols.forEach(t -> {
+            while (n[1] < like.length && Utf8Order.compare(like[n[1]], t) < 0) {
+                n[1]++;
+            }
+            texts[n[0]++] = n[1] < like.length && like[n[1]].equals(t) ? like[n[1]] : index.symbol(t);
+        });
         return texts;
     }
 

@@ -25,6 +25,10 @@ public final class ChunkEntry {
     public static final int SEGMENT_HEADER = 8;
     /** The longest length field. */
     static final int MAX_LENGTH_FIELD = 5;
+    /** Bytes of an entry besides the length field and the data: encoding and checksum. */
+    static final int AROUND_DATA = 1 + 4;
+    /** The rule that a length field longer than any breaks. */
+    static final String NO_LENGTH = "chunk: length is no number";
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
 
     private ChunkEntry() {
@@ -60,10 +64,10 @@ public final class ChunkEntry {
             int b = data[offset + i];
             value |= (long) (b & 0x7F) << 7 * i;
             if (b >= 0) {
-                return i + 1 + 1 + value + 4;
+                return i + 1 + value + AROUND_DATA;
             }
         }
-        throw new CorruptDataException("", offset, "chunk: length is no number");
+        throw new CorruptDataException("", offset, NO_LENGTH);
     }
 
     /**

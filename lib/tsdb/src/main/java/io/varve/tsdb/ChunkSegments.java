@@ -91,13 +91,18 @@ final class ChunkSegments {
         if (at < ChunkEntry.SEGMENT_HEADER || at + ChunkEntry.MAX_LENGTH_FIELD > r.size()) {
             throw r.corrupt(at, "chunk begins outside the " + r.size() + " bytes of the segment");
         }
-        byte[] head = r.copy(at, ChunkEntry.MAX_LENGTH_FIELD);
-        long total;
-        try {
-            total = ChunkEntry.totalLength(head, 0, head.length);
-        } catch (CorruptDataException e) {
-            throw e.in(r.file(), at);
-        }
+        long total = 0;
+        int head = 0;
+        int b;
+        do {
+            if (head == ChunkEntry.MAX_LENGTH_FIELD) {
+                throw r.corrupt(at, ChunkEntry.NO_LENGTH);
+            }
+            b = r.u8(at + head);
+            total |= (b & 0x7FL) << 7 * head;
+            head++;
+        } while (b >= 0x80);
+        total += head + ChunkEntry.AROUND_DATA;
         if (total > r.size() - at || total > Integer.MAX_VALUE - 64) {
             throw r.corrupt(at, "chunk of " + total + " bytes ends outside the " + r.size() + " bytes of the segment");
         }

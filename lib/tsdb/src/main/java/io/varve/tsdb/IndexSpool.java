@@ -44,6 +44,7 @@ final class IndexSpool implements AutoCloseable {
     private final PairIds pairs = new PairIds();
     private Labels previous = Labels.EMPTY;
     private int[] previousPairs = new int[16];
+    private int[] previousNames = new int[16];
     private long series;
     private long maxEntry;
 
@@ -75,22 +76,31 @@ final class IndexSpool implements AutoCloseable {
             throw new IllegalArgumentException("a block holds at most 2^32 series");
         }
         int n = labels.size();
-        int[] ids = previousPairs.length >= n ? previousPairs : Arrays.copyOf(previousPairs, n * 2);
+        if (previousPairs.length < n) {
+            previousPairs = Arrays.copyOf(previousPairs, n * 2);
+            previousNames = Arrays.copyOf(previousNames, n * 2);
+        }
+        int[] ids = previousPairs;
         record.clear();
         record.uvarint(n);
         for (int i = 0; i < n; i++) {
             String name = labels.name(i);
             String value = labels.value(i);
             // Neighbours share most labels, and readers of one block give the same objects for the same texts.
+            boolean hadOne = i < previous.size() && series > 0;
             @SuppressWarnings("ReferenceEquality")
-            boolean same = i < previous.size() && series > 0 && previous.value(i) == value && previous.name(i) == name;
+            boolean sameName = hadOne && previous.name(i) == name;
+            @SuppressWarnings("ReferenceEquality")
+            boolean same = sameName && previous.value(i) == value;
+            if (!sameName) {
+                previousNames[i] = symbols.id(name);
+            }
             if (!same) {
-                ids[i] = pairs.id(symbols.id(name), symbols.id(value));
+                ids[i] = pairs.id(previousNames[i], symbols.id(value));
             }
             pairs.count(ids[i]);
             record.uvarint(ids[i]);
         }
-        previousPairs = ids;
         encodeChunks(labels, chunks, refs);
         record.uvarint(chunkPart.size());
         record.bytes(chunkPart.array(), 0, chunkPart.size());

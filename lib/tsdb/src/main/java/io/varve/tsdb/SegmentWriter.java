@@ -91,14 +91,14 @@ final class SegmentWriter implements AutoCloseable {
         buffer[p++] = (byte) v;
         crc.reset();
         buffer[p] = (byte) c.encoding().code();
-        crc.update(buffer, p, 1);
-        p++;
-        crc.update(c.data(), c.offset(), length);
-        if (p + length + 4 <= BUFFER) {
-            System.arraycopy(c.data(), c.offset(), buffer, p, length);
-            p += length;
+        if (p + 1 + length + 4 <= BUFFER) {
+            System.arraycopy(c.data(), c.offset(), buffer, p + 1, length);
+            crc.update(buffer, p, 1 + length);
+            p += 1 + length;
         } else {
-            buffered = p;
+            crc.update(buffer, p, 1);
+            crc.update(c.data(), c.offset(), length);
+            buffered = p + 1;
             flush();
             put(ByteBuffer.wrap(c.data(), c.offset(), length));
             p = 0;

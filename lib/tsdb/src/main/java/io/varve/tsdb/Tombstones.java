@@ -94,7 +94,8 @@ public final class Tombstones {
 
     /** What is deleted of a series. */
     public Intervals of(long seriesId) {
-        return bySeries.getOrDefault(seriesId, Intervals.NONE);
+        // Most blocks have none, and this is asked for every series.
+        return bySeries.isEmpty() ? Intervals.NONE : bySeries.getOrDefault(seriesId, Intervals.NONE);
     }
 
     /** Whether nothing is deleted. */
