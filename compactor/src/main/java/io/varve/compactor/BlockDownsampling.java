@@ -8,6 +8,7 @@ import io.varve.chunk.Downsampler;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
 import io.varve.objstore.Bucket;
+import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockWriter;
@@ -31,13 +32,16 @@ final class BlockDownsampling {
     private final CompactMetrics metrics;
     private final InstantSource clock;
     private final RandomGenerator random;
+    private final MemoryPool memory;
 
-    BlockDownsampling(Bucket bucket, CompactOptions options, CompactMetrics metrics, InstantSource clock, RandomGenerator random) {
+    BlockDownsampling(Bucket bucket, CompactOptions options, CompactMetrics metrics, InstantSource clock, RandomGenerator random,
+            MemoryPool memory) {
         this.bucket = bucket;
         this.options = options;
         this.metrics = metrics;
         this.clock = clock;
         this.random = random;
+        this.memory = memory;
     }
 
     void run(DownsamplingPlanner.Task task) {
@@ -91,15 +95,15 @@ final class BlockDownsampling {
     }
 
     private BlockMeta write(BlockMeta source, Path local, Path directory, Ulid id, long resolution) {
-        try (BlockReader reader = BlockReader.open(local)) {
+        try (BlockReader reader = BlockReader.open(local); MemoryPool.Budget budget = memory.open()) {
             IndexHealth health = IndexHealth.of(reader);
             if (health.outsideChunks() > 0) {
                 throw new CorruptDataException(source.ulid() + "/" + BlockReader.INDEX, -1,
                         "found " + health.outsideChunks() + " chunks outside the block time range");
             }
             try (ChunkSeriesSet all = new ParallelSeriesSet(reader.stored(), () -> downsampler(source, resolution), options.seriesThreads(
-                    options.downsampleConcurrency()));
-                    BlockWriter writer = BlockWriter.create(directory, id)) {
+                    options.downsampleConcurrency()), budget);
+                    BlockWriter writer = BlockWriter.create(directory, id, BlockWriter.SEGMENT_BYTES, budget)) {
                 // All symbols of the block, used or not, as Thanos writes them.
                 reader.index().symbols().forEach(writer::addSymbol);
                 for (ChunkSeries series = all.next(); series != null; series = all.next()) {

@@ -14,6 +14,7 @@ import io.varve.model.VarveException;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.BucketFactory;
 import io.varve.objstore.InstrumentedBucket;
+import io.varve.runtime.MemoryPool;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessContext;
 import io.varve.runtime.flags.ByteSize;
@@ -209,15 +210,14 @@ public final class CompactCommand implements ProcessCommand {
         Compactor compactor = new Compactor(bucket, options,
                 new Compactor.Selection(minTime::millis, maxTime::millis, relabel, replicaLabels()), metaFetchConcurrency,
                 new BlockMetrics(registry),
-                metrics, clock, RandomGenerator.of("SecureRandom"));
+                metrics, clock, RandomGenerator.of("SecureRandom"),
+                new MemoryPool(Runtime.getRuntime().maxMemory() / 4 * 3, "three quarters of the heap"));
         List<Thread> threads = new ArrayList<>();
         CountDownLatch stopped = new CountDownLatch(1);
         Routes.Builder routes = Routes.builder();
         BlockSync viewer = null;
         if (wait && !webDisabled) {
-            // Its own registry: the names of its metrics would be those of the compactor's own sync.
-            viewer = new BlockSync(bucket, null, metaFetchConcurrency, List.of(), Set.of(), new BlockMetrics(new PrometheusRegistry()),
-                    clock::millis);
+            viewer = new BlockSync(bucket, null, metaFetchConcurrency, List.of(), Set.of(), BlockMetrics.ofView(registry), clock::millis);
             new BlocksView(viewer::latest, compactor::latest, new Marker(bucket, metrics, clock), bucketWebLabel, adminDisabled)
                     .route(routes);
             routes.prefix(routePrefix).cors(!corsDisabled);

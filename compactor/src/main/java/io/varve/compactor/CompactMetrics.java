@@ -87,6 +87,10 @@ final class CompactMetrics {
             runsStarted.initLabelValues(resolution);
             runsCompleted.initLabelValues(resolution);
             verticalCompactions.initLabelValues(resolution);
+            if (!resolution.equals("3600000")) {
+                downsamples.initLabelValues(resolution);
+                downsampleFailures.initLabelValues(resolution);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ import io.varve.block.CatalogBlock;
 import io.varve.block.Relabel;
 import io.varve.model.UnavailableException;
 import io.varve.objstore.Bucket;
+import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.Ulid;
 import java.time.Duration;
@@ -62,7 +63,7 @@ final class Compactor {
 
     Compactor(Bucket bucket, CompactOptions options, Selection selection, int fetchConcurrency, BlockMetrics blockMetrics,
             CompactMetrics metrics,
-            InstantSource clock, RandomGenerator random) {
+            InstantSource clock, RandomGenerator random, MemoryPool memory) {
         this.bucket = bucket;
         this.options = options;
         this.metrics = metrics;
@@ -70,8 +71,8 @@ final class Compactor {
         this.sync = new BlockSync(bucket, options.dataDirectory().resolve("meta-syncer"), fetchConcurrency, filters(options, selection),
                 Set.of(BlockMark.Kind.values()), blockMetrics, clock::millis);
         this.marker = new Marker(bucket, metrics, clock);
-        this.compaction = new GroupCompaction(bucket, options, metrics, marker, clock, random);
-        this.downsampling = new BlockDownsampling(bucket, options, metrics, clock, random);
+        this.compaction = new GroupCompaction(bucket, options, metrics, marker, clock, random, memory);
+        this.downsampling = new BlockDownsampling(bucket, options, metrics, clock, random, memory);
     }
 
     /** Thanos' chain; deletion marks hide a block after half of the delay, so that readers have the other half to notice. */
@@ -191,7 +192,8 @@ final class Compactor {
         List<Ulid> due = new ArrayList<>();
         catalog.marks().forEach((id, marks) -> {
             BlockMark mark = marks.get(BlockMark.Kind.DELETION);
-            if (mark != null && now - mark.timeSeconds() * 1000 > options.deleteDelay().toMillis() && !catalog.unreadableMarks().containsKey(id)) {
+            if (mark != null && now - mark.timeSeconds() * 1000 > options.deleteDelay().toMillis()
+                    && !catalog.unreadableMarks().containsKey(id)) {
                 due.add(id);
             }
         });

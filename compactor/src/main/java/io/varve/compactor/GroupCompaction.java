@@ -7,6 +7,7 @@ import io.varve.model.CorruptDataException;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.UnavailableException;
 import io.varve.objstore.Bucket;
+import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMerger;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
@@ -43,15 +44,17 @@ final class GroupCompaction {
     private final Marker marker;
     private final InstantSource clock;
     private final RandomGenerator random;
+    private final MemoryPool memory;
 
     GroupCompaction(Bucket bucket, CompactOptions options, CompactMetrics metrics, Marker marker, InstantSource clock,
-            RandomGenerator random) {
+            RandomGenerator random, MemoryPool memory) {
         this.bucket = bucket;
         this.options = options;
         this.metrics = metrics;
         this.marker = marker;
         this.clock = clock;
         this.random = random;
+        this.memory = memory;
     }
 
     /**
@@ -202,11 +205,11 @@ final class GroupCompaction {
         BlockMeta template = BlockMerger.resultMeta(id, sources);
         Supplier<OverlapMerger> overlaps = options.penalty() ? PenaltyMerger::new : OverlapMerger::chain;
         Optional<BlockMeta> merged;
-        try {
+        try (MemoryPool.Budget budget = memory.open()) {
             BlockMeta.Thanos section = BlockMeta.Thanos.of(group.labels(), group.resolutionMillis(), "compactor")
                     .withExtensions(group.extensions());
             merged = BlockMerger.write(readers, directory, template.withThanos(section), BlockMerger.Options.DEFAULT.withOverlaps(overlaps)
-                    .withThreads(options.seriesThreads(options.compactionConcurrency()))
+                    .withMemory(budget).withThreads(options.seriesThreads(options.compactionConcurrency()))
                     .withProgress(series -> stopIfInterrupted()));
         } catch (InvalidRequestException | IllegalArgumentException e) {
             throw new CorruptDataException("group " + group.key(), -1, "compact blocks " + ids(sources) + ": " + e.getMessage(), e);

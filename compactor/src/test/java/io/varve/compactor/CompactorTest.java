@@ -17,12 +17,14 @@ import io.varve.chunk.ChunkSeriesSet;
 import io.varve.chunk.Encoding;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
 import io.varve.model.SampleBuffer;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.BucketOperation;
 import io.varve.objstore.FaultyBucket;
 import io.varve.objstore.MemoryBucket;
 import io.varve.objstore.ObjectBody;
+import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockWriter;
@@ -60,6 +62,7 @@ class CompactorTest {
     private int directories;
     private MemoryBucket bucket;
     private final RandomGenerator random = RandomGenerator.getDefault();
+    private MemoryPool memory = new MemoryPool(1L << 30, "test");
 
     @BeforeEach
     void newBucket() {
@@ -75,7 +78,7 @@ class CompactorTest {
         return new Compactor(over, options,
                 new Compactor.Selection(n -> Long.MIN_VALUE, n -> Long.MAX_VALUE, io.varve.block.Relabel.NONE, replicaLabels), 4,
                 new BlockMetrics(registry),
-                new CompactMetrics(registry, 0, 0), InstantSource.fixed(now), random);
+                new CompactMetrics(registry, 0, 0), InstantSource.fixed(now), random, memory);
     }
 
     private void compact(Bucket over, CompactOptions options) {
@@ -308,6 +311,52 @@ class CompactorTest {
         assertThat(describe(metas(bucket))).containsExactlyInAnyOrder(STREAM + " 0 0-2 L1 of 1", STREAM + " 0 2-6 L2 of 2",
                 STREAM + " 0 8-10 L1 of 1",
                 STREAM + " 0 10-12 L1 of 1");
+    }
+
+    @Test
+    void aBlockWithAMarkerThatCannotBeReadIsLeftAlone() {
+        for (BlockMark.Kind kind : BlockMark.Kind.values()) {
+            for (String marker : List.of("{\"id\":", "[]", "{\"version\":2}", "{\"version\":1,\"id\":\"x\"}",
+                    "{\"version\":1,\"id\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\",\"" + kind.file().replace("-mark.json", "").replace('-', '_')
+                            + "_time\":\"yesterday\",\"deletion_time\":\"\"}")) {
+                newBucket();
+                Ulid bad = block(STREAM, 0, 2, 1);
+                block(STREAM, 2, 4, 1);
+                block(STREAM, 4, 6, 1);
+                Ulid large = block(STREAM, 8, 56, 1);
+                block(STREAM, 56, 58, 1);
+                for (Ulid id : List.of(bad, large)) {
+                    bucket.upload(BlockMark.key(id, kind), ObjectBody.of(marker.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+                }
+                Map<String, byte[]> before = copy();
+                RetentionRules rules = new RetentionRules(Duration.ofDays(41), Duration.ZERO, Duration.ZERO);
+                for (int days : new int[]{0, 6}) {
+                    compactor(bucket, options().withRetention(rules), List.of(), NOW.plus(Duration.ofDays(days))).iterate();
+                }
+                Map<String, byte[]> after = copy();
+                before.keySet().removeIf(key -> !key.startsWith(bad.toString()) && !key.startsWith(large.toString()));
+                assertThat(after).as("%s %s", kind, marker).containsAllEntriesOf(before);
+                // Nothing was made of them: neither a compacted nor a downsampled block.
+                assertThat(after.keySet().stream().map(k -> k.substring(0, Ulid.LENGTH)).distinct()).containsExactlyInAnyOrder(
+                        bad.toString(),
+                        large.toString());
+            }
+        }
+    }
+
+    @Test
+    void memoryThatGrowsWithTheInputIsReservedAndGivenBack() {
+        fourDays();
+        memory = new MemoryPool(100_000, "limit of this test");
+        List<String> before = describe(metas(bucket));
+        assertThatThrownBy(() -> compact(bucket, options())).isInstanceOf(LimitExceededException.class)
+                .hasMessageContaining("limit of this test");
+        assertThat(memory.used()).isZero();
+        assertThat(describe(metas(bucket))).isEqualTo(before);
+        memory = new MemoryPool(64 << 20, "limit of this test");
+        compact(bucket, options());
+        assertThat(memory.used()).isZero();
+        assertThat(describe(metas(bucket))).hasSize(6);
     }
 
     @Test

@@ -76,8 +76,9 @@ public record BlockMark(Kind kind, Ulid id, String details, long timeSeconds, St
         JsonNode time = n.path(kind.timeField);
         // A deletion without a time would be due since 1970.
         if (!time.isMissingNode() && !time.canConvertToLong() || kind == Kind.DELETION && time.asLong(0) <= 0) {
-            throw new CorruptDataException(name, 0, "partial " + kind.file + ": " + kind.timeField + " is " + (time.isMissingNode() ? "missing" : time)
-                    + ", expected seconds since 1970");
+            throw new CorruptDataException(name, 0,
+                    "partial " + kind.file + ": " + kind.timeField + " is " + (time.isMissingNode() ? "missing" : time)
+                            + ", expected seconds since 1970");
         }
         return new BlockMark(kind, id, n.path("details").asText(""), time.asLong(0), n.path("reason").asText(""));
     }

@@ -17,20 +17,29 @@ public final class BlockMetrics {
 
     /** Registers them. */
     public BlockMetrics(PrometheusRegistry registry) {
-        syncs = Counter.builder().name("thanos_blocks_meta_syncs_total").help("Total blocks metadata synchronization attempts")
+        this(registry, "thanos_", registry);
+    }
+
+    /** Registers those of a second sync in the same process, for a view of all blocks: {@code thanos_bucket_uiblocks_meta_*}, as Thanos names them. */
+    public static BlockMetrics ofView(PrometheusRegistry registry) {
+        return new BlockMetrics(registry, "thanos_bucket_ui", new PrometheusRegistry());
+    }
+
+    private BlockMetrics(PrometheusRegistry registry, String prefix, PrometheusRegistry base) {
+        syncs = Counter.builder().name(prefix + "blocks_meta_syncs_total").help("Total blocks metadata synchronization attempts")
                 .register(registry);
-        failures = Counter.builder().name("thanos_blocks_meta_sync_failures_total").help("Total blocks metadata synchronization failures")
+        failures = Counter.builder().name(prefix + "blocks_meta_sync_failures_total").help("Total blocks metadata synchronization failures")
                 .register(registry);
         baseSyncs = Counter.builder().name("thanos_blocks_meta_base_syncs_total")
-                .help("Total blocks metadata synchronization attempts by base Fetcher").register(registry);
+                .help("Total blocks metadata synchronization attempts by base Fetcher").register(base);
         cacheBusts = Counter.builder().name("thanos_blocks_meta_base_cache_busts_total")
-                .help("Total blocks metadata cache busts by base Fetcher").register(registry);
-        duration = Histogram.builder().name("thanos_blocks_meta_sync_duration_seconds").classicOnly()
+                .help("Total blocks metadata cache busts by base Fetcher").register(base);
+        duration = Histogram.builder().name(prefix + "blocks_meta_sync_duration_seconds").classicOnly()
                 .help("Duration of the blocks metadata synchronization in seconds").classicUpperBounds(0.01, 1, 10, 100, 300, 600, 1000)
                 .register(registry);
-        synced = Gauge.builder().name("thanos_blocks_meta_synced").help("Number of block metadata synced").labelNames("state")
+        synced = Gauge.builder().name(prefix + "blocks_meta_synced").help("Number of block metadata synced").labelNames("state")
                 .register(registry);
-        modified = Gauge.builder().name("thanos_blocks_meta_modified").help("Number of blocks whose metadata changed")
+        modified = Gauge.builder().name(prefix + "blocks_meta_modified").help("Number of blocks whose metadata changed")
                 .labelNames("modified")
                 .register(registry);
         for (BlockState s : BlockState.values()) {

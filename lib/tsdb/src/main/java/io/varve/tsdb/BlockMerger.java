@@ -2,6 +2,7 @@ package io.varve.tsdb;
 
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
+import io.varve.model.MemoryBudget;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -31,26 +32,33 @@ public final class BlockMerger {
      * @param overlaps what to do with chunks that overlap, made once for each thread
      * @param segmentBytes size of segment files
      * @param threads how many merge overlaps, besides the one that reads and writes; with 1 that one does it. The result is the same.
+     * @param memory where memory that grows with the input is reserved
      * @param progress called from time to time with the number of series written; what it throws ends the merge
      */
-    public record Options(Supplier<OverlapMerger> overlaps, long segmentBytes, int threads, LongConsumer progress) {
-        /** Prometheus' merge, 512 MiB segments, one thread, nobody looking. */
-        public static final Options DEFAULT = new Options(OverlapMerger::chain, BlockWriter.SEGMENT_BYTES, 1, series -> {
-        });
+    public record Options(Supplier<OverlapMerger> overlaps, long segmentBytes, int threads, MemoryBudget memory, LongConsumer progress) {
+        /** Prometheus' merge, 512 MiB segments, one thread, no bound of memory, nobody looking. */
+        public static final Options DEFAULT = new Options(OverlapMerger::chain, BlockWriter.SEGMENT_BYTES, 1, MemoryBudget.UNLIMITED,
+                series -> {
+                });
 
         /** With another merge of overlaps. */
         public Options withOverlaps(Supplier<OverlapMerger> other) {
-            return new Options(other, segmentBytes, threads, progress);
+            return new Options(other, segmentBytes, threads, memory, progress);
         }
 
         /** With another number of threads. */
         public Options withThreads(int number) {
-            return new Options(overlaps, segmentBytes, number, progress);
+            return new Options(overlaps, segmentBytes, number, memory, progress);
         }
 
         /** With another observer. */
         public Options withProgress(LongConsumer other) {
-            return new Options(overlaps, segmentBytes, threads, other);
+            return new Options(overlaps, segmentBytes, threads, memory, other);
+        }
+
+        /** With a budget. */
+        public Options withMemory(MemoryBudget other) {
+            return new Options(overlaps, segmentBytes, threads, other, progress);
         }
     }
 
@@ -80,7 +88,7 @@ public final class BlockMerger {
         if (blocks.isEmpty()) {
             throw new IllegalArgumentException("no blocks to merge");
         }
-        try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes)) {
+        try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes, options.memory)) {
             List<ChunkSeriesSet> sets = new ArrayList<>();
             String[] texts = new String[0];
             for (BlockReader b : blocks) {
@@ -94,7 +102,7 @@ public final class BlockMerger {
     }
 
     private static Optional<BlockMeta> write(List<ChunkSeriesSet> sets, BlockWriter writer, BlockMeta meta, Options options) {
-        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads)) {
+        try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads, options.memory)) {
             long n = 0;
             for (ChunkSeries s = merged.next(); s != null; s = merged.next()) {
                 if (!s.chunks().isEmpty()) {

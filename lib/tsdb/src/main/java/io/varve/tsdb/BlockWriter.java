@@ -6,6 +6,7 @@ import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
+import io.varve.model.MemoryBudget;
 import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
 import io.varve.model.Utf8Order;
@@ -58,6 +59,11 @@ public final class BlockWriter implements AutoCloseable {
 
     /** As the other, with segment files of another size, up to 4 GiB. */
     public static BlockWriter create(Path parent, Ulid ulid, long segmentBytes) {
+        return create(parent, ulid, segmentBytes, MemoryBudget.UNLIMITED);
+    }
+
+    /** As the other, with memory for symbols and tables reserved from a budget until the writer is closed or has committed. */
+    public static BlockWriter create(Path parent, Ulid ulid, long segmentBytes, MemoryBudget memory) {
         if (segmentBytes < 1 || segmentBytes > 1L << 32) {
             throw new IllegalArgumentException("segments must have between 1 byte and 4 GiB, not " + segmentBytes);
         }
@@ -65,7 +71,8 @@ public final class BlockWriter implements AutoCloseable {
         try {
             Durable.deleteTree(directory);
             Files.createDirectories(directory);
-            return new BlockWriter(parent, directory, ulid, SegmentWriter.create(directory, segmentBytes), new IndexSpool(directory));
+            return new BlockWriter(parent, directory, ulid, SegmentWriter.create(directory, segmentBytes),
+                    new IndexSpool(directory, memory));
         } catch (IOException e) {
             throw failed("create block " + directory, e);
         }

@@ -2,6 +2,7 @@ package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
 import io.varve.model.Labels;
+import io.varve.model.MemoryBudget;
 import io.varve.model.Utf8Order;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
@@ -34,6 +35,7 @@ final class IndexSpool implements AutoCloseable {
     private static final int ALIGN_POSTINGS = 4;
     /** Postings up to this size are put together in memory. */
     private static final long IN_MEMORY = 16 << 20;
+    private static final long RESERVE_STEP = 256 << 10;
 
     private final Path spoolFile;
     private final Path postingsFile;
@@ -47,8 +49,12 @@ final class IndexSpool implements AutoCloseable {
     private int[] previousNames = new int[16];
     private long series;
     private long maxEntry;
+    private final MemoryBudget memory;
+    private long reserved;
 
-    IndexSpool(Path directory) throws IOException {
+    /** @param memory where symbols and tables are reserved until it is closed */
+    IndexSpool(Path directory, MemoryBudget memory) throws IOException {
+        this.memory = memory;
         spoolFile = directory.resolve("series.spool");
         postingsFile = directory.resolve("postings.spool");
         spool = new FileSink(spoolFile);
@@ -65,7 +71,18 @@ final class IndexSpool implements AutoCloseable {
 
     /** Adds a symbol that series need not use; gives the text object that stands for it. */
     String symbol(String text) {
-        return symbols.text(symbols.id(text));
+        int id = symbols.id(text);
+        reserve(symbols.heapBytes() + pairs.heapBytes());
+        return symbols.text(id);
+    }
+
+    /** Reserves up to a total, in steps that make asking cheap. */
+    private void reserve(long total) {
+        if (total > reserved) {
+            long more = total - reserved + RESERVE_STEP;
+            memory.reserve(more, "symbols and label pairs of a new index");
+            reserved += more;
+        }
     }
 
     void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
@@ -105,6 +122,7 @@ final class IndexSpool implements AutoCloseable {
         record.uvarint(chunkPart.size());
         record.bytes(chunkPart.array(), 0, chunkPart.size());
         spool.write(record);
+        reserve(symbols.heapBytes() + pairs.heapBytes());
         previous = labels;
         series++;
     }
@@ -135,6 +153,8 @@ final class IndexSpool implements AutoCloseable {
     /** Writes the index file, synced. */
     void write(Path file) throws IOException {
         spool.flush();
+        // Texts and their order; keys twice, slots, counts, places and ends of all pairs.
+        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size() + 40L * pairs.size());
         String[] texts = symbols.toArray();
         Arrays.sort(texts, Utf8Order::compare);
         int[] rank = new int[texts.length];
@@ -350,6 +370,8 @@ final class IndexSpool implements AutoCloseable {
     /** Removes the temporary files. */
     @Override
     public void close() throws IOException {
+        memory.release(reserved);
+        reserved = 0;
         spool.close();
         Files.deleteIfExists(spoolFile);
         Files.deleteIfExists(postingsFile);

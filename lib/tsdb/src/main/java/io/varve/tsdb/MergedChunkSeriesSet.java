@@ -4,6 +4,7 @@ import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
+import io.varve.model.MemoryBudget;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -29,7 +30,7 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
 
     /** Takes over the sets: closes them when it is closed. */
     public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, OverlapMerger merger) {
-        this(sets, () -> merger, 1);
+        this(sets, () -> merger, 1, MemoryBudget.UNLIMITED);
     }
 
     /**
@@ -37,12 +38,14 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
      *
      * @param merger makes one for each thread
      * @param threads with 1 the work is done by the thread that asks
+     * @param budget where memory for the series under way is reserved
      */
-    public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, Supplier<OverlapMerger> merger, int threads) {
+    public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, Supplier<OverlapMerger> merger, int threads, MemoryBudget budget) {
         this.sets = List.copyOf(sets);
         this.heads = new ChunkSeries[sets.size()];
         this.isMember = new boolean[sets.size()];
-        this.merges = new OrderedWork<>(this::gather, MergedChunkSeriesSet::bytes, () -> worker(merger.get()), threads);
+        this.merges = new OrderedWork<>(this::gather, MergedChunkSeriesSet::bytes, MergedChunkSeriesSet::memory, budget,
+                () -> worker(merger.get()), threads);
     }
 
     private static Function<List<ChunkSeries>, ChunkSeries> worker(OverlapMerger merger) {
@@ -53,6 +56,14 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         long sum = 0;
         for (ChunkSeries s : equal) {
             sum += ParallelSeriesSet.bytes(s.chunks());
+        }
+        return sum;
+    }
+
+    private static long memory(List<ChunkSeries> equal) {
+        long sum = 0;
+        for (ChunkSeries s : equal) {
+            sum += ParallelSeriesSet.memory(s.chunks());
         }
         return sum;
     }

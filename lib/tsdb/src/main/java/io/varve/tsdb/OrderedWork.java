@@ -1,6 +1,7 @@
 package io.varve.tsdb;
 
 import io.varve.model.CancelledException;
+import io.varve.model.MemoryBudget;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -25,6 +26,8 @@ final class OrderedWork<I, O> implements AutoCloseable {
 
     private final Supplier<@Nullable I> source;
     private final ToLongFunction<I> bytes;
+    private final ToLongFunction<I> memory;
+    private final MemoryBudget budget;
     private final @Nullable Function<I, O> inline;
     private final List<Thread> threads = new ArrayList<>();
     private final int capacity;
@@ -36,20 +39,27 @@ final class OrderedWork<I, O> implements AutoCloseable {
     private long fetched;
     private boolean exhausted;
     private boolean closed;
-    private Batch<O> current = new Batch<>(new ArrayDeque<>(), null);
+    private Batch<O> current = new Batch<>(new ArrayDeque<>(), 0, null);
+    /** Reserved for the item that the asking thread works on itself. */
+    private long inlineReserved;
 
-    private record Batch<O>(ArrayDeque<O> results, @Nullable Throwable failure) {
+    private record Batch<O>(ArrayDeque<O> results, long reserved, @Nullable Throwable failure) {
     }
 
     /**
      * @param source gives null at the end, and is not asked again
-     * @param bytes about how much memory an item takes
+     * @param bytes an item's size: batches end by it
+     * @param memory about how much memory an item and the work on it take, reserved from the budget until its results have been fetched
+     * @param budget where from
      * @param worker makes the function of each thread
      * @param concurrency with 1 all work is done by the thread that asks
      */
-    OrderedWork(Supplier<@Nullable I> source, ToLongFunction<I> bytes, Supplier<Function<I, O>> worker, int concurrency) {
+    OrderedWork(Supplier<@Nullable I> source, ToLongFunction<I> bytes, ToLongFunction<I> memory, MemoryBudget budget,
+            Supplier<Function<I, O>> worker, int concurrency) {
         this.source = source;
         this.bytes = bytes;
+        this.memory = memory;
+        this.budget = budget;
         this.capacity = concurrency * (1 + BATCHES_PER_THREAD);
         if (concurrency <= 1) {
             inline = worker.get();
@@ -68,8 +78,14 @@ final class OrderedWork<I, O> implements AutoCloseable {
     O next() {
         Function<I, O> direct = inline;
         if (direct != null) {
+            budget.release(inlineReserved);
+            inlineReserved = 0;
             I item = source.get();
-            return item == null ? null : direct.apply(item);
+            if (item == null) {
+                return null;
+            }
+            inlineReserved = reserve(List.of(item));
+            return direct.apply(item);
         }
         while (current.results.isEmpty()) {
             Throwable failure = current.failure;
@@ -80,9 +96,22 @@ final class OrderedWork<I, O> implements AutoCloseable {
             if (batch == null) {
                 return null;
             }
+            budget.release(current.reserved);
             current = batch;
         }
         return current.results.poll();
+    }
+
+    private long reserve(List<I> items) {
+        if (budget == MemoryBudget.UNLIMITED) {
+            return 0;
+        }
+        long sum = 0;
+        for (I item : items) {
+            sum += memory.applyAsLong(item);
+        }
+        budget.reserve(sum, "series being merged or downsampled");
+        return sum;
     }
 
     private static RuntimeException failed(Throwable failure) {
@@ -149,7 +178,9 @@ final class OrderedWork<I, O> implements AutoCloseable {
                 }
             }
             ArrayDeque<O> results = new ArrayDeque<>(items.size() + 1);
+            long reserved = 0;
             try {
+                reserved = reserve(items);
                 for (I item : items) {
                     results.add(work.apply(item));
                 }
@@ -158,7 +189,7 @@ final class OrderedWork<I, O> implements AutoCloseable {
                 failure = e;
             }
             synchronized (lock) {
-                done.put(number, new Batch<>(results, failure));
+                done.put(number, new Batch<>(results, reserved, failure));
                 exhausted |= failure != null;
                 lock.notifyAll();
             }
@@ -197,6 +228,10 @@ final class OrderedWork<I, O> implements AutoCloseable {
                 }
             }
         }
+        budget.release(inlineReserved + current.reserved + done.values().stream().mapToLong(Batch::reserved).sum());
+        inlineReserved = 0;
+        current = new Batch<>(new ArrayDeque<>(), 0, null);
+        done.clear();
         if (interrupted) {
             Thread.currentThread().interrupt();
         }

@@ -51,6 +51,11 @@ final class PairIds {
         counts[id]++;
     }
 
+    /** Heap that the tables take. */
+    long heapBytes() {
+        return 12L * keys.length + 4L * slots.length;
+    }
+
     int size() {
         return size;
     }

@@ -5,9 +5,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Numbers texts in the order of their first appearance. Open addressing: half the memory of a map of boxes. One thread. */
 final class SymbolIds {
+    /** Of a string and its bytes, beside the bytes. */
+    private static final int TEXT_OVERHEAD = 48;
     private @Nullable String[] texts = new String[1024];
     private int[] slots = new int[2048];
     private int size;
+    private long textBytes;
 
     /** The number of a text, a new one where it is new. */
     int id(String text) {
@@ -26,6 +29,7 @@ final class SymbolIds {
             return id(text);
         }
         texts[size] = text;
+        textBytes += TEXT_OVERHEAD + text.length();
         slots[slot] = ++size;
         return size - 1;
     }
@@ -46,6 +50,11 @@ final class SymbolIds {
 
     int size() {
         return size;
+    }
+
+    /** Heap that texts and tables take; an estimate. */
+    long heapBytes() {
+        return textBytes + 8L * texts.length + 4L * slots.length;
     }
 
     String text(int id) {
