@@ -130,44 +130,52 @@ public final class Demo implements AutoCloseable {
         awaitStores();
     }
 
-    /** Waits until a sidecar has uploaded so many blocks. */
-    private void awaitShipped(String sidecar, int blocks) throws IOException, InterruptedException {
-        awaitReady(sidecar);
-        long deadline = System.nanoTime() + READY.toNanos();
+    /** Says what is still missing, "" once nothing is. */
+    interface Missing {
+        String text() throws IOException, InterruptedException;
+    }
+
+    /** Waits until nothing is missing any more; fails as soon as a process has ended, and after so long with what is missing and whose log says more. */
+    void await(String process, Duration atMost, Missing missing) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + atMost.toNanos();
         while (true) {
-            double shipped = http.metric(url(sidecar), "thanos_shipper_uploads_total");
-            if (shipped >= blocks) {
+            String text = missing.text();
+            if (text.isEmpty()) {
                 return;
             }
             check();
             if (System.nanoTime() > deadline) {
-                throw new UnavailableException(sidecar + " has uploaded " + Math.round(shipped) + " of " + blocks + " blocks after "
-                        + READY.toSeconds() + " s; its log: " + children.log(sidecar));
+                throw new UnavailableException(text + " after " + atMost.toSeconds() + " s; its log: " + children.log(process));
             }
             Thread.sleep(100);
         }
     }
 
+    /** Waits until a process says it is ready. */
+    public void awaitReady(String name) throws IOException, InterruptedException {
+        await(name, READY, () -> http.ok(url(name) + "/-/ready") ? "" : name + " is not ready");
+    }
+
+    /** Waits until a sidecar has uploaded so many blocks. */
+    private void awaitShipped(String sidecar, int blocks) throws IOException, InterruptedException {
+        awaitReady(sidecar);
+        await(sidecar, READY, () -> {
+            double shipped = http.metrics(url(sidecar)).sum("thanos_shipper_uploads_total");
+            return shipped >= blocks ? "" : sidecar + " has uploaded " + Math.round(shipped) + " of " + blocks + " blocks";
+        });
+    }
+
     /** Waits until the querier has heard from both sidecars and the store gateway: it asks them every few seconds. */
     private void awaitStores() throws IOException, InterruptedException {
-        long deadline = System.nanoTime() + READY.toNanos();
-        while (true) {
+        await("query", READY, () -> {
             int healthy = 0;
             for (JsonNode component : http.query(url("query"), "/api/v1/stores").path("data")) {
                 for (JsonNode store : component) {
                     healthy += store.path("lastError").isNull() ? 1 : 0;
                 }
             }
-            if (healthy == 3) {
-                return;
-            }
-            check();
-            if (System.nanoTime() > deadline) {
-                throw new UnavailableException("the querier does not see its three stores after " + READY.toSeconds() + " s; its log: "
-                        + children.log("query"));
-            }
-            Thread.sleep(200);
-        }
+            return healthy == 3 ? "" : "the querier sees " + healthy + " of its three stores";
+        });
     }
 
     /** Ends every process; may be called at any time, any number of times. */
@@ -284,15 +292,7 @@ public final class Demo implements AutoCloseable {
         say("starting an S3 server on port " + port("s3") + " ...");
         Path data = Files.createDirectories(config.dir().resolve("s3"));
         children.start("s3", S3Server.command(S3Server.lib(config.home()), data, port("s3")));
-        long deadline = System.nanoTime() + READY.toNanos();
-        while (!S3Server.answers(port("s3"))) {
-            check();
-            if (System.nanoTime() > deadline) {
-                throw new UnavailableException(
-                        "the S3 server is not ready after " + READY.toSeconds() + " s; its log: " + children.log("s3"));
-            }
-            Thread.sleep(200);
-        }
+        await("s3", READY, () -> S3Server.answers(port("s3")) ? "" : "the S3 server is not ready");
     }
 
     private void startPrometheus(Replica replica) throws IOException {
@@ -324,19 +324,6 @@ public final class Demo implements AutoCloseable {
                     .append(name).append("}\n");
         }
         return yaml.toString();
-    }
-
-    /** Waits until a process says it is ready. */
-    public void awaitReady(String name) throws IOException, InterruptedException {
-        String url = url(name) + "/-/ready";
-        long deadline = System.nanoTime() + READY.toNanos();
-        while (!http.ok(url)) {
-            check();
-            if (System.nanoTime() > deadline) {
-                throw new UnavailableException(name + " is not ready after " + READY.toSeconds() + " s; its log: " + children.log(name));
-            }
-            Thread.sleep(100);
-        }
     }
 
     private IOException ended(String name) throws IOException {

@@ -1,8 +1,8 @@
 package io.varve.demo;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.varve.model.UnavailableException;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -17,6 +17,7 @@ public final class DemoCheck {
     /** Values are compared to this relative difference: sums may be added in another order. */
     private static final double TOLERANCE = 1e-9;
     private static final long DAY = 86_400;
+    private static final Duration FIRST_ROUND = Duration.ofSeconds(240);
 
     /** The three example queries the demo prints. */
     static final List<String> EXAMPLES = List.of("sum by (code) (rate(demo_http_requests_total[5m]))",
@@ -66,25 +67,19 @@ public final class DemoCheck {
     /** Waits for the compactor's first round: the demo starts it when the sidecars have shipped what their Prometheus had. */
     private void awaitSettled() throws IOException, InterruptedException {
         System.out.println("varve demo: waiting for the first compaction and downsampling ...");
-        long deadline = System.nanoTime() + 240_000_000_000L;
-        while (System.nanoTime() < deadline) {
-            demo.check();
-            if (compactor("thanos_compact_iterations_total") >= 1) {
-                return;
-            }
-            Thread.sleep(500);
-        }
-        throw new UnavailableException("the compactor has not ended its first round after 240 s");
+        demo.await("compact", FIRST_ROUND,
+                () -> compactor().sum("thanos_compact_iterations_total") >= 1 ? "" : "the compactor has not ended its first round");
     }
 
     private void blocks() throws IOException, InterruptedException {
-        double compactions = compactor("thanos_compact_group_compactions_total");
-        double downsampled = compactor("thanos_compact_downsample_total");
+        Http.Metrics metrics = compactor();
+        double compactions = metrics.sum("thanos_compact_group_compactions_total");
+        double downsampled = metrics.sum("thanos_compact_downsample_total");
         rows.add(new Row("compactions done", "", count(compactions), "more than 0", compactions > 0));
         boolean whole = wholeRange();
         rows.add(new Row("blocks downsampled", "", count(downsampled), whole ? "more than 0" : "any: no whole range of two days",
                 downsampled > 0 || !whole));
-        double halted = compactor("thanos_compact_halted");
+        double halted = metrics.sum("thanos_compact_halted");
         rows.add(new Row("compactor halted", "", count(halted), "0", halted == 0));
     }
 
@@ -184,8 +179,8 @@ public final class DemoCheck {
         return a == b || Double.isNaN(a) && Double.isNaN(b) || Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b));
     }
 
-    private double compactor(String metric) throws IOException, InterruptedException {
-        return demo.http().metric(demo.url("compact"), metric);
+    private Http.Metrics compactor() throws IOException, InterruptedException {
+        return demo.http().metrics(demo.url("compact"));
     }
 
     private static String count(double v) {

@@ -32,10 +32,18 @@ final class Http {
         return client.send(request(url).build(), HttpResponse.BodyHandlers.ofString()).body();
     }
 
-    /** The sum of a metric's samples that a process shows; 0 where there are none. */
-    double metric(String base, String name) throws IOException, InterruptedException {
-        return text(base + "/metrics").lines().filter(l -> l.startsWith(name + " ") || l.startsWith(name + "{"))
-                .mapToDouble(l -> Double.parseDouble(l.substring(l.lastIndexOf(' ') + 1))).sum();
+    /** What a process shows of itself at one moment. */
+    record Metrics(String text) {
+        /** The sum of a metric's samples; 0 where there are none. */
+        double sum(String name) {
+            return text.lines().filter(l -> l.startsWith(name + " ") || l.startsWith(name + "{"))
+                    .mapToDouble(l -> Double.parseDouble(l.substring(l.lastIndexOf(' ') + 1))).sum();
+        }
+    }
+
+    /** A process' metrics. */
+    Metrics metrics(String base) throws IOException, InterruptedException {
+        return new Metrics(text(base + "/metrics"));
     }
 
     /** Posts nothing; throws where that is refused. */

@@ -1,37 +1,24 @@
 package io.varve.sidecar;
 
+import io.varve.model.InvalidRequestException;
+import io.varve.objstore.TlsFiles;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.Yaml;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ProxySelector;
-import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyFactory;
-import java.security.KeyStore;
-import java.security.PrivateKey;
-import java.security.cert.Certificate;
-import java.security.cert.CertificateFactory;
-import java.security.cert.X509Certificate;
-import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
 import java.util.Base64;
-import java.util.Collection;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Map;
 import javax.net.ssl.KeyManager;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLEngine;
 import javax.net.ssl.TrustManager;
-import javax.net.ssl.TrustManagerFactory;
-import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,8 +38,6 @@ import org.jspecify.annotations.Nullable;
 record HttpClientConfig(@Nullable BasicAuth basic_auth, @Nullable String bearer_token, @Nullable String bearer_token_file,
         @Nullable Authorization authorization, @Nullable String proxy_url, @Nullable TlsConfig tls_config,
         @Nullable TransportConfig transport_config, @Nullable Boolean follow_redirects, @Nullable Boolean enable_http2) {
-    private static final Pattern KEY = Pattern.compile("-----BEGIN PRIVATE KEY-----([^-]*)-----END PRIVATE KEY-----");
-
     record BasicAuth(@Nullable String username, @Nullable String username_file, @Nullable String password, @Nullable String password_file) {
     }
 
@@ -166,95 +151,22 @@ record HttpClientConfig(@Nullable BasicAuth basic_auth, @Nullable String bearer_
 
     private static SSLContext sslContext(TlsConfig tls) {
         try {
-            SSLContext context = SSLContext.getInstance("TLS");
+            String cert = text(tls.cert_file);
+            String key = text(tls.key_file);
+            KeyManager[] keys = cert.isEmpty() && key.isEmpty() ? null : TlsFiles.identity(cert, key);
+            // Without a file of its own the JDK's authorities count, whatever the environment says to S3 clients.
             TrustManager[] trust = Boolean.TRUE.equals(tls.insecure_skip_verify)
-                    ? new TrustManager[]{new TrustAll()}
-                    : set(tls.ca_file) ? trust(Path.of(tls.ca_file == null ? "" : tls.ca_file)) : null;
-            KeyManager[] keys = null;
-            if (set(tls.cert_file) || set(tls.key_file)) {
-                keys = identity(Path.of(tls.cert_file == null ? "" : tls.cert_file), Path.of(tls.key_file == null ? "" : tls.key_file));
-            }
+                    ? TlsFiles.trustAll()
+                    : TlsFiles.trust(text(tls.ca_file), Map.of()).orElse(null);
+            SSLContext context = SSLContext.getInstance("TLS");
             context.init(keys, trust, null);
             return context;
-        } catch (GeneralSecurityException | IOException e) {
-            throw new FlagException("--prometheus.http-client: tls_config: " + e, e);
+        } catch (GeneralSecurityException | InvalidRequestException e) {
+            throw new FlagException("--prometheus.http-client: tls_config: " + e.getMessage(), e);
         }
     }
 
-    private static TrustManager[] trust(Path caFile) throws GeneralSecurityException, IOException {
-        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-        store.load(null, null);
-        int n = 0;
-        for (Certificate c : certificates(caFile)) {
-            store.setCertificateEntry("ca" + n++, c);
-        }
-        if (n == 0) {
-            throw new GeneralSecurityException("no certificate in " + caFile);
-        }
-        TrustManagerFactory factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        factory.init(store);
-        return factory.getTrustManagers();
-    }
-
-    private static KeyManager[] identity(Path cert, Path key) throws GeneralSecurityException, IOException {
-        Matcher m = KEY.matcher(Files.readString(key, StandardCharsets.US_ASCII));
-        if (!m.find()) {
-            throw new GeneralSecurityException(key + " holds no PKCS #8 private key (BEGIN PRIVATE KEY)");
-        }
-        byte[] encoded = Base64.getMimeDecoder().decode(m.group(1));
-        PrivateKey privateKey = null;
-        for (String algorithm : new String[]{"RSA", "EC", "EdDSA"}) {
-            try {
-                privateKey = KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(encoded));
-                break;
-            } catch (GeneralSecurityException e) {
-                // The next kind.
-            }
-        }
-        if (privateKey == null) {
-            throw new GeneralSecurityException(key + " holds no RSA, EC or EdDSA key");
-        }
-        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-        store.load(null, null);
-        store.setKeyEntry("client", privateKey, new char[0], certificates(cert).toArray(Certificate[]::new));
-        KeyManagerFactory factory = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        factory.init(store, new char[0]);
-        return factory.getKeyManagers();
-    }
-
-    private static Collection<? extends Certificate> certificates(Path file) throws GeneralSecurityException, IOException {
-        return CertificateFactory.getInstance("X.509").generateCertificates(new ByteArrayInputStream(Files.readAllBytes(file)));
-    }
-
-    /** {@code insecure_skip_verify}: any certificate, any name. */
-    private static final class TrustAll extends X509ExtendedTrustManager {
-        @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket) {
-        }
-
-        @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket) {
-        }
-
-        @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) {
-        }
-
-        @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) {
-        }
-
-        @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type) {
-        }
-
-        @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type) {
-        }
-
-        @Override
-        public X509Certificate[] getAcceptedIssuers() {
-            return new X509Certificate[0];
-        }
+    private static String text(@Nullable String s) {
+        return s == null ? "" : s;
     }
 }

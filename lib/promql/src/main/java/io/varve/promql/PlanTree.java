@@ -14,7 +14,7 @@ public record PlanTree(String operator, String detail, Counters counters, List<P
     /**
      * What an operator cost.
      *
-     * @param nanos time inside it and its inputs; work on other threads is counted by the thread that waits for it
+     * @param nanos time inside it and its inputs, 0 where it was not measured; work on other threads is counted by the thread that waits for it
      * @param rows series it gave
      * @param samples points it gave
      * @param peakBytes most memory it had reserved at once, its inputs not counted
@@ -42,8 +42,11 @@ public record PlanTree(String operator, String detail, Counters counters, List<P
             sb.append(' ').append(detail);
         }
         if (!counters.equals(Counters.NONE)) {
-            sb.append("  (").append(String.format("%.3f", counters.nanos / 1e6)).append(" ms, ").append(counters.rows).append(" rows, ")
-                    .append(counters.samples).append(" samples, peak ").append(counters.peakBytes).append(" bytes)");
+            sb.append("  (");
+            if (counters.nanos > 0) { // not measured otherwise
+                sb.append(String.format("%.3f", counters.nanos / 1e6)).append(" ms, ");
+            }
+            sb.append(counters.rows).append(" rows, ").append(counters.samples).append(" samples, peak ").append(counters.peakBytes).append(" bytes)");
         }
         sb.append('\n');
         for (PlanTree child : children) {

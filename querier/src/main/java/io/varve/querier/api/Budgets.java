@@ -1,8 +1,8 @@
 package io.varve.querier.api;
 
+import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -47,71 +47,76 @@ public final class Budgets {
         return new QueryBudget(share ? shareBytes : 0, share);
     }
 
-    /** One query's. */
+    /** One query's. Its threads share it one after the other. */
     public final class QueryBudget implements MemoryBudget, AutoCloseable {
         private final long share;
-        private final AtomicBoolean holdsShare;
-        private final AtomicLong own = new AtomicLong();
-        private final AtomicLong peak = new AtomicLong();
+        private final boolean holdsShare;
+        private long own;
+        private long peak;
+        private boolean closed;
 
         private QueryBudget(long share, boolean holdsShare) {
             this.share = share;
-            this.holdsShare = new AtomicBoolean(holdsShare);
+            this.holdsShare = holdsShare;
         }
 
         @Override
-        public void reserve(long bytes, String what) {
-            long mine = own.addAndGet(bytes);
-            long beyond = beyond(mine, bytes);
-            if (queryBytes > 0 && mine > queryBytes) {
-                common.addAndGet(beyond);
-                giveBack(bytes);
-                throw new LimitExceededException("query.max-memory-per-query", "query needs more than " + queryBytes + " bytes for " + what
-                        + " (limit --query.max-memory-per-query, " + (mine - bytes) + " in use); ask for fewer series or a shorter range");
+        public synchronized void reserve(long bytes, String what) {
+            if (closed) {
+                throw new CancelledException(CancelledException.Reason.CANCELED, "the query has ended and gets no memory for " + what);
             }
+            if (queryBytes > 0 && own + bytes > queryBytes) {
+                throw new LimitExceededException("query.max-memory-per-query", "query needs more than " + queryBytes + " bytes for " + what
+                        + " (limit --query.max-memory-per-query, " + own + " in use); ask for fewer series or a shorter range");
+            }
+            long beyond = beyond(own + bytes) - beyond(own);
             long all = common.addAndGet(beyond);
             if (processBytes > 0 && beyond > 0 && all > processBytes - shareBytes * shares) {
-                giveBack(bytes);
+                common.addAndGet(-beyond);
                 throw new LimitExceededException("query.max-memory",
                         "no memory left for " + what + ": all queries together would hold more than "
                                 + processBytes + " bytes, of which each has " + shareBytes + " for certain (limit --query.max-memory, "
-                                + used.get() + " in use, " + (mine - bytes) + " by this query)");
+                                + used.get() + " in use, " + own + " by this query)");
             }
+            own += bytes;
+            peak = Math.max(peak, own);
             used.addAndGet(bytes);
-            peak.accumulateAndGet(mine, Math::max);
         }
 
-        /** How much of a change by {@code bytes} to {@code now} lies beyond the share. Sums up rightly in whatever order changes come. */
-        private long beyond(long now, long bytes) {
-            return Math.max(0, now - share) - Math.max(0, now - bytes - share);
+        /** How much of so many bytes lies beyond the share. */
+        private long beyond(long bytes) {
+            return Math.max(0, bytes - share);
         }
 
-        private void giveBack(long bytes) {
-            common.addAndGet(beyond(own.addAndGet(-bytes), -bytes));
+        /** What comes after {@link #close} was given back by it. */
+        @Override
+        public synchronized void release(long bytes) {
+            if (!closed) {
+                common.addAndGet(beyond(own - bytes) - beyond(own));
+                own -= bytes;
+                used.addAndGet(-bytes);
+            }
         }
 
         @Override
-        public void release(long bytes) {
-            used.addAndGet(-bytes);
-            giveBack(bytes);
-        }
-
-        @Override
-        public long reserved() {
-            return own.get();
+        public synchronized long reserved() {
+            return own;
         }
 
         /** Most bytes held at once. */
-        public long peak() {
-            return peak.get();
+        public synchronized long peak() {
+            return peak;
         }
 
         /** Gives back what is still reserved, and the share. */
         @Override
-        public void close() {
-            release(own.get());
-            if (holdsShare.getAndSet(false)) {
-                taken.decrementAndGet();
+        public synchronized void close() {
+            if (!closed) {
+                release(own);
+                closed = true;
+                if (holdsShare) {
+                    taken.decrementAndGet();
+                }
             }
         }
     }

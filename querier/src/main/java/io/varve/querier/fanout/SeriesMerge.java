@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * {@link #next}; {@link #close} may come from any.
  */
 final class SeriesMerge implements AutoCloseable {
+    /** A call ends with the query's deadline, but clocks of the network tick a little before or after it. */
+    private static final long OWN_END_MILLIS = 20;
     /** Batches that wait per stream. */
     private static final int QUEUED = 4;
     private static final int BATCH_SERIES = 64;
@@ -366,6 +368,15 @@ final class SeriesMerge implements AutoCloseable {
         private void fail(VarveException e, boolean opened, long series) {
             if (e == ourLimit || context.isCancelled()) {
                 failed = e; // the query's fault, not the store's
+                return;
+            }
+            if (e instanceof CancelledException c && c.reason() == CancelledException.Reason.TIMEOUT
+                    && context.remainingMillis() <= OWN_END_MILLIS) {
+                context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
+                        ask.store.maxTime(), series, "had not answered in full when the query's time was over", seen.replicas(),
+                        seen.resolutions()));
+                failed = new CancelledException(CancelledException.Reason.TIMEOUT,
+                        "query timed out in expression evaluation: its time was over while it waited for " + ask.store.address());
                 return;
             }
             String text = failure(ask, e, opened);

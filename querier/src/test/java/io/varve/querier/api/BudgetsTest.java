@@ -3,10 +3,12 @@ package io.varve.querier.api;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.testkit.Seeds;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -96,6 +98,34 @@ class BudgetsTest {
         try (Budgets.QueryBudget all = queries.getLast()) {
             // Nothing of the common half was lost on the way: one without a share can have all of it.
             all.reserve(4000, "test");
+        }
+    }
+
+    @Test
+    void whatThreadsGiveBackAfterTheEndIsNotCountedTwice() throws Exception {
+        Budgets budgets = new Budgets(10_000, 0, 2);
+        for (int round = 0; round < 500; round++) {
+            Budgets.QueryBudget query = budgets.open();
+            query.reserve(6000, "test");
+            CountDownLatch go = new CountDownLatch(1);
+            Thread late = Thread.ofVirtual().start(() -> {
+                try {
+                    go.await();
+                    query.release(4000);
+                    query.reserve(1, "test");
+                } catch (CancelledException | InterruptedException e) {
+                    // Closed before.
+                }
+            });
+            go.countDown();
+            query.close();
+            late.join();
+            query.release(1000);
+            assertThat(budgets.used()).isZero();
+        }
+        try (Budgets.QueryBudget all = budgets.open()) {
+            all.reserve(7500, "test");
+            assertThatThrownBy(() -> all.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
         }
     }
 }
