@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * <p>
  * A gap is a distance of more than one and a half scrape intervals between two neighbours. Into a gap go those of the other replica's
  * samples that keep half an interval from both ends; where that leaves a gap although the other has samples, an eighth of an interval is
- * enough. So no instant is without a value while any replica has a fresh one, and two scrapes of one moment never stand side by side.
+ * enough, at most a second. So no instant is without a value while any replica has a fresh one, and two scrapes of one moment never stand side by side.
  * The scrape interval is measured from the samples around the gap. Whether a sample is taken thus depends on samples nearby and on the
  * order of replicas alone, never on where a query begins, and one replica, or many equal ones, come out as they went in.
  *
@@ -31,6 +31,8 @@ public final class ReplicaMerge {
     /** How many intervals of another replica are held at a time, a longer gap excepted. */
     private static final int HELD = 4096;
     private static final long FAR = 1L << 60;
+    /** Nearer than this two scrapes say nothing of a rate: values are up to half a second older or younger than their timestamps say. */
+    private static final long NEAREST_MILLIS = 1000;
 
     private final List<? extends Replica> replicas;
     private final boolean counter;
@@ -55,7 +57,7 @@ public final class ReplicaMerge {
     /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
     private int[] gaps = new int[16];
     private int gapCount;
-    private final long[] distances = new long[2 * NEIGHBOURS];
+    private final long[] distances = new long[4 * NEIGHBOURS];
 
     private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, boolean allHistograms,
             @Nullable Trace trace) {
@@ -268,9 +270,21 @@ public final class ReplicaMerge {
         return rounded(distances[(n - 1) / 2]);
     }
 
-    /** Missed scrapes make distances longer, never shorter: the lower quartile is the interval even where many were missed. */
-    private long quartile(SampleBuffer b, int before, int after) {
-        int n = distances(b, before, after);
+    /**
+     * The interval of the other stream around both ends of a gap in which its samples {@code first} to {@code last} lie, inside as well as outside:
+     * near the ends of what was read there is nothing outside. Missed scrapes make distances longer, never shorter: the lower quartile is
+     * the interval even where many were missed. 0 where unknown.
+     */
+    private long quartile(SampleBuffer b, int first, int last) {
+        int n = 0;
+        int i = Math.max(1, first - NEIGHBOURS + 1);
+        for (int end : new int[]{first, last}) {
+            i = Math.max(i, end - NEIGHBOURS + 1);
+            for (; i < b.size && i <= end + NEIGHBOURS; i++) {
+                distances[n++] = b.timestamps[i] - b.timestamps[i - 1];
+            }
+        }
+        Arrays.sort(distances, 0, n);
         return n < 2 ? 0 : rounded(distances[(n - 1) / 4]);
     }
 
@@ -336,7 +350,8 @@ public final class ReplicaMerge {
                     last = t;
                 }
             }
-            taken = relax(take, taken, from, to, hasBefore ? t0 : Long.MIN_VALUE, hasAfter ? t1 : Long.MAX_VALUE, gap, interval / 8);
+            taken = relax(take, taken, from, to, hasBefore ? t0 : Long.MIN_VALUE, hasAfter ? t1 : Long.MAX_VALUE, gap,
+                    Math.min(interval / 8, NEAREST_MILLIS));
         }
         if (taken == 0 && !markers) {
             return false;

@@ -161,7 +161,8 @@ class ReplicaMergeTruthTest {
                 int replicas = k;
                 double[] error = new double[2];
                 int[] holes = new int[1];
-                Seeds.forEach(40, rng -> {
+                Seeds.forEach(40, seeds -> {
+                    RandomGenerator rng = Seeds.random(seeds.nextLong());
                     Truth truth = Truth.random(rng);
                     List<SampleBuffer> all = new ArrayList<>();
                     for (int r = 0; r < replicas; r++) {
@@ -236,7 +237,8 @@ class ReplicaMergeTruthTest {
 
     @Test
     void anInstantHasTheSameValueWhateverIsAsked() {
-        Seeds.forEach(60, rng -> {
+        Seeds.forEach(60, seeds -> {
+            RandomGenerator rng = Seeds.random(seeds.nextLong()); // neighbouring seeds give nearly the same numbers
             Truth truth = Truth.random(rng);
             List<SampleBuffer> all = new ArrayList<>();
             for (int r = 0; r < 3; r++) {
@@ -256,6 +258,54 @@ class ReplicaMergeTruthTest {
             }
             assertThat(j == part.size || part.timestamps[j] > to).isTrue();
         });
+    }
+
+    @Test
+    void theOrderOfReplicasChangesNothingButWhoLeads() {
+        for (Kind kind : Kind.values()) {
+            Seeds.forEach(20, seeds -> {
+                RandomGenerator rng = Seeds.random(seeds.nextLong());
+                Truth truth = Truth.random(rng);
+                List<SampleBuffer> all = new ArrayList<>();
+                for (int r = 0; r < 3; r++) {
+                    all.add(scrapes(rng, kind, truth));
+                }
+                for (int[] order : new int[][]{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}) {
+                    List<Replica> permuted = new ArrayList<>();
+                    for (int r : order) {
+                        permuted.add(replica("r" + r, all.get(r)));
+                    }
+                    SampleBuffer one = new SampleBuffer(0);
+                    Trace trace = new Trace();
+                    ReplicaMerge.merge(permuted, kind != Kind.GAUGE, T0 - 300_000, T0 + SPAN + 120_000, one, trace);
+                    for (long t = T0; t <= T0 + SPAN; t += STEP) {
+                        long at = t;
+                        assertThat(fresh(one, t) || all.stream().noneMatch(b -> fresh(b, at))).as("hole at %s", t).isTrue();
+                        assertThat(kind != Kind.GAUGE && rate(one, t, 120_000) > 2 * truth.rate).as("spike at %s", t).isFalse();
+                    }
+                    if (kind != Kind.GAUGE) {
+                        assertThat(resets(one)).isLessThanOrEqualTo(truth.restarts.length);
+                    }
+                    explains(trace, all, one, order);
+                }
+            });
+        }
+    }
+
+    /** The trace names the leader first, and of every sample a replica that has it. */
+    private static void explains(Trace trace, List<SampleBuffer> all, SampleBuffer one, int[] order) {
+        assertThat(trace.parts().getFirst().replica()).isEqualTo("r" + order[0]);
+        assertThat(trace.parts().getFirst().why()).isEqualTo("leads");
+        int told = 0;
+        for (Trace.Part p : trace.parts()) {
+            SampleBuffer b = all.get(Integer.parseInt(p.replica().substring(1)));
+            int from = Samples.lowerBound(b, 0, p.from());
+            assertThat(b.timestamps[from]).isEqualTo(p.from());
+            assertThat(b.timestamps[Samples.lowerBound(b, 0, p.to())]).isEqualTo(p.to());
+            assertThat(p.why()).startsWith(told == 0 ? "leads" : "fills a gap of ");
+            told += p.samples();
+        }
+        assertThat(told).isEqualTo(one.size);
     }
 
     @Test
