@@ -94,7 +94,9 @@ final class BlockCommand implements Runnable {
             try (Stream<Path> list = Files.list(d)) {
                 List<Path> inside = list.filter(p -> Ulid.parse(p.getFileName().toString()).isPresent()).sorted().toList();
                 if (inside.isEmpty()) {
-                    throw new InvalidRequestException(d + ": no block, and no blocks in it");
+                    throw new InvalidRequestException(d + (Files.exists(d.resolve(BlockReader.INDEX))
+                            ? ": a block without meta.json: it was never completed, or is being deleted"
+                            : ": no block, and no blocks in it"));
                 }
                 return inside.stream();
             } catch (NoSuchFileException e) {

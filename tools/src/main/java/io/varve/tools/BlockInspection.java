@@ -3,6 +3,7 @@ package io.varve.tools;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.varve.chunk.Encoding;
 import io.varve.model.Labels;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
@@ -17,12 +18,14 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /**
  * What a person wants to know of a block: sizes, and which metrics and labels have most series, bytes and churn. Churn is counted
@@ -58,6 +61,7 @@ final class BlockInspection {
     private final Map<String, Group> metrics = new HashMap<>();
     private final Map<String, Group> names = new HashMap<>();
     private final Map<Long, Group> pairs = new HashMap<>();
+    private final Map<Encoding, Long> encodings = new EnumMap<>(Encoding.class);
     private long series;
     private long chunks;
     private long bytes;
@@ -78,6 +82,9 @@ final class BlockInspection {
         for (long id = all.next(); id != Postings.NO_MORE; id = all.next()) {
             index.series(id, e);
             long size = block.chunkBytes(e);
+            for (int i = 0; i < e.chunkCount; i++) {
+                encodings.merge(block.encoding(e.refs[i]), 1L, Long::sum);
+            }
             double uncovered = 0;
             if (e.chunkCount > 0) {
                 long first = e.minTimes[0];
@@ -157,6 +164,8 @@ final class BlockInspection {
         if (m.stats().samples() > 0) {
             n.put("bytesPerSample", Math.round(1000.0 * bytes / m.stats().samples()) / 1000.0);
         }
+        ObjectNode byEncoding = n.putObject("chunksByEncoding");
+        encodings.forEach((encoding, count) -> byEncoding.put(encoding.name(), count));
         ObjectNode index = n.putObject("index");
         index.put("version", block.index().version()).put("bytes", block.index().size()).put("symbolBytes", toc.series() - toc.symbols())
                 .put("seriesBytes", toc.seriesEnd() - toc.series()).put("postingsBytes", toc.postingsTable() - toc.postings())
@@ -212,11 +221,14 @@ final class BlockInspection {
             line(sb, "Resolution", t.resolutionMillis() == 0 ? "raw" : duration(t.resolutionMillis()));
             line(sb, "Made by", t.source());
         }
-        line(sb, "Series", String.format(Locale.ROOT, "%,d, churn %.1f", series, churn));
+        line(sb, "Series", String.format(Locale.ROOT, "%,d, churn %.1f (for each series the part of the range that it does not cover)", series, churn));
         line(sb, "Chunks", String.format(Locale.ROOT, "%,d in %d file%s, %s", chunks, block.segmentCount(),
                 block.segmentCount() == 1 ? "" : "s", size(bytes)));
-        line(sb, "Samples", String.format(Locale.ROOT, "%,d (%,d floats, %,d histograms)%s", m.stats().samples(), m.stats().floatSamples(),
-                m.stats().histogramSamples(),
+        if (chunks > 0) {
+            line(sb, "Encodings", encodings.entrySet().stream().map(e -> String.format(Locale.ROOT, "%s %,d", e.getKey(), e.getValue()))
+                    .collect(Collectors.joining(", ")));
+        }
+        line(sb, "Samples", String.format(Locale.ROOT, "%,d%s%s", m.stats().samples(), kinds(m),
                 m.stats().samples() == 0
                         ? ""
                         : String.format(Locale.ROOT, ", %.2f bytes each, %.1f per chunk", (double) bytes / m.stats().samples(),
@@ -240,6 +252,16 @@ final class BlockInspection {
         table(sb, "Label pairs with most series", top(pairs.values(), limit, g -> g.series), false);
         table(sb, "Label pairs with most churn", top(pairs.values(), limit, g -> g.churn), false);
         return sb.toString();
+    }
+
+    /** Old Prometheus versions do not say which kind samples are of; downsampled blocks keep the numbers of the raw ones. */
+    private static String kinds(BlockMeta m) {
+        BlockMeta.Stats s = m.stats();
+        if (s.floatSamples() + s.histogramSamples() == 0) {
+            return "";
+        }
+        return String.format(Locale.ROOT, m.resolutionMillis() == 0 ? " (%,d floats, %,d histograms)" : " (made of %,d floats and %,d histograms)",
+                s.floatSamples(), s.histogramSamples());
     }
 
     private static void line(StringBuilder sb, String key, String value) {

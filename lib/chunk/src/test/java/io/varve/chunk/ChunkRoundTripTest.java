@@ -85,6 +85,93 @@ class ChunkRoundTripTest {
         });
     }
 
+    private void roundTrip(boolean starts, long[] t, long[] st, long[] bits) {
+        ChunkAppender appender = appender(starts, 120);
+        for (int i = 0; i < t.length; i++) {
+            appender.append(st[i], t[i], Double.longBitsToDouble(bits[i]));
+        }
+        appender.cut();
+        SampleBuffer b = new SampleBuffer(t.length);
+        chunks.forEach(c -> ChunkDecoder.decode(c, b));
+        assertThat(b.size).isEqualTo(t.length);
+        for (int i = 0; i < t.length; i++) {
+            assertThat(b.timestamps[i]).as("time %s", i).isEqualTo(t[i]);
+            assertThat(Double.doubleToRawLongBits(b.values[i])).as("value %s", i).isEqualTo(bits[i]);
+            assertThat(b.startTimestampArray()[i]).as("start %s", i).isEqualTo(starts ? st[i] : 0);
+        }
+    }
+
+    /** Every place and width that a window of changed bits can have, each after each neighbour, so that windows are kept and changed. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyWindowOfChangedBits(boolean starts) {
+        List<Long> changes = new ArrayList<>();
+        for (int width = 1; width <= 64; width++) {
+            for (int shift = 0; shift + width <= 64; shift++) {
+                changes.add((1L << width - 1 | 1) << shift);
+                // And one that fits into the window before.
+                changes.add(1L << shift + width / 2);
+            }
+        }
+        int n = changes.size() + 1;
+        long[] t = new long[n];
+        long[] bits = new long[n];
+        for (int i = 1; i < n; i++) {
+            t[i] = i * 15_000L;
+            bits[i] = bits[i - 1] ^ changes.get(i - 1);
+        }
+        roundTrip(starts, t, t, bits);
+    }
+
+    /** Stale and other NaNs, quiet and signalling, with every single bit of the payload, of both signs, beside numbers. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyBitOfANanIsKept(boolean starts) {
+        long[] bits = new long[53 * 4];
+        long[] t = new long[bits.length];
+        for (int i = 0; i < 53; i++) {
+            long nan = 0x7FF0_0000_0000_0000L | (i == 52 ? 2 : 1L << i);
+            bits[4 * i] = nan;
+            bits[4 * i + 1] = nan | Long.MIN_VALUE;
+            bits[4 * i + 2] = nan;
+            bits[4 * i + 3] = Double.doubleToRawLongBits(i);
+        }
+        for (int i = 0; i < t.length; i++) {
+            t[i] = i * 1000L;
+        }
+        roundTrip(starts, t, t, bits);
+    }
+
+    /** Differences of time, and of start times, around every power of two, forwards and back. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyWidthOfADifferenceOfTimes(boolean starts) {
+        for (long base : new long[]{0, -1L << 61}) {
+            List<Long> deltas = new ArrayList<>();
+            for (int power = 0; power <= 50; power++) {
+                for (int off = -1; off <= 1; off++) {
+                    deltas.add(1L << 51);
+                    deltas.add((1L << 51) + (1L << power) + off);
+                    deltas.add(1L << 51);
+                    deltas.add((1L << 51) - (1L << power) - off);
+                }
+            }
+            deltas.addAll(List.of(1L << 59, 1L << 52, 1L, 1L << 58));
+            int n = deltas.size() + 1;
+            long[] t = new long[n];
+            long[] st = new long[n];
+            long[] bits = new long[n];
+            t[0] = base;
+            st[0] = base - 1;
+            for (int i = 1; i < n; i++) {
+                t[i] = t[i - 1] + deltas.get(i - 1);
+                st[i] = t[i] - (deltas.get(i - 1) - (1L << 51));
+                bits[i] = i % 2;
+            }
+            roundTrip(starts, t, st, bits);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void arraysGiveTheSameChunksAsSampleBySample(boolean starts) {

@@ -3,6 +3,7 @@ package io.varve.tsdb;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
+import io.varve.chunk.Encoding;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -111,6 +112,11 @@ public final class BlockReader implements AutoCloseable {
      */
     public Chunk chunk(long ref, long minTime, long maxTime) {
         return segments.chunk(ref, minTime, maxTime);
+    }
+
+    /** How a chunk is encoded, without reading the rest of it or checking its checksum. */
+    public Encoding encoding(long ref) {
+        return segments.encoding(ref);
     }
 
     /** Bytes that the chunks of a decoded entry take in the segment files, with lengths and checksums. */

@@ -1,6 +1,7 @@
 package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
+import io.varve.chunk.Encoding;
 import io.varve.model.CorruptDataException;
 import io.varve.model.UnavailableException;
 import io.varve.tsdb.index.ByteRegion;
@@ -82,6 +83,25 @@ final class ChunkSegments {
                     "chunk reference names a segment that does not exist, " + segments.size() + " are there");
         }
         return segments.get(s);
+    }
+
+    /** How the chunk's data are encoded, nothing of which is read or checked. */
+    Encoding encoding(long ref) {
+        ByteRegion r = of(ref);
+        long at = ChunkEntry.offset(ref);
+        long total = entryLength(ref);
+        int head = 1;
+        while (r.u8(at + head - 1) >= 0x80) {
+            head++;
+        }
+        if (total < head + ChunkEntry.AROUND_DATA) {
+            throw r.corrupt(at, "chunk of " + total + " bytes has no encoding");
+        }
+        try {
+            return Encoding.ofCode((byte) r.u8(at + head));
+        } catch (CorruptDataException e) {
+            throw e.in(r.file(), at + head);
+        }
     }
 
     /** Bytes of the whole entry. */

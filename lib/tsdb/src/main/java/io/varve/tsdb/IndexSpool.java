@@ -2,6 +2,7 @@ package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
 import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
 import io.varve.model.Utf8Order;
 import java.io.BufferedInputStream;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.LongFunction;
 import java.util.zip.CRC32C;
 
 /**
@@ -37,6 +39,38 @@ final class IndexSpool implements AutoCloseable {
     private static final long IN_MEMORY = 16 << 20;
     private static final long RESERVE_STEP = 256 << 10;
 
+    /**
+     * How large an index may be; refusals are in Prometheus' words, for whoever looks them up.
+     *
+     * @param fileBytes ids of series are their offsets divided by 16, in 32 bits
+     * @param sectionBytes lengths of symbol table, postings lists and offset table have 32 bits
+     */
+    record Limits(long fileBytes, long sectionBytes) {
+        static final Limits FORMAT = new Limits(16 * 0xFFFFFFFFL, 0xFFFFFFFFL);
+
+        LimitExceededException symbols(long bytes) {
+            return exceeded("symbol table size exceeds " + sectionBytes + " bytes: " + bytes);
+        }
+
+        LimitExceededException list(long bytes) {
+            return exceeded("posting size exceeds 4 bytes: " + bytes);
+        }
+
+        LimitExceededException table(long bytes) {
+            return exceeded("postings offset table length/crc32 write error: length size exceeds 4 bytes: " + bytes);
+        }
+
+        void check(Path file, long bytes) {
+            if (bytes > fileBytes) {
+                throw exceeded("\"" + file + "\" exceeding max size of 64GiB");
+            }
+        }
+
+        private static LimitExceededException exceeded(String message) {
+            return new LimitExceededException("index format", message);
+        }
+    }
+
     private final Path spoolFile;
     private final Path postingsFile;
     private final FileSink spool;
@@ -50,10 +84,16 @@ final class IndexSpool implements AutoCloseable {
     private long series;
     private long maxEntry;
     private final MemoryBudget memory;
+    private final Limits limits;
     private long reserved;
 
     /** @param memory where symbols and tables are reserved until it is closed */
     IndexSpool(Path directory, MemoryBudget memory) throws IOException {
+        this(directory, memory, Limits.FORMAT);
+    }
+
+    IndexSpool(Path directory, MemoryBudget memory, Limits limits) throws IOException {
+        this.limits = limits;
         this.memory = memory;
         spoolFile = directory.resolve("series.spool");
         postingsFile = directory.resolve("postings.spool");
@@ -88,9 +128,6 @@ final class IndexSpool implements AutoCloseable {
     void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
         if (series > 0 && previous.compareTo(labels) >= 0) {
             throw new IllegalArgumentException("series must be added in label order, got " + labels + " after " + previous);
-        }
-        if (series == 0xFFFFFFFFL) {
-            throw new IllegalArgumentException("a block holds at most 2^32 series");
         }
         int n = labels.size();
         if (previousPairs.length < n) {
@@ -181,18 +218,25 @@ final class IndexSpool implements AutoCloseable {
             places[i + 1] = size;
             size += listBytes(counts[i] & 0xFFFFFFFFL);
         }
+        long longest = 4 + 4 * Math.max(series, Arrays.stream(counts).mapToLong(c -> c & 0xFFFFFFFFL).max().orElse(0));
+        if (longest > limits.sectionBytes) {
+            throw limits.list(longest);
+        }
         try (FileSink out = new FileSink(file); Arena arena = Arena.ofConfined()) {
             writeHeaderAndSymbols(out, texts);
             long seriesAt = out.position();
             MemorySegment lists = postingsMemory(size, arena);
-            writeSeries(out, lists, places, slot, keys);
+            writeSeries(file, out, lists, places, slot, keys);
             long seriesEnd = out.position();
             out.align(ALIGN_POSTINGS);
             long first = out.position();
+            // Nothing of all that is written in vain.
+            limits.check(file, first + size);
             writePostings(out, lists, size, counts);
             long tableAt = out.position();
             writeTable(out, texts, sorted, places, first);
             writeToc(out, seriesAt, seriesEnd, tableAt);
+            limits.check(file, out.position());
             out.sync();
         }
     }
@@ -211,7 +255,7 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    private static void writeHeaderAndSymbols(FileSink out, String[] texts) throws IOException {
+    private void writeHeaderAndSymbols(FileSink out, String[] texts) throws IOException {
         ByteWriter w = new ByteWriter(1 << 16);
         w.i32(MAGIC);
         w.u8(VERSION);
@@ -229,20 +273,20 @@ final class IndexSpool implements AutoCloseable {
             }
         }
         out.write(w);
-        finishSection(out, at, "symbol table");
+        finishSection(out, at, limits::symbols);
     }
 
     /** Checksum at the end, length at the front. */
-    private static void finishSection(FileSink out, long at, String what) throws IOException {
+    private void finishSection(FileSink out, long at, LongFunction<LimitExceededException> tooLong) throws IOException {
         long length = out.position() - at - 4;
-        if (length > 0xFFFFFFFFL) {
-            throw new IOException(what + " of " + length + " bytes is larger than the format's 4 GiB");
+        if (length > limits.sectionBytes) {
+            throw tooLong.apply(length);
         }
         out.i32(out.crc());
         out.patch(at, (int) length);
     }
 
-    private void writeSeries(FileSink out, MemorySegment lists, long[] places, int[] slot, long[] keys) throws IOException {
+    private void writeSeries(Path file, FileSink out, MemorySegment lists, long[] places, int[] slot, long[] keys) throws IOException {
         int n = slot.length;
         long[] next = new long[n + 1];
         for (int i = 0; i <= n; i++) {
@@ -257,9 +301,7 @@ final class IndexSpool implements AutoCloseable {
             for (long s = 0; s < series; s++) {
                 out.align(ALIGN_SERIES);
                 long id = out.position() / ALIGN_SERIES;
-                if (id > 0xFFFFFFFFL) {
-                    throw new IOException("series section is larger than the format's 64 GiB");
-                }
+                limits.check(file, out.position());
                 lists.set(INT, next[0], (int) id);
                 next[0] += 4;
                 int labels = (int) uvarint(in);
@@ -313,9 +355,6 @@ final class IndexSpool implements AutoCloseable {
         for (int list = 0; at < size; list++) {
             long ids = list == 0 ? series : counts[list - 1] & 0xFFFFFFFFL;
             long length = 4 + 4 * ids;
-            if (length > 0xFFFFFFFFL) {
-                throw new IOException("postings list of " + length + " bytes is larger than the format's 4 GiB");
-            }
             lists.set(INT, at, (int) length);
             lists.set(INT, at + 4, (int) ids);
             crc.reset();
@@ -332,7 +371,7 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    private static void writeTable(FileSink out, String[] texts, long[] sorted, long[] places, long first) throws IOException {
+    private void writeTable(FileSink out, String[] texts, long[] sorted, long[] places, long first) throws IOException {
         long at = out.position();
         out.i32(0);
         out.startCrc();
@@ -349,7 +388,7 @@ final class IndexSpool implements AutoCloseable {
             }
         }
         out.write(w);
-        finishSection(out, at, "postings offset table");
+        finishSection(out, at, limits::table);
     }
 
     private static void writeToc(FileSink out, long seriesAt, long seriesEnd, long tableAt) throws IOException {

@@ -1,6 +1,7 @@
 package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
+import io.varve.model.LimitExceededException;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -76,7 +77,7 @@ final class SegmentWriter implements AutoCloseable {
         long ref = (long) segment << 32 | size;
         int length = c.length();
         if (size > 0xFFFFFFFFL) {
-            throw new IOException("segment " + ChunkEntry.segmentName(segment) + " is larger than 4 GiB");
+            throw new LimitExceededException("chunk reference", "segment " + ChunkEntry.segmentName(segment) + " is larger than 4 GiB");
         }
         if (buffered + length + 10 > BUFFER) {
             flush();

@@ -94,6 +94,13 @@ class DamageTest {
     }
 
     @Test
+    void everyByteOfTheIndexOfGoldenBlocksWithStartTimesAndDeletions() throws IOException {
+        assumeTrue(Shared.golden("blocks").isPresent());
+        everyByte(GoldenBlocks.get("startts/block").directory(), 97, "index", "tombstones", "meta.json");
+        everyByte(GoldenBlocks.get("tombstones/block").directory(), 997, "tombstones", "meta.json");
+    }
+
+    @Test
     void everyByteOfABlockOfOurs() throws IOException {
         try (TempTree tmp = TempTree.create()) {
             RandomGenerator random = Seeds.random(3);
