@@ -221,7 +221,8 @@ final class BlockInspection {
             line(sb, "Resolution", t.resolutionMillis() == 0 ? "raw" : duration(t.resolutionMillis()));
             line(sb, "Made by", t.source());
         }
-        line(sb, "Series", String.format(Locale.ROOT, "%,d, churn %.1f (for each series the part of the range that it does not cover)", series, churn));
+        line(sb, "Series", String.format(Locale.ROOT, "%,d, churn %.1f (for each series the part of the range that it does not cover)",
+                series, churn));
         line(sb, "Chunks", String.format(Locale.ROOT, "%,d in %d file%s, %s", chunks, block.segmentCount(),
                 block.segmentCount() == 1 ? "" : "s", size(bytes)));
         if (chunks > 0) {
@@ -260,7 +261,8 @@ final class BlockInspection {
         if (s.floatSamples() + s.histogramSamples() == 0) {
             return "";
         }
-        return String.format(Locale.ROOT, m.resolutionMillis() == 0 ? " (%,d floats, %,d histograms)" : " (made of %,d floats and %,d histograms)",
+        return String.format(Locale.ROOT,
+                m.resolutionMillis() == 0 ? " (%,d floats, %,d histograms)" : " (made of %,d floats and %,d histograms)",
                 s.floatSamples(), s.histogramSamples());
     }
 

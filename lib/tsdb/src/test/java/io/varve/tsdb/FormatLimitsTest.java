@@ -62,7 +62,8 @@ class FormatLimitsTest {
             assertThatThrownBy(() -> write(tmp.root(), new IndexSpool.Limits(size - 1, SECTION))).isInstanceOf(LimitExceededException.class)
                     .hasMessageContaining("\"" + tmp.resolve("index") + "\" exceeding max size of 64GiB");
             // Also when it is the series alone that are too many.
-            assertThatThrownBy(() -> write(tmp.root(), new IndexSpool.Limits(20_000, SECTION))).hasMessageContaining("exceeding max size of 64GiB");
+            assertThatThrownBy(() -> write(tmp.root(), new IndexSpool.Limits(20_000, SECTION)))
+                    .hasMessageContaining("exceeding max size of 64GiB");
         }
     }
 
@@ -146,7 +147,8 @@ class FormatLimitsTest {
             }
             crc.reset();
             crc.update(w.array(), 0, w.size());
-            ByteBuffer tail = ByteBuffer.allocate(4 + w.size() + 4 + 52).putInt(w.size()).put(w.array(), 0, w.size()).putInt((int) crc.getValue());
+            ByteBuffer tail = ByteBuffer.allocate(4 + w.size() + 4 + 52).putInt(w.size()).put(w.array(), 0, w.size())
+                    .putInt((int) crc.getValue());
             int tocAt = tail.position();
             tail.putLong(5).putLong(series + by).putLong(seriesEnd + by).putLong(table + by).putLong(postings + by).putLong(table + by);
             crc.reset();
