@@ -7,13 +7,17 @@ import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
 import io.varve.querier.fanout.MemoryStore;
 import io.varve.runtime.grpc.GrpcServer;
+import io.varve.testkit.Seeds;
 import io.varve.testkit.Shared;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -159,6 +163,59 @@ class CoverageTest {
                 .endsWith(nobody);
         assertThat(ask(q, "partial_response", "false").statusCode()).isEqualTo(422);
         assertThat(TestQuerier.data(q.get("/api/v1/stores")).toString()).contains(nobody);
+    }
+
+    @Test
+    void whatFailsBelowIsNamedAboveAndWhatIsCompleteIsWhole() throws Exception {
+        Map<String, MemoryStore> leaves = new LinkedHashMap<>();
+        List<String> flags = new ArrayList<>(List.of("--query.replica-label=replica"));
+        Map<String, String> paths = new LinkedHashMap<>();
+        for (String cluster : List.of("x", "y")) {
+            List<String> below = new ArrayList<>(List.of("--query.replica-label=replica"));
+            List<String> addresses = new ArrayList<>();
+            for (String replica : List.of("a", "b")) {
+                MemoryStore leaf = store(cluster, replica);
+                String address = serve(leaf);
+                leaves.put(cluster + replica, leaf);
+                addresses.add(address);
+                below.add("--endpoint=" + address);
+            }
+            TestQuerier q = querier(below.toArray(String[]::new));
+            flags.add("--endpoint=" + q.grpcAddress());
+            paths.put(cluster + "a", q.grpcAddress() + "/" + addresses.get(0));
+            paths.put(cluster + "b", q.grpcAddress() + "/" + addresses.get(1));
+        }
+        TestQuerier top = querier(flags.toArray(String[]::new));
+        assertThat(TestQuerier.coverage(ask(top))).startsWith("complete=true");
+        Seeds.forEach(20, seeds -> {
+            RandomGenerator rng = Seeds.random(seeds.nextLong());
+            List<String> broken = new ArrayList<>();
+            leaves.forEach((name, leaf) -> {
+                MemoryStore.Fault fault = List.of(MemoryStore.Fault.NONE, MemoryStore.Fault.SLOW, MemoryStore.Fault.REFUSES)
+                        .get(rng.nextInt(3));
+                leaf.fault(fault);
+                if (fault == MemoryStore.Fault.REFUSES) {
+                    broken.add(name);
+                }
+            });
+            HttpResponse<String> r = ask(top);
+            JsonNode body = Shared.parse(r.body());
+            String coverage = TestQuerier.coverage(r);
+            assertThat(coverage).startsWith("complete=" + broken.isEmpty() + ";");
+            assertThat(body.has("warnings")).isEqualTo(!broken.isEmpty());
+            assertThat(body.get("coverage").get("complete").asBoolean()).isEqualTo(broken.isEmpty());
+            for (String name : leaves.keySet()) {
+                assertThat(coverage.contains(String.valueOf(paths.get(name)))).as("%s in %s", name, coverage)
+                        .isEqualTo(broken.contains(name));
+            }
+            // One replica of a cluster is enough for its series.
+            int clusters = (broken.containsAll(List.of("xa", "xb")) ? 0 : 1) + (broken.containsAll(List.of("ya", "yb")) ? 0 : 1);
+            assertThat(body.at("/data/result")).hasSize(clusters);
+            body.at("/data/result").forEach(s -> assertThat(s.at("/value/1").asText()).isEqualTo("40"));
+            if (!broken.isEmpty()) {
+                assertThat(ask(top, "partial_response", "false").statusCode()).isEqualTo(422);
+            }
+        });
     }
 
     @Test

@@ -34,9 +34,12 @@ import io.varve.store.StoreClient;
 import io.varve.store.StoreInfo;
 import io.varve.store.TargetsApi;
 import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -45,6 +48,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -236,6 +240,50 @@ class GrpcSurfaceTest {
                 assertThat(call(channel, method, new byte[(64 << 20) + 1])).containsExactly("RESOURCE_EXHAUSTED");
             }
             assertThat(call(channel, "grpc.health.v1.Health/Check", new byte[0])).containsExactly("\u0008\u0001", "OK");
+        }
+    }
+
+    /** On the wire, since a client of ours keeps the rules. */
+    @Test
+    void aPingNowAndThenIsAnsweredWithoutACallAndTooManyEndTheConnection() throws Exception {
+        String address = querier.grpcAddress();
+        try (Socket socket = new Socket("127.0.0.1", Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)))) {
+            socket.setSoTimeout(20_000);
+            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+            DataInputStream in = new DataInputStream(socket.getInputStream());
+            out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            frame(out, 4, new byte[0]);
+            frame(out, 6, "pingpong".getBytes(StandardCharsets.US_ASCII));
+            assertThat(next(in, 6)).startsWith((byte) 'p', (byte) 'i');
+            for (int i = 0; i < 5; i++) {
+                frame(out, 6, new byte[8]);
+            }
+            byte[] goAway = next(in, 7);
+            assertThat(goAway[7]).as("ENHANCE_YOUR_CALM").isEqualTo((byte) 11);
+            assertThat(new String(goAway, 8, goAway.length - 8, StandardCharsets.US_ASCII)).isEqualTo("too_many_pings");
+        }
+    }
+
+    /** RFC 9113: length, type, flags, stream, content. */
+    private static void frame(DataOutputStream out, int type, byte[] content) throws IOException {
+        out.writeByte(0);
+        out.writeShort(content.length);
+        out.writeByte(type);
+        out.writeByte(0);
+        out.writeInt(0);
+        out.write(content);
+        out.flush();
+    }
+
+    private static byte[] next(DataInputStream in, int type) throws IOException {
+        while (true) {
+            int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+            int got = in.readUnsignedByte();
+            in.skipNBytes(5);
+            byte[] content = in.readNBytes(length);
+            if (got == type) {
+                return content;
+            }
         }
     }
 

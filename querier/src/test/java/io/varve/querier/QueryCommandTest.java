@@ -139,6 +139,55 @@ class QueryCommandTest {
     }
 
     @Test
+    void eachClientsPatternOfCallsWorks() throws Exception {
+        String at = Long.toString(T0 / 1000 + 600);
+        String from = Long.toString(T0 / 1000);
+        String[] range = {"query", "sum(jobs_total)", "start", from, "end", at, "step", "15"};
+        // promtool: forms, and GET where a proxy refuses them; series by POST, names and values by GET.
+        for (HttpResponse<String> r : List.of(post("/api/v1/query", "query", "jobs_total", "time", at),
+                get("/api/v1/query", "query", "jobs_total",
+                        "time", at))) {
+            assertThat(data(r).get("result")).hasSize(3);
+        }
+        assertThat(data(post("/api/v1/query_range", range))).isEqualTo(data(get("/api/v1/query_range", range)));
+        assertThat(data(post("/api/v1/series", "match[]", "jobs_total", "start", from, "end", at))).hasSize(3);
+        assertThat(data(get("/api/v1/series", "match[]", "{job=\"j0\"}", "match[]", "{job=\"j1\"}"))).hasSize(2);
+        assertThat(data(get("/api/v1/labels", "start", from, "end", at))).extracting(JsonNode::asText).contains("job", "cluster");
+        assertThat(data(get("/api/v1/label/__name__/values", "start", from, "end", at))).extracting(JsonNode::asText)
+                .containsExactly("jobs_total");
+        // Grafana with exemplars on; a GET whose times are milliseconds is its feature test.
+        assertThat(data(post("/api/v1/query_exemplars", "query", "jobs_total", "start", from, "end", at))).isEmpty();
+        assertThat(data(get("/api/v1/query_exemplars", "query", "jobs_total", "start", from + "000", "end", at + "000"))).isEmpty();
+        // Perses: health below the query path, forms for everything but values and metadata, parameters of the data source in the URL.
+        assertThat(data(post("/api/v1/labels?dedup=true&partial_response=true", "match[]", "jobs_total"))).hasSize(4);
+        assertThat(data(post("/api/v1/parse_query", "query", "sum by (job) (rate(jobs_total[5m]))")).get("type").asText())
+                .isEqualTo("aggregation");
+        assertThat(data(get("/api/v1/metadata", "metric", "jobs_total"))).isEmpty();
+        try (TestQuerier below = new TestQuerier("--web.route-prefix=/metrics-api")) {
+            assertThat(below.get("/metrics-api/-/healthy").body()).isEqualTo("OK");
+            assertThat(data(below.post("/metrics-api/api/v1/query", "query", "1")).get("resultType").asText()).isEqualTo("scalar");
+        }
+        // prometheus-adapter: either verb, a float start, an empty timeout, headers of its own, steps as durations.
+        assertThat(data(post("/api/v1/series", "match[]", "{__name__=~\"^jobs_.*\"}", "start", from + ".123"))).hasSize(3);
+        assertThat(data(TestQuerier.send(HttpRequest.newBuilder(querier.uri("/api/v1/query?query=jobs_total&timeout=&time=" + at))
+                .header("X-Scope", "a"))).get("result")).hasSize(3);
+        assertThat(data(post("/api/v1/query_range", "query", "jobs_total", "start", from, "end", at, "step", "1m0s", "timeout", "")).get(
+                "result")).hasSize(3);
+        // Kiali: what is missing is missing in plain words.
+        HttpResponse<String> config = get("/api/v1/status/config");
+        assertThat(config.statusCode()).isEqualTo(404);
+        assertThat(config.headers().firstValue("Content-Type").orElse("")).startsWith("text/plain");
+        assertThat(data(get("/api/v1/status/flags")).get("query.replica-label").asText()).contains("replica");
+        assertThat(data(get("/api/v1/status/runtimeinfo")).has("storageRetention")).isTrue();
+        // What a decoder of envelopes relies on: the status says the same twice.
+        for (String bad : List.of("sum(", "jobs_total * on() jobs_total")) {
+            HttpResponse<String> r = post("/api/v1/query", "query", bad, "time", at);
+            assertThat(r.statusCode()).isIn(400, 422);
+            assertThat(Shared.parse(r.body()).get("status").asText()).isEqualTo("error");
+        }
+    }
+
+    @Test
     void badRequestsAreAnsweredWithPrometheusWords() throws Exception {
         HttpResponse<String> r = get("/api/v1/query", "query", "sum(");
         assertThat(r.statusCode()).isEqualTo(400);

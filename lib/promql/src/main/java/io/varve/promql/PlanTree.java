@@ -46,7 +46,8 @@ public record PlanTree(String operator, String detail, Counters counters, List<P
             if (counters.nanos > 0) { // not measured otherwise
                 sb.append(String.format("%.3f", counters.nanos / 1e6)).append(" ms, ");
             }
-            sb.append(counters.rows).append(" rows, ").append(counters.samples).append(" samples, peak ").append(counters.peakBytes).append(" bytes)");
+            sb.append(counters.rows).append(" rows, ").append(counters.samples).append(" samples, peak ").append(counters.peakBytes)
+                    .append(" bytes)");
         }
         sb.append('\n');
         for (PlanTree child : children) {

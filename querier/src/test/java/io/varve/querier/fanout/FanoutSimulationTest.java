@@ -123,7 +123,8 @@ class FanoutSimulationTest {
 
     @Test
     void anAnswerWithoutWarningsIsWholeAndRightAndEveryFaultIsSeen() {
-        Seeds.forEach(60, rng -> {
+        Seeds.forEach(60, seeds -> {
+            RandomGenerator rng = Seeds.random(seeds.nextLong()); // neighbouring seeds give nearly the same numbers
             Map<Labels, SampleBuffer> truth = new TreeMap<>();
             Map<String, MemoryStore> stores = stores(rng, truth);
             try (World w = world(stores, 200)) {
@@ -136,7 +137,7 @@ class FanoutSimulationTest {
                             ? MemoryStore.Fault.NONE
                             : MemoryStore.Fault.values()[1 + rng.nextInt(MemoryStore.Fault.values().length - 1)];
                     s.fault(fault);
-                    if (fault != MemoryStore.Fault.NONE && fault != MemoryStore.Fault.TWICE) {
+                    if (fault != MemoryStore.Fault.NONE && fault != MemoryStore.Fault.TWICE && fault != MemoryStore.Fault.SLOW) {
                         broken.add(address);
                     }
                     cut.compareAndSet(false, fault == MemoryStore.Fault.CUT_CHUNK);

@@ -30,6 +30,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /** A store over samples in memory that keeps the StoreAPI's contract, and can be told to break it. */
@@ -53,7 +54,9 @@ public final class MemoryStore implements Store {
         /** Half of the series come twice, chunks and all, which the contract allows. */
         TWICE,
         /** The end of a chunk is missing. */
-        CUT_CHUNK
+        CUT_CHUNK,
+        /** Everything comes, but late. */
+        SLOW
     }
 
     private final Labels external;
@@ -236,14 +239,16 @@ public final class MemoryStore implements Store {
     }
 
     private void failIfBroken() {
-        if (fault != Fault.NONE) {
+        if (fault == Fault.SLOW) {
+            LockSupport.parkNanos(20_000_000);
+        } else if (fault != Fault.NONE) {
             throw new UnavailableException("rpc error: code = Unavailable desc = told to refuse");
         }
     }
 
     private List<StoreSeries> spoilt(List<StoreSeries> all) {
         return switch (fault) {
-            case NONE, REFUSES, BREAKS, WARNS, HANGS -> all;
+            case NONE, REFUSES, BREAKS, WARNS, HANGS, SLOW -> all;
             case UNSORTED -> all.reversed();
             case WRONG_LABELS -> {
                 List<StoreSeries> out = new ArrayList<>(all);
@@ -283,7 +288,7 @@ public final class MemoryStore implements Store {
     private static boolean breaksTheStream(Fault f) {
         return switch (f) {
             case REFUSES, BREAKS, WARNS, HANGS -> true;
-            case NONE, UNSORTED, WRONG_LABELS, TWICE, CUT_CHUNK -> false;
+            case NONE, UNSORTED, WRONG_LABELS, TWICE, CUT_CHUNK, SLOW -> false;
         };
     }
 
@@ -339,6 +344,9 @@ public final class MemoryStore implements Store {
 
         @Override
         public @Nullable Frame next(long timeoutMillis) {
+            if (fault == Fault.SLOW) {
+                LockSupport.parkNanos(500_000);
+            }
             if (breaksTheStream(fault) && until-- == 0) {
                 switch (fault) {
                     case BREAKS -> throw new UnavailableException("rpc error: code = Unavailable desc = told to break");
