@@ -219,6 +219,24 @@ class CoverageTest {
     }
 
     @Test
+    void aQueryWhoseOwnTimeIsOverSaysSoAndWhomItWaitedFor() throws Exception {
+        MemoryStore hangs = store("x", "a");
+        String address = serve(hangs);
+        TestQuerier q = querier("--endpoint=" + address, "--endpoint=" + serve(store("y", "a")));
+        assertThat(ask(q).statusCode()).isEqualTo(200);
+        hangs.fault(MemoryStore.Fault.HANGS);
+        for (String partial : List.of("true", "false")) {
+            HttpResponse<String> r = ask(q, "timeout", "300ms", "partial_response", partial);
+            assertThat(r.statusCode()).as(r.body()).isEqualTo(503);
+            JsonNode body = Shared.parse(r.body());
+            assertThat(body.get("errorType").asText()).isEqualTo("timeout");
+            assertThat(body.get("error").asText()).startsWith("query timed out in expression evaluation");
+        }
+        hangs.fault(MemoryStore.Fault.NONE);
+        assertThat(TestQuerier.coverage(ask(q))).startsWith("complete=true");
+    }
+
+    @Test
     void theTenantReachesTheStoresThroughQueriers() throws Exception {
         MemoryStore leaf = store("x", "a");
         TestQuerier low = querier("--query.replica-label=replica", "--endpoint=" + serve(leaf));
