@@ -69,6 +69,7 @@ public abstract sealed class Operator implements AutoCloseable
         if (closed) {
             throw new IllegalStateException(name + " is closed");
         }
+        run.context.check();
         long start = run.timed ? System.nanoTime() : 0;
         Row row = produce();
         if (run.timed) {

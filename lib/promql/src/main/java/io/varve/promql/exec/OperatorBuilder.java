@@ -661,14 +661,15 @@ public final class OperatorBuilder {
         Operator rows = switch (inner) {
             case PlanNode.Select s -> leaf(s, grid, f, () -> new RangeKernel(
                     new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, position, starts),
-                    function(f, parameterSource.get()), drops, dropNow, true));
+                    function(f, parameterSource.get()), drops, dropNow, true, run.context::check));
             case PlanNode.Subquery s -> {
                 Grid innerGrid = subqueryGrid(s, grid);
                 Windows windows = new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
                         false);
                 yield new SubqueryRange(run, grid, innerGrid, f,
                         "[" + s.rangeMillis() + "ms:" + s.stepMillis() + "ms]", below(s, grid, innerGrid),
-                        new LazyKernel(() -> new RangeKernel(windows, function(f, parameterSource.get()), drops, dropNow, false)));
+                        new LazyKernel(() -> new RangeKernel(windows, function(f, parameterSource.get()), drops, dropNow, false,
+                                run.context::check)));
             }
             default -> throw new IllegalArgumentException("no range vector: " + inner);
         };
@@ -719,8 +720,8 @@ public final class OperatorBuilder {
             case "delta" -> new CounterFunction(false, false, false);
             case "irate" -> new InstantDelta(true);
             case "idelta" -> new InstantDelta(false);
-            case "resets" -> new Transitions(true);
-            case "changes" -> new Transitions(false);
+            case "resets" -> new Transitions(true, check);
+            case "changes" -> new Transitions(false, check);
             case "sum_over_time" -> new SumOverTime(false, check);
             case "avg_over_time" -> new SumOverTime(true, check);
             case "count_over_time" -> new CountOverTime(false);

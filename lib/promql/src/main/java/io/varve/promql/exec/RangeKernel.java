@@ -19,19 +19,24 @@ final class RangeKernel implements Kernel {
     private final boolean dropNow;
     /** Whether samples are counted: a subquery's were counted already. */
     private final boolean counts;
+    /** Called between the parts of the work on a series, which may have millions of samples; throws where the query is over. */
+    private final Runnable check;
     private double @Nullable [] spare;
 
-    RangeKernel(Windows windows, RangeFunction function, boolean dropsName, boolean dropNow, boolean counts) {
+    RangeKernel(Windows windows, RangeFunction function, boolean dropsName, boolean dropNow, boolean counts, Runnable check) {
         this.windows = windows;
         this.function = function;
         this.dropsName = dropsName;
         this.dropNow = dropNow;
         this.counts = counts;
+        this.check = check;
     }
 
     @Override
     public @Nullable Row row(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
+        check.run();
         windows.load(labels, samples);
+        check.run();
         if (counts) {
             count.total += windows.samplesInWindows(count.perStep);
             count.read += windows.samplesRead();

@@ -40,7 +40,13 @@ final class Sorted extends Operator {
                 rows.add(r);
             }
             Row[] sorted = rows.toArray(new Row[0]);
-            UnstableSort.sort(sorted, order);
+            int[] compared = new int[1];
+            UnstableSort.sort(sorted, (a, b) -> {
+                if ((++compared[0] & 0xFFF) == 0) {
+                    run.context.check();
+                }
+                return order.test(a, b);
+            });
             it = List.of(sorted).iterator();
             output = it;
         }

@@ -9,7 +9,7 @@ public final class QuantileOverTime implements RangeFunction {
 
     private final double[] q;
     private final boolean deviation;
-    private final RankedWindow ranks = new RankedWindow();
+    private final RankedWindow ranks;
     private final NonFinite special = new NonFinite();
     private final Runnable check;
     private double[] window = new double[0];
@@ -25,6 +25,7 @@ public final class QuantileOverTime implements RangeFunction {
         this.q = q;
         this.deviation = deviation;
         this.check = check;
+        this.ranks = new RankedWindow(check);
     }
 
     @Override
@@ -76,7 +77,7 @@ public final class QuantileOverTime implements RangeFunction {
             for (; end < hi; end++) {
                 r.add(end - from);
             }
-            if ((i & 1023) == 1023) {
+            if ((i & 63) == 0) {
                 check.run();
             }
             if (hi == lo) {

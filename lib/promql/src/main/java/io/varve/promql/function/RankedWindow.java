@@ -8,6 +8,7 @@ import java.util.Arrays;
  * and do not depend on how long the window is.
  */
 final class RankedWindow {
+    private final Runnable check;
     private long[] keys = new long[0];
     private long[] otherKeys = new long[0];
     private int[] order = new int[0];
@@ -24,6 +25,11 @@ final class RankedWindow {
     private int left;
     private int right;
     private int inside;
+
+    /** With what is called now and then, and throws where the query is over. */
+    RankedWindow(Runnable check) {
+        this.check = check;
+    }
 
     /** Ranks the samples from one place to another, not-a-numbers first; the window is empty. */
     void rank(double[] v, int from, int to) {
@@ -53,6 +59,7 @@ final class RankedWindow {
         if (!rising) {
             sort(n);
         }
+        check.run();
         for (int r = 0; r < n; r++) {
             int i = order[r];
             rank[i] = r;
@@ -70,6 +77,7 @@ final class RankedWindow {
             }
         }
         for (int b = 0; b < 8; b++) {
+            check.run();
             int shift = 8 * b;
             int base = b << 8;
             if (counts[base | (int) (keys[0] >>> shift) & 255] == n) {
@@ -206,6 +214,9 @@ final class RankedWindow {
             inside = 1;
         }
         while (inside < want) {
+            if ((inside & 0xFFFF) == 0) {
+                check.run();
+            }
             int l = previous(left - 1);
             int r = next(right + 1);
             if (r == Integer.MAX_VALUE || l >= 0 && median - sorted[l] <= sorted[r] - median) {

@@ -167,6 +167,9 @@ public final class Regression implements RangeFunction {
                 origin = times[hi - 1];
                 sums.clear();
                 for (int j = hi - 1; j >= lo; j--) {
+                    if ((j & 0xFFFF) == 0) {
+                        check.run();
+                    }
                     sums.add(times[j] - origin, NonFinite.finite(v[j]));
                     sums.store(suffixes, j);
                 }
@@ -179,6 +182,9 @@ public final class Regression implements RangeFunction {
                 if (v[looked] != v[looked - 1]) {
                     lastChange = looked;
                 }
+            }
+            if ((i & 0xFF) == 0xFF) {
+                check.run();
             }
             special.move(v, lo, hi);
             int n = hi - lo;

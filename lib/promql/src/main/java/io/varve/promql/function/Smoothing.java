@@ -126,6 +126,9 @@ public final class Smoothing implements RangeFunction {
         double c = -tf * sf;
         double d = 1 - tf * sf;
         for (int i = 4; i < p.length; i += 4) {
+            if ((i & 0xFFFF) == 0) {
+                check.run();
+            }
             p[i] = a * (p[i - 4] + p[i - 2]);
             p[i + 1] = a * (p[i - 3] + p[i - 1]);
             p[i + 2] = c * p[i - 4] + d * p[i - 2];
@@ -168,6 +171,9 @@ public final class Smoothing implements RangeFunction {
                 level = 0;
                 slope = 0;
                 for (int j = hi - 1; j >= lo; j--) {
+                    if ((j & 0xFFFF) == 0) {
+                        check.run();
+                    }
                     levels[j] = level;
                     trends[j] = slope;
                     double x = NonFinite.finite(v[j]);
@@ -188,6 +194,9 @@ public final class Smoothing implements RangeFunction {
                 if (!(Math.abs(v[looked]) <= Double.MAX_VALUE)) {
                     lastSpecial = looked;
                 }
+            }
+            if ((i & 0xFF) == 0xFF) {
+                check.run();
             }
             if (hi - lo < 2) {
                 continue;

@@ -6,12 +6,17 @@ import io.varve.promql.parser.VectorSelector.Edges;
 /** {@code resets} and {@code changes}: counts of steps from one sample to the next, kept as prefix sums over the series. */
 public final class Transitions implements RangeFunction {
     private final boolean resets;
+    private final Runnable check;
     private int[] counts = new int[0];
     private long[] times = new long[0];
 
-    /** With {@code resets} for {@code resets}, else {@code changes}. */
-    public Transitions(boolean resets) {
+    /**
+     * @param resets whether it is {@code resets}, else {@code changes}
+     * @param check called now and then; throws where the query is over
+     */
+    public Transitions(boolean resets, Runnable check) {
         this.resets = resets;
+        this.check = check;
     }
 
     @Override
@@ -32,6 +37,9 @@ public final class Transitions implements RangeFunction {
         int previous = -1;
         boolean previousIsFloat = false;
         for (int i = 0; i < n; i++) {
+            if ((i & 0xFFFF) == 0xFFFF) {
+                check.run();
+            }
             boolean isFloat = h >= w.histogramSize || f < w.size && w.times[f] < w.histogramTimes[h];
             int count = 0;
             if (i > 0) {

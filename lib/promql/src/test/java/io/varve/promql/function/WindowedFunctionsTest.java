@@ -45,8 +45,10 @@ class WindowedFunctionsTest {
         f.put("predict_linear", n -> new Regression(filled(n, 600), NEVER));
         f.put("double_exponential_smoothing", n -> new Smoothing(filled(n, 0.3), filled(n, 0.2), NEVER));
         f.put("slow smoothing", n -> new Smoothing(filled(n, 0.01), filled(n, 0.01), NEVER));
-        f.put("changes", n -> new Transitions(false));
-        f.put("resets", n -> new Transitions(true));
+        f.put("changes", n -> new Transitions(false, () -> {
+        }));
+        f.put("resets", n -> new Transitions(true, () -> {
+        }));
         return f;
     }
 
