@@ -1,6 +1,7 @@
 package io.varve.block;
 
 import io.varve.block.BlockFilter.Drop;
+import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
 import io.varve.model.UnavailableException;
@@ -10,13 +11,10 @@ import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileTime;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -44,8 +42,9 @@ import org.slf4j.LoggerFactory;
  * alone. Safe for many threads; one sync at a time.
  *
  * <p>
- * The local cache is {@code <cache directory>/<ULID>/meta.json}, as Thanos has it; a file is used while its size is that of the object
- * and it is not older.
+ * Copies are kept in one file, {@code <cache directory>/metas}; a copy is used while size and time of the object are the same. Where
+ * Thanos kept its copies in the directory, {@code <ULID>/meta.json}, they are taken over while their size is that of the object and they
+ * are not older.
  */
 public final class BlockSync {
     private static final Logger LOG = LoggerFactory.getLogger(BlockSync.class);
@@ -61,6 +60,9 @@ public final class BlockSync {
     private final LongSupplier clock;
     private final Map<Ulid, Known> known = new ConcurrentHashMap<>();
     private final Map<Ulid, Map<BlockMark.Kind, KnownMark>> knownMarks = new ConcurrentHashMap<>();
+    private final @Nullable MetaCopies copies;
+    private final Set<Ulid> foreignCopies = ConcurrentHashMap.newKeySet();
+    private boolean copiesLoaded;
     private volatile BlockCatalog latest = BlockCatalog.EMPTY;
 
     /** What was read of a meta.json of that size and time: the meta, or why it cannot be used. */
@@ -84,6 +86,7 @@ public final class BlockSync {
             Set<BlockMark.Kind> wantedMarks, BlockMetrics metrics, LongSupplier clock) {
         this.bucket = bucket;
         this.cacheDirectory = cacheDirectory;
+        this.copies = cacheDirectory == null ? null : new MetaCopies(cacheDirectory.resolve("metas"));
         this.concurrency = Math.max(1, concurrency);
         this.filters = List.copyOf(filters);
         this.wantedMarks = Set.copyOf(wantedMarks);
@@ -135,8 +138,10 @@ public final class BlockSync {
         Map<Ulid, Map<BlockMark.Kind, Future<KnownMark>>> markReads = new TreeMap<>();
         Semaphore slots = new Semaphore(concurrency);
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            Future<?> loaded = threads.submit(this::loadCopies);
             // A block is read while the listing goes on behind it.
             listOrStop(threads, (id, objects) -> {
+                await(loaded);
                 listed.put(id, objects);
                 if (objects.hasMeta()) {
                     Known k = known.get(id);
@@ -217,7 +222,7 @@ public final class BlockSync {
                 blocks.put(id, new CatalogBlock(meta, objects));
             }
         });
-        forget(listed.keySet());
+        finishCopies(listed.keySet());
         return new BlockCatalog(blocks, all, partial, dropped, marks, unreadable, incomplete, now);
     }
 
@@ -231,6 +236,17 @@ public final class BlockSync {
             return read.get();
         } finally {
             slots.release();
+        }
+    }
+
+    private static void await(Future<?> step) {
+        try {
+            step.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancelledException(CancelledException.Reason.CANCELED, "sync blocks: interrupted");
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw new IllegalStateException(e);
         }
     }
 
@@ -305,16 +321,17 @@ public final class BlockSync {
 
     private Known readMeta(Ulid id, BlockObjects objects) throws NoSuchObjectException, IOException {
         String key = id + "/" + BlockMeta.FILE;
-        Optional<byte[]> cached = cached(id, objects);
+        Optional<byte[]> cached = foreignCopy(id, objects);
         if (cached.isPresent()) {
             try {
                 BlockMeta meta = BlockMeta.parse(cached.get(), key);
                 if (meta.ulid().equals(id)) {
+                    keep(id, cached.get(), objects);
                     return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
                 }
             } catch (CorruptDataException e) {
                 // The copy may be damaged where the object is not.
-                LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("cached meta.json is not used");
+                LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("copy of meta.json is not used");
             }
         }
         byte[] json = readAll(key, MAX_META_BYTES);
@@ -335,6 +352,12 @@ public final class BlockSync {
         }
         keep(id, json, objects);
         return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
+    }
+
+    private void keep(Ulid id, byte[] json, BlockObjects objects) {
+        if (copies != null && json.length == objects.metaSize()) {
+            copies.add(id, objects.metaModifiedMillis(), json);
+        }
     }
 
     private KnownMark readMark(Ulid id, BlockMark.Kind kind, BlockObjects objects) throws IOException {
@@ -359,8 +382,8 @@ public final class BlockSync {
         }
     }
 
-    private Optional<byte[]> cached(Ulid id, BlockObjects objects) {
-        if (cacheDirectory == null) {
+    private Optional<byte[]> foreignCopy(Ulid id, BlockObjects objects) {
+        if (cacheDirectory == null || !foreignCopies.contains(id)) {
             return Optional.empty();
         }
         Path file = cacheDirectory.resolve(id.toString()).resolve(BlockMeta.FILE);
@@ -369,52 +392,56 @@ public final class BlockSync {
             return a.size() == objects.metaSize() && a.lastModifiedTime().toMillis() >= objects.metaModifiedMillis()
                     ? Optional.of(Files.readAllBytes(file))
                     : Optional.empty();
-        } catch (NoSuchFileException e) {
-            return Optional.empty();
         } catch (IOException e) {
-            LOG.atDebug().addKeyValue("file", file).addKeyValue("err", e.toString()).log("cached meta.json cannot be read");
+            LOG.atDebug().addKeyValue("file", file).addKeyValue("err", e.toString()).log("copy of meta.json cannot be read");
             return Optional.empty();
         }
     }
 
-    /** Keeps a copy; a full disk costs speed at the next start, nothing else. */
-    private void keep(Ulid id, byte[] json, BlockObjects objects) {
-        if (cacheDirectory == null || json.length != objects.metaSize()) {
+    /**
+     * What was read before this process: this one's copies, and where another program (or an earlier version of this) kept a file per
+     * block, which of them there are.
+     */
+    private void loadCopies() {
+        if (copiesLoaded || copies == null || cacheDirectory == null) {
             return;
         }
-        Path directory = cacheDirectory.resolve(id.toString());
-        Path temporary = directory.resolve(BlockMeta.FILE + ".tmp");
-        Path file = directory.resolve(BlockMeta.FILE);
-        try {
-            Files.createDirectories(directory);
-            Files.write(temporary, json);
-            Files.setLastModifiedTime(temporary, FileTime.fromMillis(objects.metaModifiedMillis()));
+        copiesLoaded = true;
+        copies.load((id, modifiedMillis, json) -> {
             try {
-                Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            } catch (AtomicMoveNotSupportedException e) {
-                Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
+                BlockMeta meta = BlockMeta.parse(json, id + "/" + BlockMeta.FILE);
+                if (meta.ulid().equals(id)) {
+                    known.put(id, new Known(json.length, modifiedMillis, meta, null));
+                }
+            } catch (CorruptDataException e) {
+                LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("copy of meta.json is not used");
             }
+        });
+        try (Stream<Path> entries = Files.list(cacheDirectory)) {
+            entries.forEach(p -> Ulid.parse(p.getFileName().toString()).ifPresent(foreignCopies::add));
+        } catch (NoSuchFileException e) {
+            LOG.atDebug().addKeyValue("directory", cacheDirectory).log("no copies of metas yet");
         } catch (IOException e) {
-            LOG.atWarn().addKeyValue("file", file).addKeyValue("err", e.toString()).log("meta.json cannot be cached");
+            LOG.atDebug().addKeyValue("directory", cacheDirectory).addKeyValue("err", e.toString()).log("copies of metas cannot be listed");
         }
     }
 
-    /** Removes the copies of blocks that the bucket does not have any more. */
-    private void forget(Set<Ulid> listed) {
-        if (cacheDirectory == null || !Files.isDirectory(cacheDirectory)) {
+    /** Writes the copies; files of blocks that the bucket does not have any more go. */
+    private void finishCopies(Set<Ulid> listed) {
+        if (copies == null || cacheDirectory == null) {
             return;
         }
-        try (Stream<Path> entries = Files.list(cacheDirectory)) {
-            for (Path p : (Iterable<Path>) entries::iterator) {
-                Optional<Ulid> id = Ulid.parse(p.getFileName().toString());
-                if (id.isPresent() && !listed.contains(id.get())) {
-                    Files.deleteIfExists(p.resolve(BlockMeta.FILE));
-                    Files.deleteIfExists(p.resolve(BlockMeta.FILE + ".tmp"));
-                    Files.deleteIfExists(p);
+        copies.finish(listed);
+        for (Ulid id : foreignCopies) {
+            if (!listed.contains(id) && foreignCopies.remove(id)) {
+                Path directory = cacheDirectory.resolve(id.toString());
+                try {
+                    Files.deleteIfExists(directory.resolve(BlockMeta.FILE));
+                    Files.deleteIfExists(directory);
+                } catch (IOException e) {
+                    LOG.atDebug().addKeyValue("directory", directory).addKeyValue("err", e.toString()).log("copy of a meta stays");
                 }
             }
-        } catch (IOException e) {
-            LOG.atDebug().addKeyValue("directory", cacheDirectory).addKeyValue("err", e.toString()).log("meta cache cannot be cleaned");
         }
     }
 
