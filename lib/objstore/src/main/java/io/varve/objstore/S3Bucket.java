@@ -103,13 +103,13 @@ final class S3Bucket implements Bucket {
 
     @Override
     public InputStream open(String key) throws NoSuchObjectException {
-        ResponseInputStream<GetObjectResponse> in = get("open", key, null, null);
+        ObjectStream in = get("open", key, null, null);
         return new ResumingStream(key, in);
     }
 
-    private ResponseInputStream<GetObjectResponse> get(String operation, String key, @Nullable String range, @Nullable String etag)
+    private ObjectStream get(String operation, String key, @Nullable String range, @Nullable String etag)
             throws NoSuchObjectException {
-        ResponseInputStream<GetObjectResponse> direct = reads.isPresent() ? reads.get().get(Keys.object(key), range, etag) : null;
+        ObjectStream direct = reads.isPresent() ? reads.get().get(Keys.object(key), range, etag) : null;
         if (direct != null) {
             return direct;
         }
@@ -119,7 +119,8 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            return s3.getObject(request.build());
+            ResponseInputStream<GetObjectResponse> in = s3.getObject(request.build());
+            return new ObjectStream(in, in.response().contentLength(), in.response().contentRange(), in.response().eTag(), in::abort);
         } catch (RuntimeException e) {
             throw absentOrFailed(operation, key, e);
         }
@@ -136,9 +137,9 @@ final class S3Bucket implements Bucket {
         }
         UnavailableException last = new UnavailableException("read " + key);
         for (int attempt = 0; attempt <= RESUMPTIONS; attempt++) {
-            try (ResponseInputStream<GetObjectResponse> in = get("read", key, "bytes=" + offset + "-" + (offset + length - 1), null)) {
-                long size = in.response().contentLength();
-                String range = in.response().contentRange();
+            try (ObjectStream in = get("read", key, "bytes=" + offset + "-" + (offset + length - 1), null)) {
+                long size = in.length();
+                String range = in.contentRange();
                 if (size > length || range != null && !range.startsWith("bytes " + offset + "-")) {
                     in.abort();
                     throw new UnavailableException(
@@ -191,16 +192,11 @@ final class S3Bucket implements Bucket {
     @Override
     public void list(String prefix, Consumer<String> keys) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
-        pages(dir, "/", (objects, directories) -> {
-            TreeSet<String> page = new TreeSet<>(Utf8Order::compare);
-            for (S3Object object : objects) {
-                // An object named like the directory itself marks it, in the way of S3's web console.
-                if (!object.key().endsWith("/")) {
-                    page.add(object.key());
-                }
-            }
-            page.addAll(directories);
-            page.forEach(keys);
+        pages(dir, "/", page -> {
+            TreeSet<String> names = new TreeSet<>(Utf8Order::compare);
+            page.objects().forEach(o -> names.add(o.key()));
+            names.addAll(page.directories());
+            names.forEach(keys);
         });
     }
 
@@ -208,29 +204,32 @@ final class S3Bucket implements Bucket {
     public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
         if (config.listV1()) {
-            pages(dir, null, (objects, directories) -> objects(objects).forEach(each));
+            pages(dir, null, page -> page.objects().forEach(each));
             return;
         }
         try {
-            List<ObjectAttributes> first = new ArrayList<>();
-            String next = pageV2(dir, null, null, (objects, directories) -> first.addAll(objects(objects)));
-            first.forEach(each);
-            long names = first.stream().map(o -> child(dir, o.key())).distinct().count();
-            if (next == null) {
+            ListPage first = pageV2(new ListPage.Question(dir, null, null, null));
+            first.objects().forEach(each);
+            long names = first.objects().stream().map(o -> child(dir, o.key())).distinct().count();
+            if (first.next() == null) {
                 return;
             }
             if (names >= MANY_DIRECTORIES) {
-                listWide(dir, first, Math.max(1, (int) (names * FULL_PAGE / first.size())), each);
+                listWide(dir, first.objects(), Math.max(1, (int) (names * FULL_PAGE / first.objects().size())), each);
                 return;
             }
-            do {
-                next = pageV2(dir, null, next, (objects, directories) -> objects(objects).forEach(each));
-            } while (next != null);
+            String next = first.next();
+            while (next != null) {
+                ListPage page = pageV2(new ListPage.Question(dir, null, next, null));
+                page.objects().forEach(each);
+                next = page.next();
+            }
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
+    /** Without objects named like a directory: they mark it, in the way of S3's web console. */
     private static List<ObjectAttributes> objects(List<S3Object> objects) {
         List<ObjectAttributes> out = new ArrayList<>(objects.size());
         for (S3Object object : objects) {
@@ -263,14 +262,13 @@ final class S3Bucket implements Bucket {
                 do {
                     String after = token == null ? last : null;
                     String from = token;
-                    ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter("/")
-                            .continuationToken(from).startAfter(after));
+                    ListPage page = pageV2(new ListPage.Question(dir, "/", from, after));
                     TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
-                    page.contents().forEach(o -> found.add(o.key()));
-                    page.commonPrefixes().forEach(p -> found.add(p.prefix()));
+                    page.objects().forEach(o -> found.add(o.key()));
+                    found.addAll(page.directories());
                     // Servers differ in whether the directory that holds the start is named.
                     names.addAll(found.tailSet(last, false));
-                    token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+                    token = page.next();
                     while (names.size() >= run || token == null && !names.isEmpty()) {
                         List<String> some = names.subList(0, Math.min(run, names.size()));
                         // A directory's own key is no object; one that is an object must not be left out.
@@ -322,9 +320,9 @@ final class S3Bucket implements Bucket {
         String token = null;
         do {
             String from = token;
-            ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(run.prefix()).continuationToken(from)
-                    .startAfter(from == null && !run.after.isEmpty() ? run.after : null));
-            for (ObjectAttributes o : objects(page.contents())) {
+            ListPage page = pageV2(
+                    new ListPage.Question(run.prefix(), null, from, from == null && !run.after.isEmpty() ? run.after : null));
+            for (ObjectAttributes o : page.objects()) {
                 if (Utf8Order.compare(o.key(), run.last) > 0 && !(run.last.endsWith("/") && o.key().startsWith(run.last))) {
                     return out;
                 }
@@ -333,38 +331,42 @@ final class S3Bucket implements Bucket {
                     out.add(o);
                 }
             }
-            token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+            token = page.next();
         } while (token != null);
         return out;
     }
 
-    @FunctionalInterface
-    private interface Page {
-        void take(List<S3Object> objects, List<String> directories);
-    }
-
-    private void pages(String dir, @Nullable String delimiter, Page page) {
+    private void pages(String dir, @Nullable String delimiter, Consumer<ListPage> each) {
         try {
             String next = null;
             do {
-                next = config.listV1() ? pageV1(dir, delimiter, next, page) : pageV2(dir, delimiter, next, page);
+                ListPage page = config.listV1() ? pageV1(dir, delimiter, next) : pageV2(new ListPage.Question(dir, delimiter, next, null));
+                each.accept(page);
+                next = page.next();
             } while (next != null);
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
-    private @Nullable String pageV2(String dir, @Nullable String delimiter, @Nullable String token, Page page) {
-        ListObjectsV2Response response = s3
-                .listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).continuationToken(token));
-        page.take(response.contents(), response.commonPrefixes().stream().map(p -> p.prefix()).toList());
-        return Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null;
+    private ListPage pageV2(ListPage.Question question) {
+        ListPage direct = reads.isPresent() ? reads.get().list(question) : null;
+        if (direct != null) {
+            return direct;
+        }
+        ListObjectsV2Response response = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(question.prefix())
+                .delimiter(question.delimiter()).continuationToken(question.token()).startAfter(question.startAfter()));
+        return new ListPage(objects(response.contents()), response.commonPrefixes().stream().map(p -> p.prefix()).toList(),
+                Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null);
     }
 
-    private @Nullable String pageV1(String dir, @Nullable String delimiter, @Nullable String marker, Page page) {
+    private ListPage pageV1(String dir, @Nullable String delimiter, @Nullable String marker) {
         ListObjectsResponse response = s3.listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
         List<String> directories = response.commonPrefixes().stream().map(p -> p.prefix()).toList();
-        page.take(response.contents(), directories);
+        return new ListPage(objects(response.contents()), directories, nextV1(response, directories));
+    }
+
+    private static @Nullable String nextV1(ListObjectsResponse response, List<String> directories) {
         if (!Boolean.TRUE.equals(response.isTruncated())) {
             return null;
         }
@@ -677,15 +679,15 @@ final class S3Bucket implements Bucket {
         private final String key;
         private final long size;
         private final @Nullable String etag;
-        private ResponseInputStream<GetObjectResponse> in;
+        private ObjectStream in;
         private long position;
         private int resumptions;
 
-        ResumingStream(String key, ResponseInputStream<GetObjectResponse> in) {
+        ResumingStream(String key, ObjectStream in) {
             this.key = key;
             this.in = in;
-            this.size = in.response().contentLength();
-            this.etag = in.response().eTag();
+            this.size = in.length();
+            this.etag = in.etag();
         }
 
         @Override

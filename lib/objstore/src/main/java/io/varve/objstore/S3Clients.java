@@ -1,13 +1,17 @@
 package io.varve.objstore;
 
+import io.varve.model.InvalidRequestException;
 import java.net.URI;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -77,17 +81,36 @@ final class S3Clients {
         }
         S3Client s3 = builder.build();
         resources.add(s3);
-        return new Client(s3, reads(config, http, credentials), resources);
+        return new Client(s3, reads(config, env, credentials, resources), resources);
     }
 
-    private static Optional<S3Reads> reads(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
-        if (config.isAws() || config.trace() || config.encryption() instanceof S3Config.Encryption.CustomerKey) {
+    private static Optional<S3Reads> reads(S3Config config, Map<String, String> env, AwsCredentialsProvider credentials,
+            List<AutoCloseable> resources) {
+        String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
+        int port = port(config);
+        if (config.isAws() || config.trace() || config.encryption() instanceof S3Config.Encryption.CustomerKey
+                || ProxySettings.proxyFor(env, !config.insecure(), config.host(), port).isPresent()) {
             return Optional.empty();
         }
-        String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
-        return Optional.of(new S3Reads(http, credentials, config.insecure(), host, port(config),
+        S3Config.Http settings = config.http();
+        HttpReads http = new HttpReads(new HttpReads.Server(host, port, config.insecure() ? null : tls(settings, env), settings.verify(),
+                (int) settings.connectTimeout().toMillis(), (int) settings.responseTimeout().toMillis(), settings.idleTimeout().toMillis(),
+                settings.connections()));
+        resources.add(http);
+        return Optional.of(new S3Reads(http, credentials, port == (config.insecure() ? 80 : 443) ? host : host + ":" + port,
                 config.pathStyle() ? "/" + S3Reads.encoded(config.bucket()) + "/" : "/", config.knownRegion().orElse("us-east-1"),
                 Clock.systemUTC()));
+    }
+
+    private static SSLSocketFactory tls(S3Config.Http settings, Map<String, String> env) {
+        try {
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(settings.certFile().isEmpty() ? null : TlsFiles.identity(settings.certFile(), settings.keyFile()),
+                    settings.verify() ? TlsFiles.trust(settings.caFile(), env).orElse(null) : TlsFiles.trustAll(), null);
+            return context.getSocketFactory();
+        } catch (GeneralSecurityException e) {
+            throw new InvalidRequestException("TLS for the S3 client: " + e.getMessage(), e);
+        }
     }
 
     private static int port(S3Config config) {
