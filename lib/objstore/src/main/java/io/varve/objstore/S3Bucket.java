@@ -36,7 +36,6 @@ import software.amazon.awssdk.core.exception.AbortedException;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.ContentStreamProvider;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.CreateMultipartUploadRequest;
 import software.amazon.awssdk.services.s3.model.GetObjectRequest;
@@ -78,17 +77,15 @@ final class S3Bucket implements Bucket {
             "expires");
 
     private final S3Config config;
-    private final S3Client s3;
+    private final S3Clients.Client client;
     private final Optional<S3Reads> reads;
-    private final List<AutoCloseable> resources;
     private final Map<String, String> metadata = new LinkedHashMap<>();
     private final Map<String, String> uploadHeaders = new LinkedHashMap<>();
 
     S3Bucket(S3Config config, S3Clients.Client client) {
         this.config = config;
-        this.s3 = client.s3();
+        this.client = client;
         this.reads = client.reads();
-        this.resources = client.resources();
         config.userMetadata().forEach((name, value) -> {
             String lower = name.toLowerCase(Locale.ROOT);
             if (lower.startsWith("x-amz-meta-")) {
@@ -119,7 +116,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            ResponseInputStream<GetObjectResponse> in = s3.getObject(request.build());
+            ResponseInputStream<GetObjectResponse> in = client.s3().getObject(request.build());
             return new ObjectStream(in, in.response().contentLength(), in.response().contentRange(), in.response().eTag(), in::abort);
         } catch (RuntimeException e) {
             throw absentOrFailed(operation, key, e);
@@ -174,7 +171,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            HeadObjectResponse head = s3.headObject(request.build());
+            HeadObjectResponse head = client.s3().headObject(request.build());
             if (head.contentLength() == null) {
                 throw new UnavailableException("find " + key + " in " + name() + ": the server does not tell the object's size");
             }
@@ -354,14 +351,15 @@ final class S3Bucket implements Bucket {
         if (direct != null) {
             return direct;
         }
-        ListObjectsV2Response response = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(question.prefix())
+        ListObjectsV2Response response = client.s3().listObjectsV2(list -> list.bucket(config.bucket()).prefix(question.prefix())
                 .delimiter(question.delimiter()).continuationToken(question.token()).startAfter(question.startAfter()));
         return new ListPage(objects(response.contents()), response.commonPrefixes().stream().map(p -> p.prefix()).toList(),
                 Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null);
     }
 
     private ListPage pageV1(String dir, @Nullable String delimiter, @Nullable String marker) {
-        ListObjectsResponse response = s3.listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
+        ListObjectsResponse response = client.s3()
+                .listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
         List<String> directories = response.commonPrefixes().stream().map(p -> p.prefix()).toList();
         return new ListPage(objects(response.contents()), directories, nextV1(response, directories));
     }
@@ -416,7 +414,7 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, 0, body.size())));
         }
-        s3.putObject(request.build(), requestBody(body, 0, body.size()));
+        client.s3().putObject(request.build(), requestBody(body, 0, body.size()));
     }
 
     private void uploadInParts(String key, ObjectBody body) throws IOException {
@@ -432,10 +430,10 @@ final class S3Bucket implements Bucket {
             case S3Config.Encryption.CustomerKey c -> create.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(c.key()))
                     .sseCustomerKeyMD5(base64(md5().digest(c.key())));
         }
-        String uploadId = s3.createMultipartUpload(create.build()).uploadId();
+        String uploadId = client.s3().createMultipartUpload(create.build()).uploadId();
         try {
             List<CompletedPart> parts = uploadParts(key, uploadId, body);
-            s3.completeMultipartUpload(
+            client.s3().completeMultipartUpload(
                     complete -> complete.bucket(config.bucket()).key(key).uploadId(uploadId).multipartUpload(all -> all.parts(parts)));
         } catch (RuntimeException | IOException e) {
             abort(key, uploadId, e);
@@ -488,14 +486,14 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, offset, length)));
         }
-        UploadPartResponse response = s3.uploadPart(request.build(), requestBody(body, offset, length));
+        UploadPartResponse response = client.s3().uploadPart(request.build(), requestBody(body, offset, length));
         return CompletedPart.builder().partNumber(number).eTag(response.eTag()).checksumCRC32(response.checksumCRC32()).build();
     }
 
     private void abort(String key, String uploadId, Exception why) {
         boolean interrupted = Thread.interrupted();
         try {
-            s3.abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
+            client.s3().abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
         } catch (SdkException e) {
             LOG.warn(
                     "could not abort multipart upload, its parts stay in the bucket until a lifecycle rule removes them key={} upload={} err=\"{}\"",
@@ -573,7 +571,7 @@ final class S3Bucket implements Bucket {
     @Override
     public void delete(String key) {
         try {
-            s3.deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
+            client.s3().deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
         } catch (NoSuchKeyException e) {
             // Some servers say so instead of succeeding.
         } catch (RuntimeException e) {
@@ -588,13 +586,7 @@ final class S3Bucket implements Bucket {
 
     @Override
     public void close() {
-        for (AutoCloseable resource : resources.reversed()) {
-            try {
-                resource.close();
-            } catch (Exception e) {
-                LOG.warn("could not close the S3 client err=\"{}\"", e.getMessage());
-            }
-        }
+        client.close();
     }
 
     /** A range that begins at or after the object's end. */

@@ -10,8 +10,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocketFactory;
+import javax.net.ssl.TrustManager;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -54,15 +57,63 @@ final class S3Clients {
     private S3Clients() {
     }
 
-    /** A client and what must be closed with it, last first. */
-    record Client(S3Client s3, Optional<S3Reads> reads, List<AutoCloseable> resources) {
+    /**
+     * A bucket's clients. That of the SDK is made when it is first asked for: a store gateway mostly reads what {@link S3Reads} reads, and
+     * the SDK takes more time to set up than the rest of a start. Safe for many threads.
+     */
+    static final class Client implements AutoCloseable {
+        private final S3Config config;
+        private final Map<String, String> env;
+        private final List<AutoCloseable> resources = new ArrayList<>();
+        private final AwsCredentialsProvider credentials;
+        private final Optional<S3Reads> reads;
+        private @Nullable S3Client s3;
+
+        private Client(S3Config config, Map<String, String> env) {
+            this.config = config;
+            this.env = env;
+            this.credentials = S3Clients.credentials(config, env, resources);
+            this.reads = S3Clients.reads(config, env, credentials, resources);
+            if (reads.isEmpty()) {
+                s3();
+            }
+        }
+
+        /** Reads past the SDK, where that can be. */
+        Optional<S3Reads> reads() {
+            return reads;
+        }
+
+        /** The SDK's client. */
+        synchronized S3Client s3() {
+            S3Client client = s3;
+            if (client == null) {
+                SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
+                resources.add(http);
+                client = client(config, http, credentials);
+                resources.add(client);
+                s3 = client;
+            }
+            return client;
+        }
+
+        @Override
+        public synchronized void close() {
+            for (AutoCloseable resource : resources.reversed()) {
+                try {
+                    resource.close();
+                } catch (Exception e) {
+                    LOG.warn("could not close the S3 client err=\"{}\"", e.getMessage());
+                }
+            }
+        }
     }
 
     static Client open(S3Config config, Map<String, String> env) {
-        List<AutoCloseable> resources = new ArrayList<>();
-        SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
-        resources.add(http);
-        AwsCredentialsProvider credentials = credentials(config, env, resources);
+        return new Client(config, env);
+    }
+
+    private static S3Client client(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
         S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials)
                 .region(Region.of(config.knownRegion().orElse("us-east-1"))).forcePathStyle(config.pathStyle())
                 // Servers other than AWS refuse the trailing checksums that the SDK would add by itself.
@@ -79,9 +130,7 @@ final class S3Clients {
         } else {
             builder.endpointOverride(URI.create((config.insecure() ? "http://" : "https://") + config.endpoint()));
         }
-        S3Client s3 = builder.build();
-        resources.add(s3);
-        return new Client(s3, reads(config, env, credentials, resources), resources);
+        return builder.build();
     }
 
     private static Optional<S3Reads> reads(S3Config config, Map<String, String> env, AwsCredentialsProvider credentials,
@@ -93,6 +142,10 @@ final class S3Clients {
             return Optional.empty();
         }
         S3Config.Http settings = config.http();
+        if (config.insecure()) {
+            // Files that are named have to be right, even where nobody needs them.
+            named(settings, env);
+        }
         HttpReads http = new HttpReads(new HttpReads.Server(host, port, config.insecure() ? null : tls(settings, env), settings.verify(),
                 (int) settings.connectTimeout().toMillis(), (int) settings.responseTimeout().toMillis(), settings.idleTimeout().toMillis(),
                 settings.connections()));
@@ -105,12 +158,20 @@ final class S3Clients {
     private static SSLSocketFactory tls(S3Config.Http settings, Map<String, String> env) {
         try {
             SSLContext context = SSLContext.getInstance("TLS");
-            context.init(settings.certFile().isEmpty() ? null : TlsFiles.identity(settings.certFile(), settings.keyFile()),
-                    settings.verify() ? TlsFiles.trust(settings.caFile(), env).orElse(null) : TlsFiles.trustAll(), null);
+            Tls files = named(settings, env);
+            context.init(files.identity, files.trust, null);
             return context.getSocketFactory();
         } catch (GeneralSecurityException e) {
             throw new InvalidRequestException("TLS for the S3 client: " + e.getMessage(), e);
         }
+    }
+
+    private record Tls(KeyManager @Nullable [] identity, TrustManager @Nullable [] trust) {
+    }
+
+    private static Tls named(S3Config.Http settings, Map<String, String> env) {
+        return new Tls(settings.certFile().isEmpty() ? null : TlsFiles.identity(settings.certFile(), settings.keyFile()),
+                settings.verify() ? TlsFiles.trust(settings.caFile(), env).orElse(null) : TlsFiles.trustAll());
     }
 
     private static int port(S3Config config) {
