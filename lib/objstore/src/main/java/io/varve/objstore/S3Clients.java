@@ -143,8 +143,8 @@ final class S3Clients {
         }
         S3Config.Http settings = config.http();
         if (config.insecure()) {
-            // Files that are named have to be right, even where nobody needs them.
-            named(settings, env);
+            // Files that the configuration names have to be right, even where nobody needs them.
+            named(settings, Map.of());
         }
         HttpReads http = new HttpReads(new HttpReads.Server(host, port, config.insecure() ? null : tls(settings, env), settings.verify(),
                 (int) settings.connectTimeout().toMillis(), (int) settings.responseTimeout().toMillis(), settings.idleTimeout().toMillis(),
