@@ -33,6 +33,7 @@ class HttpReadsTest {
 
     /** A server that gives one list of answers to each connection, as they are, and closes it after the last. */
     @SafeVarargs
+    @SuppressWarnings("varargs")
     private final HttpReads serve(List<String>... perConnection) {
         Queue<List<String>> scripts = new ArrayDeque<>(List.of(perConnection));
         Thread.ofVirtual().start(() -> {
