@@ -242,6 +242,9 @@ final class HttpReads implements AutoCloseable {
                         String part = new String(buffer, at, stop - at, StandardCharsets.ISO_8859_1);
                         at = i + 1;
                         String whole = long_ == null ? part : long_.append(part).toString();
+                        if (before + whole.length() > MAX_HEAD) {
+                            throw new IOException("head of the answer is longer than " + MAX_HEAD + " bytes");
+                        }
                         return whole.endsWith("\r") ? whole.substring(0, whole.length() - 1) : whole;
                     }
                 }
