@@ -1,8 +1,10 @@
 package io.varve.dist;
 
+import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.varve.compactor.CompactCommand;
 import io.varve.demo.History;
+import io.varve.model.UnavailableException;
 import io.varve.querier.QueryCommand;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessRunner;
@@ -22,9 +24,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
+import java.util.stream.Stream;
 
 /**
  * The run that the AOT cache is made of: every process is started in this JVM against a bucket with a few days of two replicas and a
@@ -51,6 +55,7 @@ final class Training {
             "label_replace(demo_queue_length, \"x\", \"$1\", \"instance\", \"(.*):.*\")");
     private static final long BLOCK_MILLIS = 7_200_000;
     private static final long DAY_MILLIS = 86_400_000;
+    private static final Duration START = Duration.ofSeconds(30);
     /** How often every query is asked: hot code has to be seen as hot. */
     private static final int ROUNDS = 12;
 
@@ -76,12 +81,21 @@ final class Training {
             start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), objstore, http, "--consistency-delay=0s").await();
             List<String> query = new ArrayList<>(List.of(http, grpc, "--query.replica-label=replica"));
             for (ProcessRunner.Running store : List.of(
-                    start(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
+                    ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
                             "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), objstore, http, grpc),
-                    start(open, new StoreCommand(), "--data-dir=" + dir.resolve("store"), objstore, http, grpc))) {
+                    ready(open, new StoreCommand(), "--data-dir=" + dir.resolve("store"), objstore, http, grpc))) {
                 query.add("--endpoint=" + store.context().grpcAddress());
             }
-            ProcessRunner.Running querier = start(open, new QueryCommand(), query.toArray(String[]::new));
+            HttpServer s3 = s3(bucket);
+            open.add(() -> s3.stop(0));
+            // Twice: with what it fetched, and with what it kept.
+            for (int i = 0; i < 2; i++) {
+                ready(open, new StoreCommand(), "--data-dir=" + dir.resolve("s3"),
+                        "--objstore.config=type: S3\nconfig: {bucket: b, endpoint: \"127.0.0.1:"
+                                + s3.getAddress().getPort() + "\", region: us-east-1, insecure: true, access_key: a, secret_key: b}",
+                        http, grpc).close();
+            }
+            ProcessRunner.Running querier = ready(open, new QueryCommand(), query.toArray(String[]::new));
             ask("http://" + querier.context().httpAddress(), to);
         } catch (Exception e) {
             System.err.println("varve train: left out after " + ProcessRunner.oneLine(e));
@@ -99,6 +113,15 @@ final class Training {
     private static ProcessRunner.Running start(List<AutoCloseable> open, ProcessCommand command, String... args) throws Exception {
         ProcessRunner.Running running = ProcessRunner.launch(command, args);
         open.add(running);
+        return running;
+    }
+
+    /** A process that answers: sidecar and store gateway listen for gRPC only once they are ready. */
+    private static ProcessRunner.Running ready(List<AutoCloseable> open, ProcessCommand command, String... args) throws Exception {
+        ProcessRunner.Running running = start(open, command, args);
+        if (!running.awaitReady(START)) {
+            throw new UnavailableException(command.component() + " is not ready within " + START.toSeconds() + " s");
+        }
         return running;
     }
 
@@ -138,18 +161,53 @@ final class Training {
                 HttpResponse.BodyHandlers.ofString()).body();
     }
 
-    private static HttpServer prometheus() throws IOException {
+    /** What a server of cardboard says to a GET. */
+    private interface Says {
+        byte[] to(HttpExchange exchange) throws IOException;
+    }
+
+    private static HttpServer server(Says says) throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", exchange -> {
             try (exchange) {
                 exchange.getRequestBody().readAllBytes();
-                byte[] body = PROMETHEUS.getOrDefault(exchange.getRequestURI().getPath(), "").getBytes(StandardCharsets.UTF_8);
-                exchange.sendResponseHeaders(200, body.length == 0 ? -1 : body.length);
+                byte[] body = says.to(exchange);
+                exchange.sendResponseHeaders(exchange.getRequestHeaders().containsKey("Range") ? 206 : 200,
+                        body.length == 0 ? -1 : body.length);
                 exchange.getResponseBody().write(body);
             }
         });
         server.start();
         return server;
+    }
+
+    private static HttpServer prometheus() throws IOException {
+        return server(exchange -> PROMETHEUS.getOrDefault(exchange.getRequestURI().getPath(), "").getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The bucket as an S3 server shows it: one page of a listing, whole objects and ranges of them. */
+    private static HttpServer s3(Path bucket) throws IOException {
+        StringBuilder list = new StringBuilder("<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>");
+        try (Stream<Path> all = Files.walk(bucket)) {
+            for (Path p : all.filter(Files::isRegularFile).sorted().toList()) {
+                list.append("<Contents><Key>").append(bucket.relativize(p))
+                        .append("</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>")
+                        .append(Files.size(p)).append("</Size></Contents>");
+            }
+        }
+        byte[] page = list.append("</ListBucketResult>").toString().getBytes(StandardCharsets.UTF_8);
+        return server(exchange -> {
+            if (exchange.getRequestURI().getQuery() != null) {
+                return page;
+            }
+            byte[] object = Files.readAllBytes(bucket.resolve(exchange.getRequestURI().getPath().substring("/b/".length())));
+            String range = exchange.getRequestHeaders().getFirst("Range");
+            if (range == null) {
+                return object;
+            }
+            String[] ends = range.substring("bytes=".length()).split("-", 2);
+            return Arrays.copyOfRange(object, Integer.parseInt(ends[0]), Math.min(object.length, Integer.parseInt(ends[1]) + 1));
+        });
     }
 }

@@ -27,8 +27,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,7 +40,7 @@ final class WarmUp {
     private static final Logger LOG = LoggerFactory.getLogger(WarmUp.class);
     private static final long BLOCK_MILLIS = 7_200_000;
     private static final int BLOCKS = 4;
-    private static final long START_SECONDS = 10;
+    private static final Duration START = Duration.ofSeconds(10);
     private static final long REQUEST_MILLIS = 10_000;
     private static final List<List<Matcher>> SELECTORS = List.of(List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total")),
             List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total"), Matcher.of(Matcher.Type.REGEX, "code", "5..|404")),
@@ -102,13 +100,7 @@ final class WarmUp {
                 try (ProcessRunner.Running store = ProcessRunner.launch(new StoreCommand(), "--http-address=127.0.0.1:0",
                         "--grpc-address=127.0.0.1:0", "--data-dir=" + data, "--objstore.config={type: FILESYSTEM, config: {directory: "
                                 + quoted(bucket) + "}}")) {
-                    CountDownLatch ready = new CountDownLatch(1);
-                    store.context().probes().onReadyChange(is -> {
-                        if (is) {
-                            ready.countDown();
-                        }
-                    });
-                    if (!ready.await(START_SECONDS, TimeUnit.SECONDS)) {
+                    if (!store.awaitReady(START)) {
                         return;
                     }
                     String address = store.context().grpcAddress();

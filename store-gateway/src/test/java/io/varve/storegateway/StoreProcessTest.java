@@ -19,14 +19,13 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -46,13 +45,7 @@ class StoreProcessTest {
         running = ProcessRunner.launch(new StoreCommand(), "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0",
                 "--data-dir=" + DATA.root(), "--objstore.config={type: FILESYSTEM, config: {directory: '" + bucket + "'}}",
                 "--store.disk-cache-size=16MB");
-        CountDownLatch ready = new CountDownLatch(1);
-        running.context().probes().onReadyChange(is -> {
-            if (is) {
-                ready.countDown();
-            }
-        });
-        assertThat(ready.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(running.awaitReady(Duration.ofSeconds(30))).isTrue();
     }
 
     @AfterAll

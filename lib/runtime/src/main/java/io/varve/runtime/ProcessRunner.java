@@ -5,8 +5,10 @@ import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.FlagParser;
 import io.varve.runtime.flags.GlobalFlags;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +35,17 @@ public final class ProcessRunner {
         /** What the process has. */
         public ProcessContext context() {
             return context;
+        }
+
+        /** Waits until the process is ready, not longer than that; whether it is. */
+        public boolean awaitReady(Duration limit) throws InterruptedException {
+            CountDownLatch ready = new CountDownLatch(1);
+            context.probes().onReadyChange(is -> {
+                if (is) {
+                    ready.countDown();
+                }
+            });
+            return ready.await(limit.toMillis(), TimeUnit.MILLISECONDS);
         }
 
         /** Waits until the process ends by itself; its exit code. */
