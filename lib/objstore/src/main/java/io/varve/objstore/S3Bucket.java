@@ -36,6 +36,7 @@ import software.amazon.awssdk.core.exception.AbortedException;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.ContentStreamProvider;
+import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.CreateMultipartUploadRequest;
 import software.amazon.awssdk.services.s3.model.GetObjectRequest;
@@ -77,15 +78,17 @@ final class S3Bucket implements Bucket {
             "expires");
 
     private final S3Config config;
-    private final S3Clients.Client client;
+    private final S3Client s3;
     private final Optional<S3Reads> reads;
+    private final List<AutoCloseable> resources;
     private final Map<String, String> metadata = new LinkedHashMap<>();
     private final Map<String, String> uploadHeaders = new LinkedHashMap<>();
 
     S3Bucket(S3Config config, S3Clients.Client client) {
         this.config = config;
-        this.client = client;
+        this.s3 = client.s3();
         this.reads = client.reads();
+        this.resources = client.resources();
         config.userMetadata().forEach((name, value) -> {
             String lower = name.toLowerCase(Locale.ROOT);
             if (lower.startsWith("x-amz-meta-")) {
@@ -100,13 +103,13 @@ final class S3Bucket implements Bucket {
 
     @Override
     public InputStream open(String key) throws NoSuchObjectException {
-        ObjectStream in = get("open", key, null, null);
+        ResponseInputStream<GetObjectResponse> in = get("open", key, null, null);
         return new ResumingStream(key, in);
     }
 
-    private ObjectStream get(String operation, String key, @Nullable String range, @Nullable String etag)
+    private ResponseInputStream<GetObjectResponse> get(String operation, String key, @Nullable String range, @Nullable String etag)
             throws NoSuchObjectException {
-        ObjectStream direct = reads.isPresent() ? reads.get().get(Keys.object(key), range, etag) : null;
+        ResponseInputStream<GetObjectResponse> direct = reads.isPresent() ? reads.get().get(Keys.object(key), range, etag) : null;
         if (direct != null) {
             return direct;
         }
@@ -116,8 +119,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            ResponseInputStream<GetObjectResponse> in = client.s3().getObject(request.build());
-            return new ObjectStream(in, in.response().contentLength(), in.response().contentRange(), in.response().eTag(), in::abort);
+            return s3.getObject(request.build());
         } catch (RuntimeException e) {
             throw absentOrFailed(operation, key, e);
         }
@@ -134,9 +136,9 @@ final class S3Bucket implements Bucket {
         }
         UnavailableException last = new UnavailableException("read " + key);
         for (int attempt = 0; attempt <= RESUMPTIONS; attempt++) {
-            try (ObjectStream in = get("read", key, "bytes=" + offset + "-" + (offset + length - 1), null)) {
-                long size = in.length();
-                String range = in.contentRange();
+            try (ResponseInputStream<GetObjectResponse> in = get("read", key, "bytes=" + offset + "-" + (offset + length - 1), null)) {
+                long size = in.response().contentLength();
+                String range = in.response().contentRange();
                 if (size > length || range != null && !range.startsWith("bytes " + offset + "-")) {
                     in.abort();
                     throw new UnavailableException(
@@ -171,7 +173,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            HeadObjectResponse head = client.s3().headObject(request.build());
+            HeadObjectResponse head = s3.headObject(request.build());
             if (head.contentLength() == null) {
                 throw new UnavailableException("find " + key + " in " + name() + ": the server does not tell the object's size");
             }
@@ -189,11 +191,16 @@ final class S3Bucket implements Bucket {
     @Override
     public void list(String prefix, Consumer<String> keys) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
-        pages(dir, "/", page -> {
-            TreeSet<String> names = new TreeSet<>(Utf8Order::compare);
-            page.objects().forEach(o -> names.add(o.key()));
-            names.addAll(page.directories());
-            names.forEach(keys);
+        pages(dir, "/", (objects, directories) -> {
+            TreeSet<String> page = new TreeSet<>(Utf8Order::compare);
+            for (S3Object object : objects) {
+                // An object named like the directory itself marks it, in the way of S3's web console.
+                if (!object.key().endsWith("/")) {
+                    page.add(object.key());
+                }
+            }
+            page.addAll(directories);
+            page.forEach(keys);
         });
     }
 
@@ -201,32 +208,29 @@ final class S3Bucket implements Bucket {
     public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
         if (config.listV1()) {
-            pages(dir, null, page -> page.objects().forEach(each));
+            pages(dir, null, (objects, directories) -> objects(objects).forEach(each));
             return;
         }
         try {
-            ListPage first = pageV2(new ListPage.Question(dir, null, null, null));
-            first.objects().forEach(each);
-            long names = first.objects().stream().map(o -> child(dir, o.key())).distinct().count();
-            if (first.next() == null) {
+            List<ObjectAttributes> first = new ArrayList<>();
+            String next = pageV2(dir, null, null, (objects, directories) -> first.addAll(objects(objects)));
+            first.forEach(each);
+            long names = first.stream().map(o -> child(dir, o.key())).distinct().count();
+            if (next == null) {
                 return;
             }
             if (names >= MANY_DIRECTORIES) {
-                listWide(dir, first.objects(), Math.max(1, (int) (names * FULL_PAGE / first.objects().size())), each);
+                listWide(dir, first, Math.max(1, (int) (names * FULL_PAGE / first.size())), each);
                 return;
             }
-            String next = first.next();
-            while (next != null) {
-                ListPage page = pageV2(new ListPage.Question(dir, null, next, null));
-                page.objects().forEach(each);
-                next = page.next();
-            }
+            do {
+                next = pageV2(dir, null, next, (objects, directories) -> objects(objects).forEach(each));
+            } while (next != null);
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
-    /** Without objects named like a directory: they mark it, in the way of S3's web console. */
     private static List<ObjectAttributes> objects(List<S3Object> objects) {
         List<ObjectAttributes> out = new ArrayList<>(objects.size());
         for (S3Object object : objects) {
@@ -259,13 +263,14 @@ final class S3Bucket implements Bucket {
                 do {
                     String after = token == null ? last : null;
                     String from = token;
-                    ListPage page = pageV2(new ListPage.Question(dir, "/", from, after));
+                    ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter("/")
+                            .continuationToken(from).startAfter(after));
                     TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
-                    page.objects().forEach(o -> found.add(o.key()));
-                    found.addAll(page.directories());
+                    page.contents().forEach(o -> found.add(o.key()));
+                    page.commonPrefixes().forEach(p -> found.add(p.prefix()));
                     // Servers differ in whether the directory that holds the start is named.
                     names.addAll(found.tailSet(last, false));
-                    token = page.next();
+                    token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
                     while (names.size() >= run || token == null && !names.isEmpty()) {
                         List<String> some = names.subList(0, Math.min(run, names.size()));
                         // A directory's own key is no object; one that is an object must not be left out.
@@ -317,9 +322,9 @@ final class S3Bucket implements Bucket {
         String token = null;
         do {
             String from = token;
-            ListPage page = pageV2(
-                    new ListPage.Question(run.prefix(), null, from, from == null && !run.after.isEmpty() ? run.after : null));
-            for (ObjectAttributes o : page.objects()) {
+            ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(run.prefix()).continuationToken(from)
+                    .startAfter(from == null && !run.after.isEmpty() ? run.after : null));
+            for (ObjectAttributes o : objects(page.contents())) {
                 if (Utf8Order.compare(o.key(), run.last) > 0 && !(run.last.endsWith("/") && o.key().startsWith(run.last))) {
                     return out;
                 }
@@ -328,43 +333,38 @@ final class S3Bucket implements Bucket {
                     out.add(o);
                 }
             }
-            token = page.next();
+            token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
         } while (token != null);
         return out;
     }
 
-    private void pages(String dir, @Nullable String delimiter, Consumer<ListPage> each) {
+    @FunctionalInterface
+    private interface Page {
+        void take(List<S3Object> objects, List<String> directories);
+    }
+
+    private void pages(String dir, @Nullable String delimiter, Page page) {
         try {
             String next = null;
             do {
-                ListPage page = config.listV1() ? pageV1(dir, delimiter, next) : pageV2(new ListPage.Question(dir, delimiter, next, null));
-                each.accept(page);
-                next = page.next();
+                next = config.listV1() ? pageV1(dir, delimiter, next, page) : pageV2(dir, delimiter, next, page);
             } while (next != null);
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
-    private ListPage pageV2(ListPage.Question question) {
-        ListPage direct = reads.isPresent() ? reads.get().list(question) : null;
-        if (direct != null) {
-            return direct;
-        }
-        ListObjectsV2Response response = client.s3().listObjectsV2(list -> list.bucket(config.bucket()).prefix(question.prefix())
-                .delimiter(question.delimiter()).continuationToken(question.token()).startAfter(question.startAfter()));
-        return new ListPage(objects(response.contents()), response.commonPrefixes().stream().map(p -> p.prefix()).toList(),
-                Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null);
+    private @Nullable String pageV2(String dir, @Nullable String delimiter, @Nullable String token, Page page) {
+        ListObjectsV2Response response = s3
+                .listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).continuationToken(token));
+        page.take(response.contents(), response.commonPrefixes().stream().map(p -> p.prefix()).toList());
+        return Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null;
     }
 
-    private ListPage pageV1(String dir, @Nullable String delimiter, @Nullable String marker) {
-        ListObjectsResponse response = client.s3()
-                .listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
+    private @Nullable String pageV1(String dir, @Nullable String delimiter, @Nullable String marker, Page page) {
+        ListObjectsResponse response = s3.listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
         List<String> directories = response.commonPrefixes().stream().map(p -> p.prefix()).toList();
-        return new ListPage(objects(response.contents()), directories, nextV1(response, directories));
-    }
-
-    private static @Nullable String nextV1(ListObjectsResponse response, List<String> directories) {
+        page.take(response.contents(), directories);
         if (!Boolean.TRUE.equals(response.isTruncated())) {
             return null;
         }
@@ -414,7 +414,7 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, 0, body.size())));
         }
-        client.s3().putObject(request.build(), requestBody(body, 0, body.size()));
+        s3.putObject(request.build(), requestBody(body, 0, body.size()));
     }
 
     private void uploadInParts(String key, ObjectBody body) throws IOException {
@@ -430,10 +430,10 @@ final class S3Bucket implements Bucket {
             case S3Config.Encryption.CustomerKey c -> create.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(c.key()))
                     .sseCustomerKeyMD5(base64(md5().digest(c.key())));
         }
-        String uploadId = client.s3().createMultipartUpload(create.build()).uploadId();
+        String uploadId = s3.createMultipartUpload(create.build()).uploadId();
         try {
             List<CompletedPart> parts = uploadParts(key, uploadId, body);
-            client.s3().completeMultipartUpload(
+            s3.completeMultipartUpload(
                     complete -> complete.bucket(config.bucket()).key(key).uploadId(uploadId).multipartUpload(all -> all.parts(parts)));
         } catch (RuntimeException | IOException e) {
             abort(key, uploadId, e);
@@ -486,14 +486,14 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, offset, length)));
         }
-        UploadPartResponse response = client.s3().uploadPart(request.build(), requestBody(body, offset, length));
+        UploadPartResponse response = s3.uploadPart(request.build(), requestBody(body, offset, length));
         return CompletedPart.builder().partNumber(number).eTag(response.eTag()).checksumCRC32(response.checksumCRC32()).build();
     }
 
     private void abort(String key, String uploadId, Exception why) {
         boolean interrupted = Thread.interrupted();
         try {
-            client.s3().abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
+            s3.abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
         } catch (SdkException e) {
             LOG.warn(
                     "could not abort multipart upload, its parts stay in the bucket until a lifecycle rule removes them key={} upload={} err=\"{}\"",
@@ -571,7 +571,7 @@ final class S3Bucket implements Bucket {
     @Override
     public void delete(String key) {
         try {
-            client.s3().deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
+            s3.deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
         } catch (NoSuchKeyException e) {
             // Some servers say so instead of succeeding.
         } catch (RuntimeException e) {
@@ -586,7 +586,13 @@ final class S3Bucket implements Bucket {
 
     @Override
     public void close() {
-        client.close();
+        for (AutoCloseable resource : resources.reversed()) {
+            try {
+                resource.close();
+            } catch (Exception e) {
+                LOG.warn("could not close the S3 client err=\"{}\"", e.getMessage());
+            }
+        }
     }
 
     /** A range that begins at or after the object's end. */
@@ -671,15 +677,15 @@ final class S3Bucket implements Bucket {
         private final String key;
         private final long size;
         private final @Nullable String etag;
-        private ObjectStream in;
+        private ResponseInputStream<GetObjectResponse> in;
         private long position;
         private int resumptions;
 
-        ResumingStream(String key, ObjectStream in) {
+        ResumingStream(String key, ResponseInputStream<GetObjectResponse> in) {
             this.key = key;
             this.in = in;
-            this.size = in.length();
-            this.etag = in.etag();
+            this.size = in.response().contentLength();
+            this.etag = in.response().eTag();
         }
 
         @Override

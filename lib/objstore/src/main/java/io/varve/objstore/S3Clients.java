@@ -1,20 +1,13 @@
 package io.varve.objstore;
 
-import io.varve.model.InvalidRequestException;
 import java.net.URI;
 import java.nio.file.Path;
-import java.security.GeneralSecurityException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import javax.net.ssl.KeyManager;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLSocketFactory;
-import javax.net.ssl.TrustManager;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -57,63 +50,15 @@ final class S3Clients {
     private S3Clients() {
     }
 
-    /**
-     * A bucket's clients. That of the SDK is made when it is first asked for: a store gateway mostly reads what {@link S3Reads} reads, and
-     * the SDK takes more time to set up than the rest of a start. Safe for many threads.
-     */
-    static final class Client implements AutoCloseable {
-        private final S3Config config;
-        private final Map<String, String> env;
-        private final List<AutoCloseable> resources = new ArrayList<>();
-        private final AwsCredentialsProvider credentials;
-        private final Optional<S3Reads> reads;
-        private @Nullable S3Client s3;
-
-        private Client(S3Config config, Map<String, String> env) {
-            this.config = config;
-            this.env = env;
-            this.credentials = S3Clients.credentials(config, env, resources);
-            this.reads = S3Clients.reads(config, env, credentials, resources);
-            if (reads.isEmpty()) {
-                s3();
-            }
-        }
-
-        /** Reads past the SDK, where that can be. */
-        Optional<S3Reads> reads() {
-            return reads;
-        }
-
-        /** The SDK's client. */
-        synchronized S3Client s3() {
-            S3Client client = s3;
-            if (client == null) {
-                SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
-                resources.add(http);
-                client = client(config, http, credentials);
-                resources.add(client);
-                s3 = client;
-            }
-            return client;
-        }
-
-        @Override
-        public synchronized void close() {
-            for (AutoCloseable resource : resources.reversed()) {
-                try {
-                    resource.close();
-                } catch (Exception e) {
-                    LOG.warn("could not close the S3 client err=\"{}\"", e.getMessage());
-                }
-            }
-        }
+    /** A client and what must be closed with it, last first. */
+    record Client(S3Client s3, Optional<S3Reads> reads, List<AutoCloseable> resources) {
     }
 
     static Client open(S3Config config, Map<String, String> env) {
-        return new Client(config, env);
-    }
-
-    private static S3Client client(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
+        List<AutoCloseable> resources = new ArrayList<>();
+        SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
+        resources.add(http);
+        AwsCredentialsProvider credentials = credentials(config, env, resources);
         S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials)
                 .region(Region.of(config.knownRegion().orElse("us-east-1"))).forcePathStyle(config.pathStyle())
                 // Servers other than AWS refuse the trailing checksums that the SDK would add by itself.
@@ -130,48 +75,19 @@ final class S3Clients {
         } else {
             builder.endpointOverride(URI.create((config.insecure() ? "http://" : "https://") + config.endpoint()));
         }
-        return builder.build();
+        S3Client s3 = builder.build();
+        resources.add(s3);
+        return new Client(s3, reads(config, http, credentials), resources);
     }
 
-    private static Optional<S3Reads> reads(S3Config config, Map<String, String> env, AwsCredentialsProvider credentials,
-            List<AutoCloseable> resources) {
-        String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
-        int port = port(config);
-        if (config.isAws() || config.trace() || config.encryption() instanceof S3Config.Encryption.CustomerKey
-                || ProxySettings.proxyFor(env, !config.insecure(), config.host(), port).isPresent()) {
+    private static Optional<S3Reads> reads(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
+        if (config.isAws() || config.trace() || config.encryption() instanceof S3Config.Encryption.CustomerKey) {
             return Optional.empty();
         }
-        S3Config.Http settings = config.http();
-        if (config.insecure()) {
-            // Files that the configuration names have to be right, even where nobody needs them.
-            named(settings, Map.of());
-        }
-        HttpReads http = new HttpReads(new HttpReads.Server(host, port, config.insecure() ? null : tls(settings, env), settings.verify(),
-                (int) settings.connectTimeout().toMillis(), (int) settings.responseTimeout().toMillis(), settings.idleTimeout().toMillis(),
-                settings.connections()));
-        resources.add(http);
-        return Optional.of(new S3Reads(http, credentials, port == (config.insecure() ? 80 : 443) ? host : host + ":" + port,
+        String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
+        return Optional.of(new S3Reads(http, credentials, config.insecure(), host, port(config),
                 config.pathStyle() ? "/" + S3Reads.encoded(config.bucket()) + "/" : "/", config.knownRegion().orElse("us-east-1"),
                 Clock.systemUTC()));
-    }
-
-    private static SSLSocketFactory tls(S3Config.Http settings, Map<String, String> env) {
-        try {
-            SSLContext context = SSLContext.getInstance("TLS");
-            Tls files = named(settings, env);
-            context.init(files.identity, files.trust, null);
-            return context.getSocketFactory();
-        } catch (GeneralSecurityException e) {
-            throw new InvalidRequestException("TLS for the S3 client: " + e.getMessage(), e);
-        }
-    }
-
-    private record Tls(KeyManager @Nullable [] identity, TrustManager @Nullable [] trust) {
-    }
-
-    private static Tls named(S3Config.Http settings, Map<String, String> env) {
-        return new Tls(settings.certFile().isEmpty() ? null : TlsFiles.identity(settings.certFile(), settings.keyFile()),
-                settings.verify() ? TlsFiles.trust(settings.caFile(), env).orElse(null) : TlsFiles.trustAll());
     }
 
     private static int port(S3Config config) {

@@ -6,7 +6,6 @@ import java.security.InvalidKeyException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -20,17 +19,26 @@ import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
+import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.http.AbortableInputStream;
+import software.amazon.awssdk.http.HttpExecuteRequest;
+import software.amazon.awssdk.http.HttpExecuteResponse;
+import software.amazon.awssdk.http.SdkHttpClient;
+import software.amazon.awssdk.http.SdkHttpFullRequest;
+import software.amazon.awssdk.http.SdkHttpMethod;
+import software.amazon.awssdk.http.SdkHttpResponse;
+import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 
 /**
- * GET of objects and of pages of listings without the AWS client: what nearly all requests of a store gateway are. A request is
- * signed with version 4 ("Authenticating Requests", Amazon S3 API reference) and sent; anything but the object or the page itself — an
- * error, a redirect, a broken connection — is left to the client, which asks again with its retries and its knowledge of errors. The
- * client spends several times as much processor time on a small object, most of all in a process that has just started.
+ * GET of objects without the AWS client around it, over the same connections: what most requests of a store gateway are. A request is
+ * signed with version 4 ("Authenticating Requests", Amazon S3 API reference) and sent; anything but the object itself — an error, a
+ * redirect, a broken connection — is left to the client, which asks again with its retries and its knowledge of errors. The client spends
+ * several times as much processor time on a small object, most of all in a process that has just started.
  *
  * <p>
- * For servers at an endpoint of their own without a proxy before it. Amazon's endpoints, which have regions to find and checksums to look
- * at, and requests with customer keys stay with the client. Safe for many threads.
+ * For servers at an endpoint of their own. Amazon's endpoints, which have regions to find and checksums to look at, and requests with
+ * customer keys stay with the client. Safe for many threads.
  */
 final class S3Reads {
     private static final Logger LOG = LoggerFactory.getLogger(S3Reads.class);
@@ -38,11 +46,11 @@ final class S3Reads {
     /** SHA-256 of nothing. */
     private static final String NO_BODY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    /** A page of 1,000 keys of 1,024 bytes, each of them written as three, with what is around it. */
-    private static final int MAX_PAGE = 8 << 20;
-
-    private final HttpReads http;
+    private final SdkHttpClient http;
     private final AwsCredentialsProvider credentials;
+    private final String protocol;
+    private final String host;
+    private final int port;
     private final String hostHeader;
     private final String pathPrefix;
     private final String region;
@@ -54,13 +62,19 @@ final class S3Reads {
     }
 
     /**
-     * @param hostHeader the endpoint's host, with the bucket before it where it is addressed so, and the port where it is not the usual one
+     * @param host the endpoint's host, with the bucket before it where it is addressed so
+     * @param port the endpoint's
      * @param pathPrefix what comes before the key: {@code /}, or {@code /bucket/}
      */
-    S3Reads(HttpReads http, AwsCredentialsProvider credentials, String hostHeader, String pathPrefix, String region, Clock clock) {
+    S3Reads(SdkHttpClient http, AwsCredentialsProvider credentials, boolean insecure, String host, int port, String pathPrefix,
+            String region,
+            Clock clock) {
         this.http = http;
         this.credentials = credentials;
-        this.hostHeader = hostHeader;
+        this.protocol = insecure ? "http" : "https";
+        this.host = host;
+        this.port = port;
+        this.hostHeader = port == (insecure ? 80 : 443) ? host : host + ":" + port;
         this.pathPrefix = pathPrefix;
         this.region = region;
         this.clock = clock;
@@ -68,84 +82,63 @@ final class S3Reads {
 
     /** The object or the range of it, null where the client should be asked instead. */
     @Nullable
-    ObjectStream get(String key, @Nullable String range, @Nullable String etag) {
-        String more = (range == null ? "" : "Range: " + range + "\r\n") + (etag == null ? "" : "If-Match: " + etag + "\r\n");
-        HttpReads.Answer answer = ask(pathPrefix + encoded(key), "", more, key);
-        if (answer == null) {
-            return null;
-        }
-        String length = answer.header("Content-Length");
-        if (length.isEmpty() || answer.status() != 206 && (answer.status() != 200 || range != null)) {
-            answer.close();
-            return null;
-        }
-        String contentRange = answer.header("Content-Range");
-        String tag = answer.header("ETag");
-        return new ObjectStream(answer.body(), Long.parseLong(length), contentRange.isEmpty() ? null : contentRange,
-                tag.isEmpty() ? null : tag, answer::abort);
-    }
-
-    /** A page of a listing, null where the client should be asked instead. */
-    @Nullable
-    ListPage list(ListPage.Question question) {
-        StringBuilder query = new StringBuilder();
-        // In the order of names, as they are signed.
-        parameter(query, "continuation-token", question.token());
-        parameter(query, "delimiter", question.delimiter());
-        parameter(query, "encoding-type", "url");
-        parameter(query, "list-type", "2");
-        parameter(query, "prefix", question.prefix());
-        parameter(query, "start-after", question.startAfter());
-        String path = pathPrefix.length() == 1 ? pathPrefix : pathPrefix.substring(0, pathPrefix.length() - 1);
-        try (HttpReads.Answer answer = ask(path, query.toString(), "", question.prefix())) {
-            if (answer == null || answer.status() != 200) {
-                return null;
-            }
-            byte[] body = answer.body().readNBytes(MAX_PAGE);
-            return body.length == MAX_PAGE ? null : ListPage.parse(new String(body, StandardCharsets.UTF_8));
-        } catch (IOException | IllegalArgumentException | DateTimeException e) {
-            LOG.debug("listing is left to the S3 client prefix={} err=\"{}\"", question.prefix(), e.toString());
-            return null;
-        }
-    }
-
-    private static void parameter(StringBuilder query, String name, @Nullable String value) {
-        if (value != null) {
-            query.append(query.isEmpty() ? "" : "&").append(name).append('=').append(encoded(value).replace("/", "%2F"));
-        }
-    }
-
-    private HttpReads.@Nullable Answer ask(String path, String query, String moreHeaders, String what) {
+    ResponseInputStream<GetObjectResponse> get(String key, @Nullable String range, @Nullable String etag) {
         if (refused) {
             return null;
         }
+        AbortableInputStream open = null;
         try {
-            AwsCredentials who = credentials.resolveCredentials();
-            String time = TIME.format(Instant.now(clock));
-            String token = who instanceof AwsSessionCredentials session ? session.sessionToken() : "";
-            HttpReads.Answer answer = http.get(query.isEmpty() ? path : path + "?" + query,
-                    "Host: " + hostHeader + "\r\nUser-Agent: varve\r\nx-amz-content-sha256: " + NO_BODY + "\r\nx-amz-date: " + time + "\r\n"
-                            + (token.isEmpty() ? "" : "x-amz-security-token: " + token + "\r\n") + moreHeaders + "Authorization: "
-                            + authorization(who.accessKeyId(), who.secretAccessKey(), token, path, query, time) + "\r\n");
-            if (answer.status() == 400 || answer.status() == 401 || answer.status() == 403) {
+            HttpExecuteResponse answer = http
+                    .prepareRequest(HttpExecuteRequest.builder().request(request(key, range, etag)).build()).call();
+            open = answer.responseBody().orElse(null);
+            SdkHttpResponse head = answer.httpResponse();
+            int status = head.statusCode();
+            String length = head.firstMatchingHeader("Content-Length").orElse("");
+            if (open != null && !length.isEmpty() && (status == 206 || status == 200 && range == null)) {
+                GetObjectResponse.Builder response = GetObjectResponse.builder().contentLength(Long.parseLong(length));
+                head.firstMatchingHeader("ETag").ifPresent(response::eTag);
+                head.firstMatchingHeader("Content-Range").ifPresent(response::contentRange);
+                return new ResponseInputStream<>(response.build(), open);
+            }
+            if (status == 400 || status == 401 || status == 403) {
                 // A clock that is off, or a server with rules of its own: the client finds out once, and has all requests from now on.
                 refused = true;
-                LOG.debug("requests go through the S3 client from now on: server answered status={}", answer.status());
+                LOG.debug("requests go through the S3 client from now on: server answered status={}", status);
             }
-            return answer;
         } catch (IOException | SdkException | NumberFormatException e) {
-            LOG.debug("request is left to the S3 client key={} err=\"{}\"", what, e.toString());
-            return null;
+            LOG.debug("request is left to the S3 client key={} err=\"{}\"", key, e.toString());
         }
+        if (open != null) {
+            open.abort();
+        }
+        return null;
+    }
+
+    private SdkHttpFullRequest request(String key, @Nullable String range, @Nullable String etag) {
+        AwsCredentials who = credentials.resolveCredentials();
+        String time = TIME.format(Instant.now(clock));
+        String path = pathPrefix + encoded(key);
+        SdkHttpFullRequest.Builder request = SdkHttpFullRequest.builder().method(SdkHttpMethod.GET).protocol(protocol).host(host).port(port)
+                .encodedPath(path).putHeader("Host", hostHeader).putHeader("x-amz-content-sha256", NO_BODY).putHeader("x-amz-date", time);
+        String token = who instanceof AwsSessionCredentials session ? session.sessionToken() : "";
+        if (!token.isEmpty()) {
+            request.putHeader("x-amz-security-token", token);
+        }
+        if (range != null) {
+            request.putHeader("Range", range);
+        }
+        if (etag != null) {
+            request.putHeader("If-Match", etag);
+        }
+        return request.putHeader("Authorization", authorization(who.accessKeyId(), who.secretAccessKey(), token, path, time)).build();
     }
 
     /** The value of the header that proves who asks. */
-    String authorization(String accessKey, String secretKey, String token, String path, String query, String time) {
+    String authorization(String accessKey, String secretKey, String token, String path, String time) {
         String day = time.substring(0, 8);
         String scope = day + "/" + region + "/s3/aws4_request";
         String signed = "host;x-amz-content-sha256;x-amz-date" + (token.isEmpty() ? "" : ";x-amz-security-token");
-        String canonical = "GET\n" + path + "\n" + query + "\nhost:" + hostHeader + "\nx-amz-content-sha256:" + NO_BODY + "\nx-amz-date:"
-                + time
+        String canonical = "GET\n" + path + "\n\nhost:" + hostHeader + "\nx-amz-content-sha256:" + NO_BODY + "\nx-amz-date:" + time
                 + (token.isEmpty() ? "" : "\nx-amz-security-token:" + token) + "\n\n" + signed + "\n" + NO_BODY;
         String text = "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + HexFormat.of().formatHex(sha256(canonical));
         SigningKey key = signingKey;
