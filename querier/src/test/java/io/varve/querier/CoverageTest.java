@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -187,8 +186,7 @@ class CoverageTest {
         }
         TestQuerier top = querier(flags.toArray(String[]::new));
         assertThat(TestQuerier.coverage(ask(top))).startsWith("complete=true");
-        Seeds.forEach(20, seeds -> {
-            RandomGenerator rng = Seeds.random(seeds.nextLong());
+        Seeds.forEach(20, rng -> {
             List<String> broken = new ArrayList<>();
             leaves.forEach((name, leaf) -> {
                 MemoryStore.Fault fault = List.of(MemoryStore.Fault.NONE, MemoryStore.Fault.SLOW, MemoryStore.Fault.REFUSES)

@@ -42,6 +42,8 @@ import picocli.CommandLine.Spec;
 final class BlockCommand implements Runnable {
     /** Samples held while blocks are made: 16 bytes each. */
     private static final long BATCH_SAMPLES = 8_000_000;
+    /** What a sample takes while it is held where it is the only one of its series in the span: labels, arrays, an entry of a map. */
+    private static final long SAMPLE_BYTES = 320;
 
     @Spec
     @Nullable
@@ -270,7 +272,8 @@ final class BlockCommand implements Runnable {
             }
             List<BlockMeta> made;
             try (ProgressBar bar = output.bar(line().getErr(), "making blocks", 2 * Files.size(named))) {
-                made = new BlockCreation(named, directory, span, BATCH_SAMPLES, new SecureRandom(), bar::at).run();
+                made = new BlockCreation(named, directory, span,
+                        Math.min(BATCH_SAMPLES, Runtime.getRuntime().maxMemory() / SAMPLE_BYTES), new SecureRandom(), bar::at).run();
             }
             report(made, directory, output);
             return 0;

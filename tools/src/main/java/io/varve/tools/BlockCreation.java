@@ -52,8 +52,8 @@ final class BlockCreation {
     /** One series' samples in one span, sorted when they are written. */
     private static final class Run {
         static final long NONE = Long.MIN_VALUE;
-        private long[] times = new long[16];
-        private double[] values = new double[16];
+        private long[] times = new long[4];
+        private double[] values = new double[4];
         private int size;
         private boolean sorted = true;
 

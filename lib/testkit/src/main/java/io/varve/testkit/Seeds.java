@@ -48,9 +48,12 @@ public final class Seeds {
         } while (System.nanoTime() < end);
     }
 
-    /** The generator of a seed. */
+    /**
+     * The generator of a seed. Split off, because seeds that lie a step of the generator apart, as those of {@link #forEach} do, would give one
+     * and the same stream, each a number further.
+     */
     public static RandomGenerator random(long seed) {
-        return new SplittableRandom(seed);
+        return new SplittableRandom(seed).split();
     }
 
     private static void runOne(long seed, Case body) {
