@@ -238,9 +238,11 @@ final class RegexProgram {
             int at = next;
             if (r.max() < 0) {
                 int split = add(SPLIT, 0, at);
-                x[split] = compile(r.sub(), split);
+                // Compiled first: it may put larger arrays in the place of these.
+                int sub = compile(r.sub(), split);
+                x[split] = sub;
                 // One copy can be the loop itself: x+ enters it at x.
-                at = r.min() == 0 ? split : x[split];
+                at = r.min() == 0 ? split : sub;
                 for (int i = 1; i < r.min(); i++) {
                     at = compile(r.sub(), at);
                 }

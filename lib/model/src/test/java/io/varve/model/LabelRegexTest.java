@@ -128,6 +128,17 @@ class LabelRegexTest {
     }
 
     @Test
+    void repeatedPartsOfAnyLengthMatchWholeRepetitionsAlone() {
+        for (int n = 1; n < 600; n++) {
+            String part = "ab".repeat(n);
+            RegexDfa dfa = new RegexDfa(RegexProgram.of(RegexParser.parse("(?:" + part + ")+c*")));
+            assertThat(dfa.matches("")).as("%d", n).isFalse();
+            assertThat(dfa.matches(part + part + "cc")).as("%d", n).isTrue();
+            assertThat(dfa.matches(part + "a")).as("%d", n).isFalse();
+        }
+    }
+
+    @Test
     void randomPatternsMatchAsTheyDoInRe2() {
         Seeds.forEach(6000, random -> {
             String pattern = pattern(random, 2);
