@@ -8,6 +8,7 @@ import com.google.re2j.Matcher;
 import com.google.re2j.Pattern;
 import com.google.re2j.PatternSyntaxException;
 import io.varve.model.InvalidRequestException;
+import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -146,12 +147,16 @@ public final class Relabel {
             }
         }
         String regex = text(n, "regex", "(.*)");
+        String whole = "^(?s:" + regex + ")$";
         Pattern pattern;
         try {
-            pattern = Pattern.compile("^(?s:" + regex + ")$");
+            LabelRegex.checkForRe2j(whole);
+            pattern = Pattern.compile(whole);
+        } catch (InvalidRequestException e) {
+            throw new InvalidRequestException("parsing relabel configuration: " + e.getMessage(), e);
         } catch (PatternSyntaxException e) {
-            String why = e.getDescription();
-            throw new InvalidRequestException("parsing relabel configuration: error parsing regexp: " + why + ": `^(?s:" + regex + ")$`",
+            throw new InvalidRequestException(
+                    "parsing relabel configuration: error parsing regexp: " + e.getDescription() + ": `" + whole + "`",
                     e);
         }
         JsonNode m = n.get("modulus");

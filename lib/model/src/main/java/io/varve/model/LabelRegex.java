@@ -37,6 +37,19 @@ public final class LabelRegex {
         return new LabelRegex(pattern, RegexShape.of(node), List.copyOf(set), RegexEnds.prefix(node));
     }
 
+    /**
+     * Has to be called before a pattern of a user is given to re2j (which knows groups): re2j 1.8 looks for ever for other cases of U+1C80 to U+1C88
+     * with the Unicode data of this JDK, and nothing can stop it.
+     *
+     * @throws InvalidRequestException where {@code pattern} is not RE2, in Go's words, or ignores the case of one of them
+     */
+    public static void checkForRe2j(String pattern) {
+        if (RegexParser.foldsOldCyrillic(pattern)) {
+            throw new InvalidRequestException(
+                    "error parsing regexp: the case of U+1C80 to U+1C88 cannot be ignored here: `" + pattern + "`");
+        }
+    }
+
     /** The pattern as given, without anchors. */
     public String pattern() {
         return pattern;

@@ -9,6 +9,8 @@ import org.jspecify.annotations.Nullable;
  * parser does, in its words. Nesting is kept on a stack of its own and is limited, so no pattern overflows the thread's.
  */
 final class RegexParser {
+    private static final int OLD_CYRILLIC = 0x1C80;
+    private static final int OLD_CYRILLIC_LAST = 0x1C88;
     private static final int MAX_REPEAT = 1000;
     private static final int MAX_HEIGHT = 1000;
     /** Instructions of 40 bytes in 128 MiB: Go's limit for a compiled expression. */
@@ -17,6 +19,8 @@ final class RegexParser {
     private final String pattern;
     private int pos;
     private boolean fold;
+    /** Whether the case of a character was ignored from U+1C80 to U+1C88. */
+    private boolean foldsOldCyrillic;
     /** Whether case was ignored anywhere so far. */
     private boolean sawFold;
     private boolean dotNewline = true;
@@ -61,6 +65,12 @@ final class RegexParser {
     /** @throws InvalidRequestException in Go's words */
     static RegexNode parse(String pattern) {
         return new RegexParser(pattern).parse();
+    }
+
+    static boolean foldsOldCyrillic(String pattern) {
+        RegexParser parser = new RegexParser(pattern);
+        parser.parse();
+        return parser.foldsOldCyrillic;
     }
 
     private RegexNode parse() {
@@ -155,6 +165,7 @@ final class RegexParser {
         if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
             push(new RegexNode.Chars(CharRanges.of(c, c)));
         } else {
+            foldsOldCyrillic |= fold && c >= OLD_CYRILLIC && c <= OLD_CYRILLIC_LAST;
             push(new RegexNode.Literal(Character.toString(c), fold && CaseFolding.orbit(c).length > 0));
         }
     }
@@ -624,6 +635,7 @@ final class RegexParser {
                 }
             }
             if (fold) {
+                foldsOldCyrillic |= low <= OLD_CYRILLIC_LAST && high >= OLD_CYRILLIC;
                 set.addFolded(low, high);
             } else {
                 set.add(low, high);

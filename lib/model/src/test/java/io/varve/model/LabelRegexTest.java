@@ -128,6 +128,19 @@ class LabelRegexTest {
     }
 
     @Test
+    void whatRe2jNeverEndsOnIsRefusedBeforeItSeesIt() {
+        for (String pattern : List.of("(?i)\u1c80", "(?i:x[\u0400-\u2000])", "(?i)\\x{1C88}*", "(?i)[^\u1c85]")) {
+            assertThatThrownBy(() -> LabelRegex.checkForRe2j(pattern)).as(pattern).isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("U+1C80");
+        }
+        for (String pattern : List.of("(?i)\u0432[^/]+\\pL\\W", "\u1c80", "(?i)x(?-i:\u1c80)", "(?i).*")) {
+            LabelRegex.checkForRe2j(pattern);
+            Pattern.compile(pattern);
+        }
+        assertThat(LabelRegex.compile("(?i)\u1c80").matches("\u0412")).isTrue();
+    }
+
+    @Test
     void repeatedPartsOfAnyLengthMatchWholeRepetitionsAlone() {
         for (int n = 1; n < 600; n++) {
             String part = "ab".repeat(n);

@@ -3,6 +3,8 @@ package io.varve.promql.exec;
 import com.google.re2j.Matcher;
 import com.google.re2j.Pattern;
 import com.google.re2j.PatternSyntaxException;
+import io.varve.model.InvalidRequestException;
+import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import io.varve.promql.function.Row;
 import java.nio.charset.StandardCharsets;
@@ -16,10 +18,12 @@ final class LabelFunctions {
     }
 
     static RowMap.Change replace(String target, String replacement, String source, String regex) {
+        String whole = "^(?s:" + regex + ")$";
         Pattern pattern;
         try {
-            pattern = Pattern.compile("^(?s:" + regex + ")$");
-        } catch (PatternSyntaxException e) {
+            LabelRegex.checkForRe2j(whole);
+            pattern = Pattern.compile(whole);
+        } catch (PatternSyntaxException | InvalidRequestException e) {
             throw QueryRun.failure("invalid regular expression in label_replace(): " + regex);
         }
         if (!isValidName(target)) {
