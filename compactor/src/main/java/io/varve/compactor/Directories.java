@@ -1,16 +1,13 @@
 package io.varve.compactor;
 
 import io.varve.model.UnavailableException;
+import io.varve.tsdb.Durable;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 
 /** The work directory. */
 final class Directories {
@@ -20,21 +17,7 @@ final class Directories {
     /** Deletes a directory with all in it, if it is there. */
     static void delete(Path directory) {
         try {
-            Files.walkFileTree(directory, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                    Files.delete(file);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException e) throws IOException {
-                    Files.delete(dir);
-                    return FileVisitResult.CONTINUE;
-                }
-            });
-        } catch (NoSuchFileException e) {
-            // Nothing to do.
+            Durable.deleteTree(directory);
         } catch (IOException e) {
             throw new UnavailableException("delete " + directory + ": " + e, e);
         }

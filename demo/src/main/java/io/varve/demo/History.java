@@ -8,13 +8,13 @@ import io.varve.objstore.Bucket;
 import io.varve.objstore.BucketFactory;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -66,7 +66,7 @@ public final class History {
                 if (meta != null) {
                     Path dir = work.resolve(meta.ulid().toString());
                     uploader.upload(dir);
-                    delete(dir);
+                    Durable.deleteTree(dir);
                     count++;
                 }
             }
@@ -116,13 +116,5 @@ public final class History {
     private long[] times(long start, long end) {
         return Stream.iterate(start + replica.offsetMillis(), t -> t < end, t -> t + SCRAPE_MILLIS).filter(t -> !replica.missed(t))
                 .mapToLong(Long::longValue).toArray();
-    }
-
-    private static void delete(Path dir) throws IOException {
-        try (Stream<Path> all = Files.walk(dir)) {
-            for (Path p : all.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(p);
-            }
-        }
     }
 }

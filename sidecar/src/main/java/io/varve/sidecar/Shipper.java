@@ -12,6 +12,7 @@ import io.varve.objstore.BucketWriter;
 import io.varve.objstore.NoSuchObjectException;
 import io.varve.runtime.ProcessRunner;
 import io.varve.tsdb.BlockMeta;
+import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.InputStream;
@@ -27,7 +28,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -218,7 +218,7 @@ final class Shipper {
         Path source = options.tsdb().resolve(meta.ulid().toString());
         Path aside = options.tsdb().resolve("thanos").resolve("upload").resolve(meta.ulid().toString());
         try {
-            delete(aside);
+            Durable.deleteTree(aside);
             Files.createDirectories(aside.resolve("chunks"));
             try (DirectoryStream<Path> segments = Files.newDirectoryStream(source.resolve("chunks"))) {
                 for (Path segment : segments) {
@@ -241,23 +241,10 @@ final class Shipper {
             throw new UnavailableException("hard link block " + meta.ulid() + ": " + e, e);
         } finally {
             try {
-                delete(aside);
+                Durable.deleteTree(aside);
             } catch (IOException e) {
                 LOG.atWarn().addKeyValue("dir", aside).addKeyValue("err", String.valueOf(e)).log("cannot clean the upload directory");
             }
-        }
-    }
-
-    private static void delete(Path dir) throws IOException {
-        if (!Files.exists(dir)) {
-            return;
-        }
-        List<Path> all;
-        try (Stream<Path> walk = Files.walk(dir)) {
-            all = walk.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path p : all) {
-            Files.deleteIfExists(p);
         }
     }
 
