@@ -90,7 +90,8 @@ public final class Demo implements AutoCloseable {
             say("writing " + config.days() + " days of history of replica " + replica.name() + " ...");
             Path data = Files.createDirectories(dataDir(replica));
             // The last day goes to the Prometheus itself, for its sidecar to upload; the rest is uploaded as a sidecar would have.
-            long inPrometheus = boundary - 86_400_000L;
+            // And a block more: right after a block's end, windows at the start of the last day reach into the one before.
+            long inPrometheus = boundary - 86_400_000L - History.BLOCK_MILLIS;
             int uploaded = history.upload(bucketYaml, config.dir().resolve("work"), historyFrom, inPrometheus);
             int local = history.write(data, inPrometheus, boundary);
             say("  " + uploaded + " blocks in the bucket, " + local + " in its Prometheus");
