@@ -116,13 +116,6 @@ class HaPairIT {
         pass(3);
         startSidecar(home, "a");
         pass(4);
-        // The other replica, stopped and started in order.
-        Process b = running("prometheus-b");
-        b.destroy();
-        assertThat(b.waitFor()).isZero();
-        pass(3);
-        startPrometheus(prometheus, "b");
-        pass(5);
         over.set(true);
         for (Thread t : load) {
             t.join();
