@@ -15,6 +15,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import picocli.CommandLine;
 
 /** The one entry point: the first argument names the process, the rest is its command line. */
@@ -53,7 +54,7 @@ public final class Main {
             case "compact" -> process(new CompactCommand(), command, args);
             case "tools" -> tools(args);
             case "demo" -> demo(args);
-            case "train" -> Training.run();
+            case "train" -> Training.run(List.of(args).contains("sidecar"));
             case "--version", "version" -> {
                 System.out.println(BuildInfo.current().describe());
                 yield 0;

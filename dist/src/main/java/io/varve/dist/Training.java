@@ -62,8 +62,12 @@ final class Training {
     private Training() {
     }
 
-    /** Runs everything once; 0 also where parts were left out. */
-    static int run() {
+    /**
+     * Runs once; 0 also where parts were left out.
+     *
+     * @param sidecarAlone for a cache of the sidecar's own: what is in a cache is in the memory of every process that uses it
+     */
+    static int run(boolean sidecarAlone) {
         List<AutoCloseable> open = new ArrayList<>();
         try {
             Path dir = Files.createTempDirectory("varve-training");
@@ -75,6 +79,11 @@ final class Training {
             String objstore = "--objstore.config-file=" + yaml;
             String http = "--http-address=127.0.0.1:0";
             String grpc = "--grpc-address=127.0.0.1:0";
+            if (sidecarAlone) {
+                ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
+                        "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), objstore, http, grpc);
+                return 0;
+            }
             long boundary = System.currentTimeMillis() / BLOCK_MILLIS * BLOCK_MILLIS;
             long to = boundary - DAY_MILLIS;
             History.uploadBoth(yaml, dir.resolve("work"), to - 5 * DAY_MILLIS, to);
@@ -99,12 +108,13 @@ final class Training {
             ask("http://" + querier.context().httpAddress(), to);
         } catch (Exception e) {
             System.err.println("varve train: left out after " + ProcessRunner.oneLine(e));
-        }
-        for (AutoCloseable one : open.reversed()) {
-            try {
-                one.close();
-            } catch (Exception e) {
-                System.err.println("varve train: " + ProcessRunner.oneLine(e));
+        } finally {
+            for (AutoCloseable one : open.reversed()) {
+                try {
+                    one.close();
+                } catch (Exception e) {
+                    System.err.println("varve train: " + ProcessRunner.oneLine(e));
+                }
             }
         }
         return 0;
