@@ -92,9 +92,10 @@ public final class Budgets {
         @Override
         public synchronized void release(long bytes) {
             if (!closed) {
+                // First what is shown, then what others wait for: what they take must not be counted beside it.
+                used.addAndGet(-bytes);
                 common.addAndGet(beyond(own - bytes) - beyond(own));
                 own -= bytes;
-                used.addAndGet(-bytes);
             }
         }
 
