@@ -148,8 +148,14 @@ final class Aggregation extends Operator {
         boolean incompatible;
         boolean running;
         boolean reconciled;
-        /** The name of the first series, for notes. */
+        /** Whether a float was there before the first histogram: then histograms are not even looked at, but for their being there. */
+        boolean floatFirst;
+        /** Whether a float was there before histograms turned out to be incompatible: whatever comes later is not looked at. */
+        boolean floatBefore;
+        /** The name of the first series. */
         String metric = "";
+        /** The name of the series that was incompatible. */
+        String culprit = "";
     }
 
     private final class Group {
@@ -405,7 +411,7 @@ final class Aggregation extends Operator {
                     notes.info(position, "ignored histogram in " + op.text() + " aggregation");
                     continue;
                 }
-                add(i, h, row.labels, notes);
+                add(i, h, row.labels.metricName());
             }
         }
 
@@ -421,21 +427,22 @@ final class Aggregation extends Operator {
             return all;
         }
 
-        private void add(int step, FloatHistogram h, Labels from, Notes notes) {
+        private void add(int step, FloatHistogram h, String from) {
             @Nullable
             Histograms[] all = histogramsByStep();
             Histograms a = all[step];
             if (a == null) {
                 a = new Histograms();
                 a.sum.set(h);
-                a.metric = from.metricName();
+                a.metric = from;
+                a.floatFirst = !Row.isAbsent(value[step]);
                 all[step] = a;
             } else if (a.incompatible) {
                 return;
             } else if (!combine(a, h)) {
                 a.incompatible = true;
-                notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
-                        + GoQuote.quote(from.metricName()));
+                a.culprit = from;
+                a.floatBefore = !Row.isAbsent(value[step]);
                 return;
             }
             a.count++;
@@ -477,6 +484,8 @@ final class Aggregation extends Operator {
         void merge(Group later) {
             dropName |= later.dropName;
             double[] v = later.value;
+            // First: they look at which floats were here before.
+            mergeHistograms(later.histograms);
             switch (op) {
                 case SUM -> {
                     for (int i = 0; i < v.length; i++) {
@@ -498,17 +507,6 @@ final class Aggregation extends Operator {
                 case AVG -> mergeAverages(later);
                 case STDDEV, STDVAR -> mergeSpreads(later);
                 case TOPK, BOTTOMK, COUNT_VALUES, QUANTILE, LIMITK, LIMIT_RATIO -> throw new IllegalStateException(op.text());
-            }
-            @Nullable
-            Histograms[] theirs = later.histograms;
-            if (theirs == null) {
-                return;
-            }
-            for (int i = 0; i < theirs.length; i++) {
-                Histograms h = theirs[i];
-                if (h != null) {
-                    mergeHistograms(i, h);
-                }
             }
         }
 
@@ -564,27 +562,44 @@ final class Aggregation extends Operator {
             }
         }
 
+        private void mergeHistograms(@Nullable Histograms @Nullable [] theirs) {
+            for (int i = 0; theirs != null && i < theirs.length; i++) {
+                Histograms h = theirs[i];
+                if (h != null) {
+                    mergeHistograms(i, h);
+                }
+            }
+        }
+
         private void mergeHistograms(int step, Histograms theirs) {
             @Nullable
             Histograms[] all = histogramsByStep();
             Histograms ours = all[step];
+            boolean floats = !Row.isAbsent(value[step]);
             if (ours == null) {
                 memory.reserve(theirs.reserved);
                 bytes += theirs.reserved;
+                theirs.floatFirst |= floats;
+                theirs.floatBefore |= floats;
                 all[step] = theirs;
+                return;
+            }
+            if (ours.incompatible) {
                 return;
             }
             ours.reset |= theirs.reset;
             ours.notReset |= theirs.notReset;
-            ours.reconciled |= theirs.sum.boundsReconciled();
+            ours.reconciled |= theirs.sum.boundsReconciled() || theirs.reconciled;
             double before = ours.count;
             ours.count += theirs.count;
-            if (theirs.incompatible) {
+            if (!combine(ours, before, theirs)) {
                 ours.incompatible = true;
-            } else if (!ours.incompatible && !combine(ours, before, theirs)) {
+                ours.culprit = theirs.metric;
+                ours.floatBefore = floats || theirs.floatFirst;
+            } else if (theirs.incompatible) {
                 ours.incompatible = true;
-                run.notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
-                        + GoQuote.quote(theirs.metric));
+                ours.culprit = theirs.culprit;
+                ours.floatBefore = floats || theirs.floatBefore;
             }
         }
 
@@ -627,19 +642,23 @@ final class Aggregation extends Operator {
                 if (a == null) {
                     continue;
                 }
-                if (!Row.isAbsent(value[i])) {
-                    notes.warn(position, "encountered a mix of histograms and floats for aggregation");
-                    value[i] = Row.ABSENT;
-                    continue;
+                if (!a.floatFirst && (a.sum.boundsReconciled() || a.reconciled)) {
+                    notes.info(position, "mismatched custom buckets were reconciled during aggregation");
                 }
-                if (a.incompatible) {
+                if (!a.floatFirst && a.incompatible) {
+                    notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
+                            + GoQuote.quote(a.culprit));
+                }
+                boolean floats = !Row.isAbsent(value[i]);
+                if (floats && (!a.incompatible || a.floatFirst || a.floatBefore)) {
+                    notes.warn(position, "encountered a mix of histograms and floats for aggregation");
+                }
+                if (floats || a.incompatible) {
+                    value[i] = Row.ABSENT;
                     continue;
                 }
                 if (a.reset && a.notReset) {
                     notes.warn(position, "conflicting counter resets during histogram aggregation");
-                }
-                if (a.sum.boundsReconciled() || a.reconciled) {
-                    notes.info(position, "mismatched custom buckets were reconciled during aggregation");
                 }
                 FloatHistogram h = a.sum.result();
                 row.setHistogram(i, op == AggregateOp.AVG && !a.running ? h.dividedBy(a.count) : h);

@@ -54,9 +54,9 @@ final class BinaryMath {
     /**
      * Sets {@code out} at {@code step} to what the operator makes of two elements where at least one is a histogram.
      *
-     * @param keep for comparisons: the element that is kept where it holds, else null
+     * @return whether the operator has an answer, be it that a comparison does not hold
      */
-    static void histograms(BinaryOp op, double a, @Nullable FloatHistogram ha, double b, @Nullable FloatHistogram hb, boolean returnBool,
+    static boolean histograms(BinaryOp op, double a, @Nullable FloatHistogram ha, double b, @Nullable FloatHistogram hb, boolean returnBool,
             Row out, int step, Notes notes, Position position) {
         FloatHistogram result = null;
         boolean incompatible = false;
@@ -68,7 +68,7 @@ final class BinaryMath {
                     if (!ok) {
                         notes.warn(position, "incompatible bucket layout encountered for binary operator " + op.symbol());
                         out.clear(step);
-                        return;
+                        return false;
                     }
                     String what = op == BinaryOp.ADD ? "addition" : "subtraction";
                     if (sum.hintsCollide()) {
@@ -88,7 +88,7 @@ final class BinaryMath {
                     if (returnBool) {
                         out.clear(step);
                         out.values[step] = holds ? 1 : 0;
-                        return;
+                        return true;
                     }
                     result = holds ? ha : null;
                 }
@@ -115,6 +115,7 @@ final class BinaryMath {
         } else {
             out.setHistogram(step, result);
         }
+        return !incompatible;
     }
 
     static void noteTypes(BinaryOp op, boolean left, boolean right, Notes notes, Position position) {

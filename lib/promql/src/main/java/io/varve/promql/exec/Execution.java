@@ -167,20 +167,7 @@ public final class Execution {
             if (other == null) {
                 continue;
             }
-            for (int i = 0; i < r.values.length; i++) {
-                if (!r.has(i)) {
-                    continue;
-                }
-                if (other.has(i)) {
-                    throw QueryRun.sameLabels();
-                }
-                FloatHistogram h = r.histogram(i);
-                if (h != null) {
-                    other.setHistogram(i, h);
-                } else {
-                    other.values[i] = r.values[i];
-                }
-            }
+            Merged.merge(other, r);
         }
         return byLabels.size() == rows.size() ? rows : new ArrayList<>(byLabels.values());
     }

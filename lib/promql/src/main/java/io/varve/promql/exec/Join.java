@@ -69,9 +69,9 @@ final class Join extends Operator {
         /** Many to one: labels of results and their steps. */
         @Nullable
         Map<Labels, BitSet> results;
-        /** Filling in: steps at which either side has a member. */
+        /** Filling in, many to one: steps that have a result. */
         @Nullable
-        BitSet manySteps;
+        BitSet anyMatched;
     }
 
     private record Seen(Labels labels, BitSet steps, int order) {
@@ -174,14 +174,6 @@ final class Join extends Operator {
 
     private void meetMany(Labels k, Group g, Row row) {
         mark(row, manyPresent);
-        if (matching.fills()) {
-            BitSet steps = g.manySteps;
-            if (steps == null) {
-                steps = new BitSet(grid.count());
-                g.manySteps = steps;
-            }
-            mark(row, steps);
-        }
         for (Row o : g.oneRows) {
             pair(k, g, row, o);
         }
@@ -230,18 +222,34 @@ final class Join extends Operator {
         boolean any = false;
         for (int i = 0; i < steps; i++) {
             if (m.has(i) && o.has(i)) {
-                if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, Integer.MAX_VALUE, oneToOne
-                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                            : "multiple matches for labels: grouping labels must ensure unique matches");
-                    continue;
-                }
-                compute(m.values[i], m.histogram(i), o.values[i], o.histogram(i), out, i);
+                meet(g, m.values[i], m.histogram(i), o.values[i], o.histogram(i), out, i);
                 any = true;
             }
         }
         if (any && !out.isEmpty()) {
             ready.add(out);
+        }
+    }
+
+    /** Computes one step; what has no answer, as a float and a histogram for most operators, counts as unmatched. */
+    private void meet(Group g, double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho, Row out, int step) {
+        if (!compute(m, hm, o, ho, out, step)) {
+            return;
+        }
+        if (!oneToOne && matching.fills()) {
+            BitSet any = g.anyMatched;
+            if (any == null) {
+                memory.reserve(grid.count() / 8 + 40);
+                any = new BitSet(grid.count());
+                g.anyMatched = any;
+            }
+            any.set(step);
+        }
+        if (matchedBefore(g, out.labels, step)) {
+            out.clear(step);
+            refuse(step, Integer.MAX_VALUE, oneToOne
+                    ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                    : "multiple matches for labels: grouping labels must ensure unique matches");
         }
     }
 
@@ -274,17 +282,18 @@ final class Join extends Operator {
         return false;
     }
 
-    private void compute(double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho, Row out, int step) {
+    /** Whether there is an answer. */
+    private boolean compute(double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho, Row out, int step) {
         double a = swapped ? o : m;
         double b = swapped ? m : o;
         if (hm != null || ho != null) {
             FloatHistogram ha = swapped ? ho : hm;
             FloatHistogram hb = swapped ? hm : ho;
-            BinaryMath.histograms(op, a, ha, b, hb, returnBool, out, step, run.notes, position);
-            return;
+            return BinaryMath.histograms(op, a, ha, b, hb, returnBool, out, step, run.notes, position);
         }
         if (op.isTrim()) {
             BinaryMath.noteTypes(op, false, false, run.notes, position);
+            return false;
         } else if (op.isComparison()) {
             boolean holds = BinaryMath.compare(op, a, b);
             if (returnBool) {
@@ -295,6 +304,7 @@ final class Join extends Operator {
         } else {
             out.values[step] = BinaryMath.arithmetic(op, a, b);
         }
+        return true;
     }
 
     private Labels result(Labels manyLabels, Labels oneLabels) {
@@ -389,13 +399,7 @@ final class Join extends Operator {
         Row out = Row.empty(result(m.labels, k), m.dropName || returnBool, grid.count());
         for (int i = 0; i < grid.count(); i++) {
             if (m.has(i) && !hasOne(g, i)) {
-                if (matchedBefore(g, out.labels, i)) {
-                    refuse(i, Integer.MAX_VALUE, oneToOne
-                            ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                            : "multiple matches for labels: grouping labels must ensure unique matches");
-                    continue;
-                }
-                compute(m.values[i], m.histogram(i), fill, null, out, i);
+                meet(g, m.values[i], m.histogram(i), fill, null, out, i);
             }
         }
         if (!out.isEmpty()) {
@@ -414,7 +418,7 @@ final class Join extends Operator {
 
     private void fillManySide(Labels k, Group g, Row o, double fill) {
         Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
-        BitSet steps = g.manySteps;
+        BitSet steps = oneToOne ? g.matched : g.anyMatched;
         for (int i = 0; i < grid.count(); i++) {
             if (o.has(i) && (steps == null || !steps.get(i))) {
                 compute(fill, null, o.values[i], o.histogram(i), out, i);

@@ -1,6 +1,5 @@
 package io.varve.promql.exec;
 
-import io.varve.model.GoFloat;
 import io.varve.model.LabelHash;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
@@ -20,7 +19,8 @@ final class Limit extends Operator {
     private final boolean sharded;
     private final Position parameterPosition;
     private final Map<Labels, int[]> taken = new HashMap<>();
-    private double @Nullable [] parameter;
+    private boolean started;
+    private double[] ratios = new double[0];
     private int[] k = new int[0];
     private boolean inShards;
 
@@ -37,7 +37,7 @@ final class Limit extends Operator {
     @Override
     @Nullable
     Row produce() {
-        if (parameter == null) {
+        if (!started) {
             begin();
         }
         while (true) {
@@ -56,12 +56,12 @@ final class Limit extends Operator {
     }
 
     private void begin() {
-        double[] p = inputs.get(1).scalar();
-        parameter = p;
+        Parameter p = new Parameter(inputs.get(1).scalar());
+        started = true;
         if (ratio) {
-            cap(p);
+            ratios = p.ratios(run.notes, parameterPosition);
         } else {
-            k = TopK.wholeNumbers(p);
+            k = p.wholeNumbers();
         }
         if (sharded && inputs.getFirst() instanceof Leaf leaf) {
             inShards = true;
@@ -90,10 +90,9 @@ final class Limit extends Operator {
 
     /** Takes out the steps whose share of hashes the row is not in. Whether anything is left. */
     private boolean sample(Row row) {
-        double[] p = parameter;
         double offset = unsigned(LabelHash.stringLabels(row.labels)) / MAX_HASH;
-        for (int i = 0; i < row.values.length && p != null; i++) {
-            double r = p[i];
+        for (int i = 0; i < row.values.length; i++) {
+            double r = ratios[i];
             if (!(r >= 0 ? offset < r : offset >= 1.0 + r)) {
                 row.clear(i);
             }
@@ -116,21 +115,6 @@ final class Limit extends Operator {
             }
         }
         return !row.isEmpty();
-    }
-
-    private void cap(double[] p) {
-        for (int i = 0; i < p.length; i++) {
-            double r = p[i];
-            if (Double.isNaN(r)) {
-                throw QueryRun.failure("Ratio value is NaN");
-            }
-            double capped = Math.max(-1, Math.min(1, r));
-            if (capped != r) {
-                run.notes.warn(parameterPosition, "ratio value should be between -1 and 1, got " + GoFloat.general(r) + ", capping to "
-                        + GoFloat.general(capped));
-                p[i] = capped;
-            }
-        }
     }
 
     private static double unsigned(long v) {

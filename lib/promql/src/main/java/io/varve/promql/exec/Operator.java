@@ -21,6 +21,7 @@ public abstract sealed class Operator implements AutoCloseable
         Join,
         Leaf,
         Limit,
+        Merged,
         OnceRows,
         QuantileAggregation,
         RangeCall,

@@ -232,8 +232,10 @@ public final class OperatorBuilder {
     }
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {
-        return leaf(s, grid, "Select", () -> new InstantKernel(grid, run.lookback, s.offsetMillis(), s.atMillis(), take,
-                s.edges() == Edges.SMOOTHED, s.position()));
+        // What is between samples has no time of its own: timestamp() takes that of the sample before.
+        boolean smoothed = s.edges() == Edges.SMOOTHED && take == InstantKernel.Take.VALUE;
+        return leaf(s, grid, "Select",
+                () -> new InstantKernel(grid, run.lookback, s.offsetMillis(), s.atMillis(), take, smoothed, s.position()));
     }
 
     Grid subqueryGrid(PlanNode.Subquery s, Grid grid) {
@@ -257,10 +259,62 @@ public final class OperatorBuilder {
         long saved = early;
         early = inner.start() - ((at != null ? at : grid.start() - saved) - s.offsetMillis() - s.rangeMillis());
         try {
-            return node(s.input(), inner);
+            Operator rows = node(s.input(), inner);
+            return mayRepeat(s.input()) ? new Merged(run, inner, rows) : rows;
         } finally {
             early = saved;
         }
+    }
+
+    /** Whether several rows of a vector may have the same labels, each at steps of its own. */
+    private boolean mayRepeat(PlanNode node) {
+        return switch (node) {
+            case PlanNode.Select s -> false;
+            case PlanNode.Constant c -> false;
+            case PlanNode.Text t -> false;
+            // Rows of a subquery are made one before a function sees them.
+            case PlanNode.Subquery s -> false;
+            case PlanNode.Once o -> mayRepeat(o.input());
+            case PlanNode.Shared s -> mayRepeat(s.input());
+            case PlanNode.Negate n -> mayRepeatWithoutName(n.input());
+            case PlanNode.Aggregate a -> switch (a.op()) {
+                case TOPK, BOTTOMK, LIMITK, LIMIT_RATIO -> mayRepeat(a.input());
+                default -> false;
+            };
+            case PlanNode.Binary b -> {
+                VectorMatching m = b.matching();
+                if (m == null) {
+                    PlanNode vector = b.left().type() == ValueType.VECTOR ? b.left() : b.right();
+                    yield vector.type() == ValueType.VECTOR && mayRepeatWithoutName(vector);
+                }
+                yield switch (b.op()) {
+                    case AND, UNLESS -> mayRepeat(b.left());
+                    case OR -> true;
+                    default -> !hasUniqueKeys(b, m);
+                };
+            }
+            case PlanNode.Call c -> switch (c.function()) {
+                case "label_replace", "label_join", "info", "histogram_quantile", "histogram_quantiles", "histogram_fraction" -> true;
+                default -> {
+                    for (PlanNode in : c.inputs()) {
+                        if (in.type() == ValueType.VECTOR) {
+                            yield mayRepeatWithoutName(in);
+                        }
+                    }
+                    yield false;
+                }
+            };
+        };
+    }
+
+    /** The same for what drops the names of a vector's rows, be it late. */
+    private boolean mayRepeatWithoutName(PlanNode node) {
+        return mayRepeat(node) || !run.delayedNames && namesDiffer(node);
+    }
+
+    /** Whether each row of either side has a match key of its own. */
+    private static boolean hasUniqueKeys(PlanNode.Binary b, VectorMatching m) {
+        return m.cardinality() == Cardinality.ONE_TO_ONE && uniqueKeys(b.left(), m) && uniqueKeys(b.right(), m);
     }
 
     private static PlanNode unwrapped(PlanNode node) {
@@ -277,8 +331,12 @@ public final class OperatorBuilder {
     }
 
     private Operator aggregate(PlanNode.Aggregate a, Grid grid) {
-        Operator input = node(a.input(), grid);
         PlanNode parameter = a.parameter();
+        String label = parameter instanceof PlanNode.Text t ? t.value() : "";
+        if (a.op() == AggregateOp.COUNT_VALUES && !LabelFunctions.isValidName(label)) {
+            throw QueryRun.failure("invalid label name " + GoQuote.quote(label));
+        }
+        Operator input = node(a.input(), grid);
         List<String> labels = a.grouping();
         String detail = Grouping.describe(labels, a.without());
         Grouping grouping = new Grouping(labels, a.without());
@@ -287,11 +345,6 @@ public final class OperatorBuilder {
             return new Aggregation(run, grid, detail, input, a.op(), grouping, a.sharded(), inner);
         }
         if (a.op() == AggregateOp.COUNT_VALUES) {
-            String label = parameter instanceof PlanNode.Text t ? t.value() : "";
-            if (!LabelFunctions.isValidName(label)) {
-                input.close();
-                throw QueryRun.failure("invalid label name " + GoQuote.quote(label));
-            }
             List<String> by = new ArrayList<>(labels);
             if (!a.without()) {
                 by.add(label);
@@ -333,8 +386,7 @@ public final class OperatorBuilder {
         if (b.op().isSet()) {
             return new SetOperation(run, grid, left, right, b.op(), m);
         }
-        boolean unique = m.cardinality() == Cardinality.ONE_TO_ONE && uniqueKeys(b.left(), m) && uniqueKeys(b.right(), m);
-        return new Join(run, grid, left, right, b.op(), m, b.returnBool(), unique, b.position());
+        return new Join(run, grid, left, right, b.op(), m, b.returnBool(), hasUniqueKeys(b, m), b.position());
     }
 
     /** Whether each row of a vector has a match key of its own. */
@@ -378,7 +430,7 @@ public final class OperatorBuilder {
                     double[] q = y.scalar();
                     double[] out = new double[p.length];
                     for (int i = 0; i < out.length; i++) {
-                        out[i] = f.equals("max_of") ? Math.max(p[i], q[i]) : Math.min(p[i], q[i]);
+                        out[i] = f.equals("max_of") ? Elementwise.max(p[i], q[i]) : Elementwise.min(p[i], q[i]);
                     }
                     return out;
                 });
@@ -506,7 +558,7 @@ public final class OperatorBuilder {
             double[] v = row.values;
             for (int i = 0; i < v.length; i++) {
                 if (!Row.isAbsent(v[i])) {
-                    v[i] = b[i] < a[i] ? Row.ABSENT : Math.max(a[i], Math.min(b[i], v[i]));
+                    v[i] = b[i] < a[i] ? Row.ABSENT : Elementwise.max(a[i], Elementwise.min(b[i], v[i]));
                 }
             }
         });
@@ -592,16 +644,14 @@ public final class OperatorBuilder {
                 labels.add(text(n));
             }
             order = (a, b) -> {
-                Row x = down ? b : a;
-                Row y = down ? a : b;
                 for (String l : labels) {
-                    String p = x.labels.get(l);
-                    String q = y.labels.get(l);
+                    String p = a.labels.get(l);
+                    String q = b.labels.get(l);
                     if (!p.equals(q)) {
-                        return NaturalOrder.compare(p, q) < 0;
+                        return NaturalOrder.precedes(p, q) != down;
                     }
                 }
-                return x.labels.compareTo(y.labels) < 0;
+                return down ? b.labels.compareTo(a.labels) < 0 : a.labels.compareTo(b.labels) < 0;
             };
         } else {
             // Not-a-number comes last; of two each comes before the other, as Prometheus has it.

@@ -1,6 +1,5 @@
 package io.varve.promql.exec;
 
-import io.varve.model.GoFloat;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Quantiles;
@@ -63,12 +62,7 @@ final class QuantileAggregation extends Operator {
     }
 
     private Map<Labels, Group> consume() {
-        q = inputs.get(1).scalar();
-        for (double phi : q) {
-            if (Double.isNaN(phi) || phi < 0 || phi > 1) {
-                run.notes.warn(parameterPosition, "quantile value should be between 0 and 1, got " + GoFloat.general(phi));
-            }
-        }
+        q = new Parameter(inputs.get(1).scalar()).quantiles(run.notes, parameterPosition);
         Map<Labels, Group> groups = new LinkedHashMap<>();
         while (true) {
             Row row = inputs.getFirst().next();

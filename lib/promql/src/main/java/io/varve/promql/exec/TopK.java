@@ -1,6 +1,5 @@
 package io.varve.promql.exec;
 
-import io.varve.model.GoFloat;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Row;
@@ -129,25 +128,6 @@ final class TopK extends Operator {
         this.position = position;
     }
 
-    /** The parameter as whole numbers by step; those below 1 give nothing. */
-    static int[] wholeNumbers(double[] parameter) {
-        int[] k = new int[parameter.length];
-        for (int i = 0; i < k.length; i++) {
-            double p = parameter[i];
-            if (Double.isNaN(p)) {
-                throw QueryRun.failure("Parameter value is NaN");
-            }
-            if (p >= 0x1p63) {
-                throw QueryRun.failure("Scalar value " + GoFloat.general(p) + " overflows int64");
-            }
-            if (p < -0x1p63) {
-                throw QueryRun.failure("Scalar value " + GoFloat.general(p) + " underflows int64");
-            }
-            k[i] = (int) Math.max(0, Math.min(Integer.MAX_VALUE, (long) p));
-        }
-        return k;
-    }
-
     @Override
     @Nullable
     Row produce() {
@@ -160,7 +140,7 @@ final class TopK extends Operator {
     }
 
     private List<Row> consume() {
-        int[] k = wholeNumbers(inputs.get(1).scalar());
+        int[] k = new Parameter(inputs.get(1).scalar()).wholeNumbers();
         Map<Labels, Heap[]> groups = new LinkedHashMap<>();
         int order = 0;
         int most = Arrays.stream(k).max().orElse(0);

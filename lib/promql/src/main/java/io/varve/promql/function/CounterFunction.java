@@ -5,6 +5,8 @@ import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
 import io.varve.promql.parser.VectorSelector.Edges;
+import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,8 @@ public final class CounterFunction implements RangeFunction {
     /** Whether all histograms have one resolution, as those of one series nearly always do. */
     private boolean uniform;
     private final HistogramSum sum = new HistogramSum();
+    /** The custom bounds of {@link #sum}. */
+    private double[] bounds = FloatHistogram.NO_BUCKETS;
     /** 1 over the range in seconds for {@code rate}, else 1. */
     private double scale = 1;
 
@@ -371,32 +375,52 @@ public final class CounterFunction implements RangeFunction {
             }
         }
         if (mixed) {
+            if (counter && last.usesCustomBuckets() != custom
+                    && (first.hint() == CounterResetHint.GAUGE || last.hint() == CounterResetHint.GAUGE)) {
+                noteNoCounter(w, notes);
+            }
             noteMixedSchemas(w, notes);
             return;
         }
         sum.set(last);
         sum.toSchema(minSchema);
+        bounds = last.customValues();
         boolean reconciledSub = false;
         boolean reconciledAdd = false;
         if (!skipFirst && start < 0) {
+            reconciledSub = reconciles(first);
             if (!sum.subtract(first)) {
                 noteMixedSchemas(w, notes);
                 return;
             }
-            reconciledSub = sum.boundsReconciled();
+            combined(reconciledSub);
+        } else if (skipFirst && custom) {
+            // In place of the first sample nothing is subtracted, but it has the bounds of the second one.
+            FloatHistogram second = w.histograms[lo + 1];
+            if (reconciles(second)) {
+                reconciledSub = true;
+                sum.subtract(nothing(second));
+                combined(true);
+                reconciledAdd = second.hint() == CounterResetHint.RESET && reconciles(second);
+            }
         }
         if (counter) {
-            boolean before = sum.boundsReconciled();
             for (int r = resetsUpTo[lo + 1]; r < resetsUpTo[hi]; r++) {
                 int i = resetAt[r];
-                if ((i > lo + 1 || start >= 0) && !sum.add(w.histograms[i - 1])) {
+                if (i == lo + 1 && start < 0) {
+                    continue;
+                }
+                FloatHistogram lost = w.histograms[i - 1];
+                boolean reconciled = reconciles(lost);
+                reconciledAdd |= reconciled;
+                if (!sum.add(lost)) {
                     noteMixedSchemas(w, notes);
                     return;
                 }
+                combined(reconciled);
             }
-            reconciledAdd = sum.boundsReconciled() && !before;
             if (gauge) {
-                notes.warn(w.position, "this native histogram metric is not a counter: " + GoQuote.quote(w.metric()));
+                noteNoCounter(w, notes);
             }
         } else if (first.hint() != CounterResetHint.GAUGE || last.hint() != CounterResetHint.GAUGE) {
             notes.warn(w.position, "this native histogram metric is not a gauge: " + GoQuote.quote(w.metric()));
@@ -416,6 +440,27 @@ public final class CounterFunction implements RangeFunction {
         }
         sum.scale(factor);
         out.setHistogram(step, sum.result());
+    }
+
+    /** Whether a histogram has custom bounds that are not those of the sum. */
+    private boolean reconciles(FloatHistogram h) {
+        return h.usesCustomBuckets() && !Arrays.equals(bounds, h.customValues());
+    }
+
+    private void combined(boolean reconciled) {
+        if (reconciled) {
+            bounds = sum.result().customValues();
+        }
+    }
+
+    /** No observations in custom buckets. */
+    private static FloatHistogram nothing(FloatHistogram like) {
+        return new FloatHistogram(CounterResetHint.UNKNOWN, like.schema(), 0, 0, 0, 0, List.of(), FloatHistogram.NO_BUCKETS, List.of(),
+                FloatHistogram.NO_BUCKETS, like.customValues());
+    }
+
+    static void noteNoCounter(Windows w, Notes notes) {
+        notes.warn(w.position, "this native histogram metric is not a counter: " + GoQuote.quote(w.metric()));
     }
 
     static void noteMixedSchemas(Windows w, Notes notes) {

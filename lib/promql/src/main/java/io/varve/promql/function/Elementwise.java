@@ -107,6 +107,16 @@ public final class Elementwise {
         return Math.copySign(r, x);
     }
 
+    /** The greater of two as Go has it: infinity is greater than not-a-number too. */
+    public static double max(double a, double b) {
+        return a == Double.POSITIVE_INFINITY || b == Double.POSITIVE_INFINITY ? Double.POSITIVE_INFINITY : Math.max(a, b);
+    }
+
+    /** The lesser of two as Go has it: negative infinity is less than not-a-number too. */
+    public static double min(double a, double b) {
+        return a == Double.NEGATIVE_INFINITY || b == Double.NEGATIVE_INFINITY ? Double.NEGATIVE_INFINITY : Math.min(a, b);
+    }
+
     /** A part of a date; {@code seconds} since 1970, in UTC. */
     public static double datePart(String function, double seconds) {
         // Go counts from the year -292277022399, without a sign, so that no time is out of range; sums wrap around.

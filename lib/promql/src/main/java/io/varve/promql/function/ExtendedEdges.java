@@ -136,7 +136,7 @@ public final class ExtendedEdges {
             return;
         }
         if (counter && gauge) {
-            notes.warn(w.position, "this native histogram metric is not a counter: " + GoQuote.quote(w.metric()));
+            CounterFunction.noteNoCounter(w, notes);
         }
         if (!counter && !allGauge) {
             notes.warn(w.position, "this native histogram metric is not a gauge: " + GoQuote.quote(w.metric()));

@@ -76,7 +76,7 @@ public final class InstantDelta implements RangeFunction {
         boolean bothGauges = a.hint() == CounterResetHint.GAUGE && b.hint() == CounterResetHint.GAUGE;
         boolean anyGauge = a.hint() == CounterResetHint.GAUGE || b.hint() == CounterResetHint.GAUGE;
         if (rate && anyGauge) {
-            notes.warn(w.position, "this native histogram metric is not a counter: " + GoQuote.quote(w.metric()));
+            CounterFunction.noteNoCounter(w, notes);
         }
         if (!rate && !bothGauges) {
             notes.warn(w.position, "this native histogram metric is not a gauge: " + GoQuote.quote(w.metric()));
