@@ -1,5 +1,6 @@
 package io.varve.demo;
 
+import io.varve.model.ErrorText;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.UnavailableException;
 import java.io.IOException;
@@ -51,7 +52,7 @@ public final class DemoCommand implements Callable<Integer> {
             System.err.println("varve demo: " + e.getMessage());
             return 1;
         } catch (IOException e) {
-            System.err.println("varve demo: " + (e.getMessage() == null ? e.toString() : e.getMessage()));
+            System.err.println("varve demo: " + ErrorText.of(e));
             return 1;
         }
     }

@@ -4,6 +4,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.varve.compactor.CompactCommand;
 import io.varve.demo.History;
+import io.varve.model.ErrorText;
 import io.varve.model.UnavailableException;
 import io.varve.querier.QueryCommand;
 import io.varve.runtime.ProcessCommand;
@@ -107,13 +108,13 @@ final class Training {
             ProcessRunner.Running querier = ready(open, new QueryCommand(), query.toArray(String[]::new));
             ask("http://" + querier.context().httpAddress(), to);
         } catch (Exception e) {
-            System.err.println("varve train: left out after " + ProcessRunner.oneLine(e));
+            System.err.println("varve train: left out after " + ErrorText.of(e));
         } finally {
             for (AutoCloseable one : open.reversed()) {
                 try {
                     one.close();
                 } catch (Exception e) {
-                    System.err.println("varve train: " + ProcessRunner.oneLine(e));
+                    System.err.println("varve train: " + ErrorText.of(e));
                 }
             }
         }

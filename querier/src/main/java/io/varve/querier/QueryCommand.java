@@ -242,8 +242,8 @@ public final class QueryCommand implements ProcessCommand {
     private Duration slowLog = Duration.ofSeconds(10);
     @Option(names = "--query.log", defaultValue = "false", description = "Log every query.")
     private boolean logQueries;
-    @Option(names = "--query.warm-up", converter = PrometheusDuration.class, defaultValue = "3s", description = "How long to answer made-up queries before listening, so that the first real ones are not slow; 0 = not at all.")
-    private Duration warmUp = Duration.ofSeconds(3);
+    @Option(names = "--query.warm-up", converter = PrometheusDuration.class, defaultValue = "4s", description = "How long to answer made-up queries before being ready, so that the first real ones are not slow; 0 = not at all.")
+    private Duration warmUp = Duration.ofSeconds(4);
     @Option(names = "--remote-read.max-samples", defaultValue = "50000000", description = "Samples in one sampled remote read; 0 = no limit.")
     private long maxReadSamples = 50_000_000;
 
@@ -298,11 +298,11 @@ public final class QueryCommand implements ProcessCommand {
                         (c, r, a) -> GrpcQueries.withThanosCodes(() -> sideFanout.exemplars(c, r, a)), budgets::open))
                 .service(GrpcApiServices.status(sideFanout, budgets::open))
                 .service(GrpcApiServices.query(new GrpcQueries(queries, function, maxSeries), budgets::open));
+        context.startHttp(http, routes.build());
+        context.startGrpc(grpc, services);
         if (context.alone() && warmUp.isPositive()) {
             WarmUp.run(warmUp);
         }
-        context.startHttp(http, routes.build());
-        context.startGrpc(grpc, services);
         // Whoever asks right after "ready" is to see the endpoints that are there.
         set.awaitFirst(FIRST_ROUND_MILLIS);
         context.probes().ready(true);

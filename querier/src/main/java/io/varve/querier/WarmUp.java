@@ -1,5 +1,6 @@
 package io.varve.querier;
 
+import io.varve.model.ErrorText;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
@@ -35,6 +36,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -45,7 +47,7 @@ import picocli.CommandLine.Mixin;
 /**
  * Answers queries before anybody asks. What a JVM runs for the first time it interprets, so that the first answers after a restart would
  * take several times as long as later ones; a restart is no reason for a slow dashboard. A second querier in this JVM is asked over made-up
- * series, on loopback from the socket to the JSON, for a bounded time, and is gone before the real one listens.
+ * series, on loopback from the socket to the JSON, for a bounded time, before the real one says that it is ready.
  */
 final class WarmUp {
     private static final Logger LOG = LoggerFactory.getLogger(WarmUp.class);
@@ -70,27 +72,42 @@ final class WarmUp {
     }
 
     /**
-     * Asks for about {@code limit}. What fails is logged and harms nobody.
+     * Asks until {@code limit} has passed, and returns then however slow this machine is: what is still under way ends by itself. What
+     * fails is logged and harms nobody.
+     */
+    static void run(Duration limit) {
+        long begin = System.nanoTime();
+        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(() -> System.nanoTime() - begin >= limit.toNanos()));
+        try {
+            thread.join(limit);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /**
+     * Asks one query after another.
      *
+     * @param enough asked before each query
      * @return how many queries were answered
      */
-    static int run(Duration limit) {
+    static int ask(BooleanSupplier enough) {
         long begin = System.nanoTime();
         long end = System.currentTimeMillis() / HOUR * HOUR;
         try (ProcessRunner.Running store = ProcessRunner.launch(new MadeUp(end), "--grpc-address=127.0.0.1:0");
                 ProcessRunner.Running querier = ProcessRunner.launch(new QueryCommand(), "--http-address=127.0.0.1:0",
                         "--grpc-address=127.0.0.1:0", "--query.replica-label=replica", "--endpoint=" + store.context().grpcAddress())) {
-            int answers = ask("http://" + querier.context().httpAddress(), end / 1000, limit);
+            int answers = ask("http://" + querier.context().httpAddress(), end / 1000, enough);
             LOG.atInfo().addKeyValue("queries", answers)
                     .addKeyValue("seconds", String.format("%.3f", (System.nanoTime() - begin) / 1e9)).log("warmed up");
             return answers;
         } catch (Exception e) {
-            LOG.atWarn().addKeyValue("err", ProcessRunner.oneLine(e)).log("could not warm up, first queries will be slower");
+            LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("could not warm up, first queries will be slower");
             return 0;
         }
     }
 
-    private static int ask(String querier, long end, Duration limit) throws IOException {
+    private static int ask(String querier, long end, BooleanSupplier enough) throws IOException {
         List<String> urls = new ArrayList<>();
         for (String q : QUERIES) {
             String query = "query=" + URLEncoder.encode(q, StandardCharsets.UTF_8);
@@ -102,7 +119,7 @@ final class WarmUp {
         }
         urls.addAll(LISTS);
         int n = 0;
-        for (long begin = System.nanoTime(); n == 0 || System.nanoTime() - begin < limit.toNanos(); n++) {
+        for (; !enough.getAsBoolean(); n++) {
             URLConnection connection = URI.create(querier + urls.get(n % urls.size())).toURL().openConnection(Proxy.NO_PROXY);
             connection.setReadTimeout(REQUEST_TIMEOUT_MILLIS);
             try (InputStream in = connection.getInputStream()) {

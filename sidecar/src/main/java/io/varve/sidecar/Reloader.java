@@ -4,9 +4,9 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.Info;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.ErrorText;
 import io.varve.model.QueryContext;
 import io.varve.model.UnavailableException;
-import io.varve.runtime.ProcessRunner;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.PathOrContent;
 import java.io.ByteArrayInputStream;
@@ -182,7 +182,7 @@ final class Reloader implements AutoCloseable {
             rules = hashRules();
         } catch (IOException | FlagException e) {
             appliesFailed.inc();
-            LOG.atError().addKeyValue("err", ProcessRunner.oneLine(e)).log("apply failed");
+            LOG.atError().addKeyValue("err", ErrorText.of(e)).log("apply failed");
             return;
         }
         if (Arrays.equals(config, appliedConfig) && Arrays.equals(rules, appliedRules)) {
@@ -202,7 +202,7 @@ final class Reloader implements AutoCloseable {
             } catch (RuntimeException e) {
                 reloadsFailed.inc();
                 lastSuccessful.set(0);
-                LOG.atError().addKeyValue("err", ProcessRunner.oneLine(e)).log("reload failed");
+                LOG.atError().addKeyValue("err", ErrorText.of(e)).log("reload failed");
             }
             if (System.nanoTime() - until >= 0) {
                 return;

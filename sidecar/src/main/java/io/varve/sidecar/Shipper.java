@@ -5,12 +5,12 @@ import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.block.BlockUploader;
 import io.varve.model.CorruptDataException;
+import io.varve.model.ErrorText;
 import io.varve.model.Labels;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import io.varve.objstore.BucketWriter;
 import io.varve.objstore.NoSuchObjectException;
-import io.varve.runtime.ProcessRunner;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
@@ -143,7 +143,7 @@ final class Shipper {
                 }
                 failed++;
                 uploadFailures.inc();
-                LOG.atError().addKeyValue("block", meta.ulid()).addKeyValue("err", ProcessRunner.oneLine(e)).log("shipping failed");
+                LOG.atError().addKeyValue("block", meta.ulid()).addKeyValue("err", ErrorText.of(e)).log("shipping failed");
             }
         }
         write(stateFile, known, uploaded, blocks);
@@ -207,7 +207,7 @@ final class Shipper {
             if (!options.skipCorrupted()) {
                 throw e;
             }
-            LOG.atWarn().addKeyValue("block", dir.getFileName()).addKeyValue("err", ProcessRunner.oneLine(e))
+            LOG.atWarn().addKeyValue("block", dir.getFileName()).addKeyValue("err", ErrorText.of(e))
                     .log("skipping a block that cannot be read");
             return null;
         }

@@ -1,6 +1,7 @@
 package io.varve.sidecar;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.varve.model.ErrorText;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -42,7 +43,7 @@ final class ShipperState {
         } catch (NoSuchFileException e) {
             return Set.of();
         } catch (IOException | RuntimeException e) {
-            LOG.atWarn().addKeyValue("file", file).addKeyValue("err", String.valueOf(e.getMessage()))
+            LOG.atWarn().addKeyValue("file", file).addKeyValue("err", ErrorText.of(e))
                     .log("reading the shipper's file failed, starting from an empty one");
             return Set.of();
         }

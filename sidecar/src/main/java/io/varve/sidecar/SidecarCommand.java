@@ -3,6 +3,7 @@ package io.varve.sidecar;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.varve.block.BlockUploader;
+import io.varve.model.ErrorText;
 import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
@@ -14,7 +15,6 @@ import io.varve.objstore.InstrumentedBucket;
 import io.varve.runtime.MemoryPool;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessContext;
-import io.varve.runtime.ProcessRunner;
 import io.varve.runtime.flags.Durations;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.GoDuration;
@@ -280,7 +280,7 @@ public final class SidecarCommand implements ProcessCommand {
                 return false;
             } catch (VarveException e) {
                 up.set(0);
-                LOG.atWarn().addKeyValue("err", ProcessRunner.oneLine(e))
+                LOG.atWarn().addKeyValue("err", ErrorText.of(e))
                         .log("failed to fetch initial external labels or flags. Is Prometheus running? Retrying");
             }
             // Flags are asked for as long as it takes, labels within the timeout.
@@ -421,7 +421,7 @@ public final class SidecarCommand implements ProcessCommand {
                 }
                 up.set(0);
                 context.probes().ready(false);
-                LOG.atWarn().addKeyValue("err", ProcessRunner.oneLine(e)).log("heartbeat failed");
+                LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("heartbeat failed");
             }
         }
     }
@@ -438,7 +438,7 @@ public final class SidecarCommand implements ProcessCommand {
                     if (Thread.currentThread().isInterrupted()) {
                         return;
                     }
-                    LOG.atWarn().addKeyValue("err", ProcessRunner.oneLine(e)).log("shipping stopped, the next pass goes on");
+                    LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("shipping stopped, the next pass goes on");
                 }
                 Thread.sleep(SHIP_INTERVAL);
             }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
+import io.varve.model.ErrorText;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -303,7 +304,7 @@ class SidecarProcessTest {
                 new Case("--objstore.config=type: NOPE", "NOPE"))) {
             AtomicReference<Throwable> seen = new AtomicReference<>();
             assertThatThrownBy(() -> launch(c.flag)).satisfies(seen::set);
-            assertThat(ProcessRunner.oneLine(seen.get())).contains(c.line).doesNotContain("\n");
+            assertThat(ErrorText.of(seen.get())).contains(c.line).doesNotContain("\n");
         }
         assertThatThrownBy(() -> ProcessRunner.launch(new SidecarCommand(), "--prometheus.url=nope")).isInstanceOf(FlagException.class)
                 .hasMessage("--prometheus.url: nope is no URL of http or https with a host");

@@ -1,6 +1,7 @@
 package io.varve.storegateway;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.ErrorText;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
@@ -81,7 +82,7 @@ final class WarmUp {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (Exception e) {
-            LOG.atWarn().addKeyValue("err", ProcessRunner.oneLine(e)).log("could not warm up, first requests will be slower");
+            LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("could not warm up, first requests will be slower");
         }
         return warmUp.requests;
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.CorruptDataException;
+import io.varve.model.ErrorText;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Matcher;
 import io.varve.model.PromDuration;
@@ -108,7 +109,7 @@ final class BlockCommand implements Runnable {
             } catch (AccessDeniedException e) {
                 throw new UnavailableException(d + ": permission denied", e);
             } catch (IOException e) {
-                throw new UnavailableException("list " + d + ": " + e.getMessage(), e);
+                throw new UnavailableException("list " + ErrorText.of(e), e);
             }
         }).toList();
     }

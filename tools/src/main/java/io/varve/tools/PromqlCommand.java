@@ -1,5 +1,6 @@
 package io.varve.tools;
 
+import io.varve.model.ErrorText;
 import io.varve.model.GoFloat;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.PromDuration;
@@ -82,7 +83,7 @@ final class PromqlCommand implements Runnable {
                     read = false;
                     continue;
                 } catch (IOException e) {
-                    err.println("cannot read " + file + ": " + (Files.exists(file) ? e.getMessage() : "there is no such file"));
+                    err.println("cannot read " + ErrorText.of(e));
                     read = false;
                     continue;
                 }

@@ -58,7 +58,7 @@ class PromqlCommandTest {
     @Test
     void saysWhichScriptCannotBeRead() {
         assertThat(run("promql", "test", "no/such.test")).isEqualTo(1);
-        assertThat(err.toString()).contains("cannot read no/such.test: there is no such file");
+        assertThat(err.toString()).contains("cannot read no/such.test: no such file or directory");
     }
 
     @Test

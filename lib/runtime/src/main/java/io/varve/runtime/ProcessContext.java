@@ -1,6 +1,7 @@
 package io.varve.runtime;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.ErrorText;
 import io.varve.runtime.flags.GlobalFlags;
 import io.varve.runtime.flags.GrpcFlags;
 import io.varve.runtime.flags.HttpFlags;
@@ -142,7 +143,7 @@ public final class ProcessContext {
     /** Asks the process to end because it cannot go on: one log line, exit code 1. */
     public void fail(String what, @Nullable Throwable cause) {
         if (end.complete(1)) {
-            LOG.atError().addKeyValue("err", cause == null ? what : what + ": " + ProcessRunner.oneLine(cause)).log("process ends");
+            LOG.atError().addKeyValue("err", cause == null ? what : what + ": " + ErrorText.of(cause)).log("process ends");
         }
     }
 
@@ -176,7 +177,7 @@ public final class ProcessContext {
         try {
             s.what.close();
         } catch (Exception e) {
-            LOG.atWarn().addKeyValue("what", s.name).addKeyValue("err", ProcessRunner.oneLine(e)).log("could not be stopped cleanly");
+            LOG.atWarn().addKeyValue("what", s.name).addKeyValue("err", ErrorText.of(e)).log("could not be stopped cleanly");
         }
     }
 }

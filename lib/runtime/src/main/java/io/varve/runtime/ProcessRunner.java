@@ -1,5 +1,6 @@
 package io.varve.runtime;
 
+import io.varve.model.ErrorText;
 import io.varve.model.VarveException;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.FlagParser;
@@ -61,7 +62,7 @@ public final class ProcessRunner {
             try {
                 process.close();
             } catch (Exception e) {
-                LOG.atWarn().addKeyValue("err", oneLine(e)).log("could not be stopped cleanly");
+                LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("could not be stopped cleanly");
             }
         }
     }
@@ -158,9 +159,9 @@ public final class ProcessRunner {
 
     private static void fatal(ProcessCommand command, Exception e) {
         if (e instanceof FlagException || e instanceof VarveException || e instanceof java.io.IOException) {
-            LOG.atError().addKeyValue("err", oneLine(e)).log(command.component() + " cannot start");
+            LOG.atError().addKeyValue("err", ErrorText.of(e)).log(command.component() + " cannot start");
         } else {
-            LOG.atError().addKeyValue("err", oneLine(e)).setCause(e).log(command.component() + " cannot start");
+            LOG.atError().addKeyValue("err", ErrorText.of(e)).setCause(e).log(command.component() + " cannot start");
         }
     }
 
@@ -185,12 +186,6 @@ public final class ProcessRunner {
             context.close();
             throw e;
         }
-    }
-
-    /** A throwable as one line: its message, or its class where it has none. */
-    public static String oneLine(Throwable t) {
-        String message = t.getMessage();
-        return message == null || message.isBlank() ? t.toString() : message.strip().replace("\n", "\\n").replace("\r", "");
     }
 
     private static void awaitUninterruptibly(CountDownLatch latch) {

@@ -1,5 +1,6 @@
 package io.varve.querier.api;
 
+import io.varve.model.ErrorText;
 import io.varve.model.JsonText;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -47,7 +48,7 @@ public final class ActiveQueries implements AutoCloseable {
                 free.add(i);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("active query file in " + directory + ": " + e.getMessage(), e);
+            throw new UncheckedIOException("active query file in " + directory + ": " + ErrorText.of(e), e);
         }
     }
 
@@ -137,7 +138,7 @@ public final class ActiveQueries implements AutoCloseable {
                 f.seek((long) slot * ENTRY + 1);
                 f.write(b);
             } catch (IOException e) {
-                LOG.atWarn().addKeyValue("err", e.getMessage()).log("active query file cannot be written");
+                LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("active query file cannot be written");
             }
         }
     }
