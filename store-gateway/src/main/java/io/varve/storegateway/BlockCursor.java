@@ -133,7 +133,7 @@ final class BlockCursor implements AutoCloseable {
         final long start;
         final long end;
         @Nullable
-        CompletableFuture<byte[]> fetch;
+        CompletableFuture<Integer> fetch;
         boolean done;
 
         Part(int segment, long start, long end) {
@@ -468,23 +468,30 @@ final class BlockCursor implements AutoCloseable {
 
     /** Requests for all chunks of the block; nothing is fetched before they passed the limits. */
     private void planChunks(List<@Nullable Ranges> ranges) {
-        List<Part> out = new ArrayList<>();
+        List<Integer> segments = new ArrayList<>();
+        List<Ranges> wanted = new ArrayList<>();
         long bytes = 0;
         for (int segment = 0; segment < ranges.size(); segment++) {
             Ranges r = ranges.get(segment);
-            if (r == null) {
-                continue;
-            }
-            Ranges wanted = r.joined(0);
-            bytes += wanted.bytes();
-            if (reader.caches()) {
-                Ranges requests = reader.plan(block.segmentKey(segment), wanted, block.segmentSize(segment));
-                for (int i = 0; i < requests.size(); i++) {
-                    out.add(new Part(segment, requests.start(i), requests.end(i)));
-                }
+            if (r != null) {
+                segments.add(segment);
+                wanted.add(r.joined(0));
+                bytes += wanted.getLast().bytes();
             }
         }
         query.limits().bytes(bytes, "chunks");
+        if (!reader.caches()) {
+            return;
+        }
+        List<Part> out = new ArrayList<>();
+        List<Ranges> requests = reader.plan(segments.stream().map(block::segmentKey).toList(), wanted,
+                segments.stream().mapToLong(block::segmentSize).toArray());
+        for (int s = 0; s < requests.size(); s++) {
+            Ranges r = requests.get(s);
+            for (int i = 0; i < r.size(); i++) {
+                out.add(new Part(segments.get(s), r.start(i), r.end(i)));
+            }
+        }
         parts = out;
     }
 
@@ -498,7 +505,7 @@ final class BlockCursor implements AutoCloseable {
 
     private void launch(Part p) {
         if (p.fetch == null) {
-            p.fetch = reader.fetch(block.segmentKey(p.segment), p.start, p.end, query.stats(), ReadStats.Kind.CHUNKS);
+            p.fetch = reader.fetchToDisk(block.segmentKey(p.segment), p.start, p.end, query.stats(), ReadStats.Kind.CHUNKS);
             aheadBytes += p.end - p.start;
         }
     }
@@ -515,7 +522,7 @@ final class BlockCursor implements AutoCloseable {
             }
             if (needed) {
                 launch(p);
-                CompletableFuture<byte[]> fetch = p.fetch;
+                CompletableFuture<Integer> fetch = p.fetch;
                 if (fetch != null) {
                     ObjectReader.await(fetch, block.segmentKey(segment));
                 }

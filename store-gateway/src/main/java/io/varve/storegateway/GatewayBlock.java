@@ -6,8 +6,10 @@ import io.varve.model.Labels;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import io.varve.tsdb.BlockMeta;
+import io.varve.tsdb.index.ByteRegion;
 import io.varve.tsdb.index.IndexHeader;
 import io.varve.tsdb.index.RangeReader;
+import io.varve.tsdb.index.Toc;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,6 +28,10 @@ final class GatewayBlock {
     private static final Logger LOG = LoggerFactory.getLogger(GatewayBlock.class);
     /** An index up to this size is fetched whole with its header: one request instead of three and more. */
     static final long WHOLE_INDEX = 4 << 20;
+    /** The first read at the end of a larger one, which shall hold postings and their offsets where they are small. */
+    private static final int TAIL = 1 << 20;
+    /** All postings lists of an index are fetched at once up to this size: queries then have two rounds, series and chunks. */
+    private static final long WHOLE_POSTINGS = 32 << 20;
     /** How long a header that could not be loaded is not tried again. */
     private static final long FAULT_NANOS = 30_000_000_000L;
 
@@ -159,7 +165,11 @@ final class GatewayBlock {
 
     /** Loads the header ahead of the first request for it; what goes wrong is told to that request. */
     void prefetch() {
-        try (Lease lease = acquire(new ReadStats())) {
+        ReadStats stats = new ReadStats();
+        try (Lease lease = acquire(stats)) {
+            Ranges postings = new Ranges();
+            addPostings(lease.header().toc(), postings);
+            reader.fetchAll(indexKey, reader.plan(indexKey, postings, lease.header().indexSize()), stats, ReadStats.Kind.POSTINGS);
             LOG.atDebug().addKeyValue("block", id).addKeyValue("symbols", lease.header().symbols().size()).log("index header is ready");
         } catch (VarveException e) {
             LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("index header cannot be loaded");
@@ -194,10 +204,16 @@ final class GatewayBlock {
                 LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("index header is built anew");
             }
         }
-        long download = System.nanoTime();
-        IndexHeader.build(source(size, stats), indexKey, file);
-        metrics.headerDownloadSeconds.observe((System.nanoTime() - download) / 1e9);
-        IndexHeader h = open(file);
+        IndexHeader h;
+        try {
+            h = build(size, file, stats);
+        } catch (CorruptDataException e) {
+            // The copy on disk may be what is damaged: once more from the bucket.
+            if (!reader.drop(indexKey)) {
+                throw e;
+            }
+            h = build(size, file, stats);
+        }
         metrics.headerLoadSeconds.observe((System.nanoTime() - start) / 1e9);
         if (!keepHeader) {
             // Mapped, it lives on without its name.
@@ -209,6 +225,13 @@ final class GatewayBlock {
             }
         }
         return h;
+    }
+
+    private IndexHeader build(long size, Path file, ReadStats stats) {
+        long start = System.nanoTime();
+        IndexHeader.build(source(size, stats), indexKey, file);
+        metrics.headerDownloadSeconds.observe((System.nanoTime() - start) / 1e9);
+        return open(file);
     }
 
     private IndexHeader open(Path file) {
@@ -227,9 +250,20 @@ final class GatewayBlock {
                 if (size <= WHOLE_INDEX) {
                     if (whole == null) {
                         whole = reader.read(indexKey, 0, (int) size, stats, ReadStats.Kind.HEADER);
-                        reader.keep(indexKey, size);
                     }
                     return java.util.Arrays.copyOfRange(whole, (int) offset, (int) offset + length);
+                }
+                if (offset + length == size && length < TAIL && reader.caches()) {
+                    byte[] tail = reader.read(indexKey, size - TAIL, TAIL, stats, ReadStats.Kind.HEADER);
+                    // Symbols and what there is more of postings, side by side; the header is then copied from the local disk.
+                    Toc toc = Toc.read(ByteRegion.of(tail, indexKey, size - TAIL), size);
+                    Ranges rest = new Ranges();
+                    if (toc.series() <= WHOLE_POSTINGS) {
+                        rest.add(0, toc.series());
+                    }
+                    addPostings(toc, rest);
+                    reader.fetchAll(indexKey, reader.plan(indexKey, rest, size), stats, ReadStats.Kind.HEADER);
+                    return java.util.Arrays.copyOfRange(tail, TAIL - length, TAIL);
                 }
                 return reader.read(indexKey, offset, length, stats, ReadStats.Kind.HEADER);
             }
@@ -239,6 +273,16 @@ final class GatewayBlock {
                 return size;
             }
         };
+    }
+
+    /** Adds the place of all postings lists, unless they are too large to be fetched for a few of them; false where they are. */
+    boolean addPostings(Toc toc, Ranges into) {
+        long bytes = toc.postingsTable() - toc.postings();
+        boolean fits = toc.postings() > 0 && bytes <= Math.min(WHOLE_POSTINGS, reader.readAheadBytes() / 16);
+        if (fits) {
+            into.add(toc.postings(), toc.postingsTable());
+        }
+        return fits;
     }
 
     /**
@@ -255,7 +299,6 @@ final class GatewayBlock {
                     all.add(0, size);
                     ReadStats stats = new ReadStats();
                     reader.fetchAll(indexKey, reader.plan(indexKey, all, size), stats, ReadStats.Kind.SERIES);
-                    reader.keep(indexKey, size);
                     metrics.promotions.inc();
                 } catch (VarveException e) {
                     promoting.set(false);

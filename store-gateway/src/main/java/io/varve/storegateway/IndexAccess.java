@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Reads postings and series entries of blocks: local copy, caches, bucket, in that order. Safe for many threads. */
@@ -62,7 +63,7 @@ final class IndexAccess {
         query.budget().reserve(bytes, "reading postings of block " + block.id());
         long[] ids;
         try {
-            ids = evaluate(block, choice, query);
+            ids = evaluate(block, header, choice, query);
         } finally {
             query.budget().release(bytes);
         }
@@ -80,7 +81,7 @@ final class IndexAccess {
     private Choice choose(GatewayBlock block, IndexHeader header, PostingsPlan plan, List<Matcher> matchers, SeriesQuery query) {
         int groups = plan.include().size() + plan.exclude().size();
         boolean all = plan.include().size() == 1 && plan.include().getFirst().name().isEmpty();
-        if (!query.options().lazyPostings() || groups < 2 || all || reader.isLocal(block.indexKey(), 0, header.indexSize())) {
+        if (!query.options().lazyPostings() || groups < 2 || all || isLocal(block, plan)) {
             return new Choice(plan.include(), plan.exclude(), List.of());
         }
         List<PostingsPlan.Group> byCost = new ArrayList<>(plan.include());
@@ -138,7 +139,19 @@ final class IndexAccess {
         return new Choice(include, exclude, matchers.stream().filter(m -> lazyNames.contains(m.name())).toList());
     }
 
-    private long[] evaluate(GatewayBlock block, Choice choice, SeriesQuery query) {
+    /** Whether all lists are on the local disk, so that none costs a request. */
+    private boolean isLocal(GatewayBlock block, PostingsPlan plan) {
+        return Stream.concat(plan.include().stream(), plan.exclude().stream()).allMatch(g -> {
+            for (int i = 0; i < g.size(); i++) {
+                if (!reader.isLocal(block.indexKey(), g.range(i).start() - 4, g.range(i).end() + 4)) {
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+
+    private long[] evaluate(GatewayBlock block, IndexHeader header, Choice choice, SeriesQuery query) {
         Ranges wanted = new Ranges();
         List<PostingsRange> lists = new ArrayList<>();
         for (List<PostingsPlan.Group> groups : List.of(choice.include, choice.exclude)) {
@@ -169,7 +182,15 @@ final class IndexAccess {
                 wanted.add(r.start() - 4, r.end() + 4);
             }
         }
-        block.indexFetched(reader.missing(key, wanted).bytes());
+        if (!reader.missing(key, wanted).isEmpty()) {
+            // One request for all lists serves later queries too.
+            Ranges whole = new Ranges();
+            if (block.addPostings(header.toc(), whole)) {
+                reader.fetchAll(key, reader.plan(key, whole, header.indexSize()), query.stats(), ReadStats.Kind.POSTINGS);
+            } else {
+                block.indexFetched(reader.missing(key, wanted).bytes());
+            }
+        }
         List<ObjectReader.Slice> slices = wanted.isEmpty()
                 ? List.of()
                 : reader.readAll(key, wanted, block.catalogBlock().objects().indexSize(), query.stats(), ReadStats.Kind.POSTINGS);

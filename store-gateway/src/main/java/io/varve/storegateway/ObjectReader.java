@@ -9,6 +9,7 @@ import io.varve.objstore.NoSuchObjectException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.ExecutionException;
@@ -24,9 +25,9 @@ final class ObjectReader {
     static final int MAX_PART = 16 << 20;
     /** Ranges closer than this are always read as one. */
     static final long GAP = 64 << 10;
-    /** Ranges are read as one up to this distance where there would be too many otherwise. */
-    static final long MAX_GAP = 1 << 20;
-    /** Above so many requests for one object, bytes are traded for requests. */
+    /** Ranges are read as one up to this distance where there would be too many otherwise: what a request costs, in bytes. */
+    static final long MAX_GAP = 2 << 20;
+    /** Above so many requests for what a block is asked for, bytes are traded for requests. */
     static final int WANTED_REQUESTS = 16;
 
     private final BucketReader bucket;
@@ -79,18 +80,9 @@ final class ObjectReader {
         return pages != null && pages.has(key, start, end);
     }
 
-    /** Keeps a whole object over restarts. */
-    void keep(String key, long size) {
-        if (pages != null) {
-            pages.keep(key, size);
-        }
-    }
-
-    /** Forgets what is cached of an object. */
-    void drop(String key) {
-        if (pages != null) {
-            pages.drop(key);
-        }
+    /** Forgets what is cached of an object; false where that is nothing. */
+    boolean drop(String key) {
+        return pages != null && pages.drop(key);
     }
 
     /** What of the ranges has to be fetched. */
@@ -111,15 +103,21 @@ final class ObjectReader {
      * @param limit the object's size; nothing is read beyond
      */
     Ranges plan(String key, Ranges wanted, long limit) {
-        Ranges missing = missing(key, wanted);
-        if (missing.isEmpty()) {
-            return missing;
+        return plan(List.of(key), List.of(wanted), new long[]{limit}).getFirst();
+    }
+
+    /** The same for objects that are read together and share what requests may cost. */
+    List<Ranges> plan(List<String> keys, List<Ranges> wanted, long[] limits) {
+        List<Ranges> within = new ArrayList<>(keys.size());
+        for (int k = 0; k < limits.length; k++) {
+            Ranges missing = missing(keys.get(k), wanted.get(k));
+            Ranges inside = new Ranges(missing.size());
+            for (int i = 0; i < missing.size(); i++) {
+                inside.add(missing.start(i), limits[k] < 0 ? missing.end(i) : Math.min(limits[k], missing.end(i)));
+            }
+            within.add(inside);
         }
-        Ranges within = new Ranges();
-        for (int i = 0; i < missing.size(); i++) {
-            within.add(missing.start(i), limit < 0 ? missing.end(i) : Math.min(limit, missing.end(i)));
-        }
-        return within.planned(GAP, MAX_GAP, WANTED_REQUESTS).cut(MAX_PART);
+        return Ranges.planned(within, GAP, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cut(MAX_PART)).toList();
     }
 
     /** Starts a request. The future's array is at most {@code length} bytes long, shorter where the object ends. */
@@ -169,14 +167,14 @@ final class ObjectReader {
      * @throws CorruptDataException where the object is not there
      * @throws VarveException where it cannot be read
      */
-    static byte[] await(CompletableFuture<byte[]> fetch, String key) {
+    static <T> T await(CompletableFuture<T> fetch, String key) {
         try {
             return fetch.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
         } catch (ExecutionException e) {
-            throw failure(e.getCause(), key);
+            throw failure(e.getCause() instanceof CompletionException c ? c.getCause() : e.getCause(), key);
         }
     }
 
@@ -231,19 +229,27 @@ final class ObjectReader {
         return out;
     }
 
-    static byte[] whole(byte[] bytes, String key, long start, int length) {
-        if (bytes.length < length) {
-            throw new CorruptDataException(key, start,
-                    "object ends " + bytes.length + " bytes after this place, " + length + " were expected");
-        }
+    private static byte[] whole(byte[] bytes, String key, long start, int length) {
+        whole(bytes.length, key, start, length);
         return bytes;
     }
 
-    /** Fetches ranges side by side and waits for all. */
+    private static void whole(int there, String key, long start, int length) {
+        if (there < length) {
+            throw new CorruptDataException(key, start, "object ends " + there + " bytes after this place, " + length + " were expected");
+        }
+    }
+
+    /** Starts a request whose bytes are wanted in the page cache only, not in memory until somebody looks. The future has their number. */
+    CompletableFuture<Integer> fetchToDisk(String key, long start, long end, ReadStats stats, ReadStats.Kind kind) {
+        return fetch(key, start, end, stats, kind).thenApply(b -> b.length);
+    }
+
+    /** Fetches ranges side by side into the page cache and waits for all. */
     void fetchAll(String key, Ranges parts, ReadStats stats, ReadStats.Kind kind) {
-        List<CompletableFuture<byte[]>> all = new ArrayList<>(parts.size());
+        List<CompletableFuture<Integer>> all = new ArrayList<>(parts.size());
         for (int i = 0; i < parts.size(); i++) {
-            all.add(fetch(key, parts.start(i), parts.end(i), stats, kind));
+            all.add(fetchToDisk(key, parts.start(i), parts.end(i), stats, kind));
         }
         for (int i = 0; i < all.size(); i++) {
             whole(await(all.get(i), key), key, parts.start(i), parts.length(i));

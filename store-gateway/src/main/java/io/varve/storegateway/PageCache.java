@@ -11,6 +11,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,13 +22,16 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Bytes of objects on local disk, up to a hard cap: whatever ranges were fetched, exactly. An object is kept in extents of 16 MiB, each a
- * sparse file; the extent that was not used for longest goes first. What is in the cache is known in memory only: a new process
- * begins with the extents that were whole. Objects never change, so nothing is ever stale; readers check checksums and drop what does
- * not fit. Safe for many threads.
+ * sparse file; the extent that was not used for longest goes first. Behind the last place that a byte may have, a file lists the ranges it
+ * holds, first and last place of 4 bytes each, in the order they were written: so a new process goes on with what the one before had, in
+ * whichever way that ended. Objects never change, so nothing is ever stale; readers check checksums and drop what does not fit. Safe for many
+ * threads.
  */
 final class PageCache {
     static final int EXTENT = 16 << 20;
     private static final int DISK_BLOCK = 4096;
+    /** Bytes of a range in the list. */
+    private static final int LISTED_BYTES = 8;
     private static final Logger LOG = LoggerFactory.getLogger(PageCache.class);
 
     private record Key(String object, int extent) {
@@ -39,6 +43,8 @@ final class PageCache {
         int[] starts = new int[4];
         int[] ends = new int[4];
         int size;
+        /** Ranges that the file lists. */
+        int listed;
         long bytes;
         boolean gone;
 
@@ -81,7 +87,11 @@ final class PageCache {
             size += 1 - removed;
             starts[first] = newFrom;
             ends[first] = newTo;
-            long sum = 0;
+        }
+
+        /** Works out the bytes on disk. */
+        void measure() {
+            long sum = (listed * (long) LISTED_BYTES + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
             for (int i = 0; i < size; i++) {
                 sum += (ends[i] + DISK_BLOCK - 1L) / DISK_BLOCK * DISK_BLOCK - starts[i] / DISK_BLOCK * (long) DISK_BLOCK;
             }
@@ -96,7 +106,7 @@ final class PageCache {
     private long evictions;
 
     /**
-     * @param directory made if it is not there; files in it that are not whole extents are deleted
+     * @param directory made if it is not there; files in it that are not extents are deleted
      * @param capacity bytes on disk at most
      */
     PageCache(Path directory, long capacity) {
@@ -134,46 +144,77 @@ final class PageCache {
         }
     }
 
-    /** File names: {@code <object with / as +>.<extent>.<length of a whole extent, or part>}. */
-    private Path path(String object, int extent, String suffix) {
-        return directory.resolve(object.substring(0, Math.min(26, object.length())))
-                .resolve(object.replace('/', '+') + '.' + extent + '.' + suffix);
+    /** Below a directory for the block: the object's name with + for /, and the number of the extent. */
+    private Path path(Key key) {
+        return directory.resolve(key.object.substring(0, Math.min(26, key.object.length())))
+                .resolve(key.object.replace('/', '+') + '.' + key.extent);
+    }
+
+    /** A file that was found. */
+    private record Old(Path file, long usedMillis) {
     }
 
     private void adopt() throws IOException {
-        List<Path> found = new ArrayList<>();
+        List<Old> found = new ArrayList<>();
         Files.walkFileTree(directory, new SimpleFileVisitor<>() {
             @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                String name = file.getFileName().toString();
-                if (name.endsWith(".whole")) {
-                    found.add(file);
-                } else {
-                    Files.delete(file);
-                }
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+                found.add(new Old(file, attributes.lastModifiedTime().toMillis()));
                 return FileVisitResult.CONTINUE;
             }
         });
-        for (Path file : found) {
-            String name = file.getFileName().toString();
-            String[] parts = name.substring(0, name.length() - ".whole".length()).split("\\.", -1);
-            long length = Files.size(file);
-            int extent;
-            try {
-                extent = parts.length == 2 ? Integer.parseInt(parts[1]) : -1;
-            } catch (NumberFormatException e) {
-                extent = -1;
+        // When an extent was last read is not known any more; when it was last written is.
+        found.sort(Comparator.comparingLong(Old::usedMillis));
+        for (Old old : found) {
+            Key key = key(old.file.getFileName().toString());
+            Extent e = new Extent(old.file);
+            if (key != null && list(e)) {
+                extents.put(key, e);
+                used += e.bytes;
+            } else {
+                Files.delete(old.file);
             }
-            if (extent < 0 || length == 0 || length > EXTENT) {
-                Files.delete(file);
-                continue;
-            }
-            Extent e = new Extent(file);
-            e.insert(0, (int) length);
-            extents.put(new Key(parts[0].replace('+', '/'), extent), e);
-            used += e.bytes;
         }
         evict();
+    }
+
+    private static @Nullable Key key(String file) {
+        int dot = file.lastIndexOf('.');
+        try {
+            int extent = Integer.parseInt(file, dot + 1, file.length(), 10);
+            return dot > 0 && extent >= 0 ? new Key(file.substring(0, dot).replace('+', '/'), extent) : null;
+        } catch (NumberFormatException e) {
+            return null;
+        }
+    }
+
+    /** Reads what a file says it holds; false where it is not one of ours. */
+    private static boolean list(Extent e) throws IOException {
+        try (FileChannel channel = FileChannel.open(e.file, StandardOpenOption.READ)) {
+            // A range at the end that was not written to its end is none.
+            long listed = (channel.size() - EXTENT) / LISTED_BYTES;
+            if (listed <= 0 || listed > EXTENT) {
+                return false;
+            }
+            ByteBuffer list = ByteBuffer.allocate((int) listed * LISTED_BYTES);
+            while (list.hasRemaining()) {
+                if (channel.read(list, EXTENT + list.position()) < 0) {
+                    return false;
+                }
+            }
+            list.flip();
+            while (list.hasRemaining()) {
+                int from = list.getInt();
+                int to = list.getInt();
+                if (from < 0 || to <= from || to > EXTENT) {
+                    return false;
+                }
+                e.insert(from, to);
+            }
+            e.listed = (int) listed;
+            e.measure();
+            return true;
+        }
     }
 
     private @Nullable Extent get(String object, int extent) {
@@ -278,7 +319,7 @@ final class PageCache {
     private void write(String object, int extent, int from, byte[] data, int at, int n) throws IOException {
         Extent e;
         synchronized (extents) {
-            e = extents.computeIfAbsent(new Key(object, extent), k -> new Extent(path(object, extent, "part")));
+            e = extents.computeIfAbsent(new Key(object, extent), k -> new Extent(path(k)));
         }
         long before;
         long after;
@@ -287,14 +328,22 @@ final class PageCache {
                 return;
             }
             Files.createDirectories(e.file.getParent());
-            try (FileChannel channel = FileChannel.open(e.file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            try (FileChannel channel = e.listed == 0
+                    ? FileChannel.open(e.file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)
+                    : FileChannel.open(e.file, StandardOpenOption.WRITE)) {
                 ByteBuffer buffer = ByteBuffer.wrap(data, at, n);
                 while (buffer.hasRemaining()) {
                     channel.write(buffer, from + (n - buffer.remaining()));
                 }
+                ByteBuffer range = ByteBuffer.allocate(LISTED_BYTES).putInt(from).putInt(from + n).flip();
+                for (long place = EXTENT + (long) e.listed * LISTED_BYTES; range.hasRemaining();) {
+                    place += channel.write(range, place);
+                }
             }
             before = e.bytes;
+            e.listed++;
             e.insert(from, from + n);
+            e.measure();
             after = e.bytes;
         }
         synchronized (extents) {
@@ -307,46 +356,20 @@ final class PageCache {
         }
     }
 
-    /** Says that an object has {@code size} bytes and should outlive the process where all of it is here. */
-    void keep(String object, long size) {
-        for (int extent = 0; (long) extent * EXTENT < size; extent++) {
-            int length = (int) Math.min(EXTENT, size - (long) extent * EXTENT);
-            Extent e = get(object, extent);
-            if (e == null) {
-                return;
-            }
-            synchronized (extents) {
-                synchronized (e) {
-                    if (e.gone || !e.has(0, length) || e.file.toString().endsWith(".whole")) {
-                        continue;
-                    }
-                    Path whole = path(object, extent, "whole");
-                    try {
-                        Files.move(e.file, whole);
-                    } catch (IOException x) {
-                        continue;
-                    }
-                    Extent renamed = new Extent(whole);
-                    renamed.insert(0, length);
-                    e.gone = true;
-                    used += renamed.bytes - e.bytes;
-                    extents.put(new Key(object, extent), renamed);
-                }
-            }
-        }
-    }
-
-    /** Forgets an object: its bytes proved to be damaged, or its block is gone. */
-    void drop(String object) {
+    /** Forgets an object: its bytes proved to be damaged, or its block is gone. False where nothing was known of it. */
+    boolean drop(String object) {
+        boolean dropped = false;
         synchronized (extents) {
             for (Iterator<Map.Entry<Key, Extent>> i = extents.entrySet().iterator(); i.hasNext();) {
                 Map.Entry<Key, Extent> e = i.next();
                 if (e.getKey().object.equals(object)) {
                     i.remove();
                     remove(e.getValue());
+                    dropped = true;
                 }
             }
         }
+        return dropped;
     }
 
     /** Forgets all objects of a block. */

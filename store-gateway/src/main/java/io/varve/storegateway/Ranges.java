@@ -1,6 +1,7 @@
 package io.varve.storegateway;
 
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Byte ranges {@code [start, end)} of one object, collected in any order and joined where little lies between them. One thread.
@@ -94,14 +95,15 @@ final class Ranges {
     }
 
     /**
-     * Trades bytes for requests: ranges up to {@code gap} apart are joined, and as long as there are more than {@code wanted}, up to twice as
-     * far, until {@code maxGap}.
+     * Trades bytes for requests: ranges up to {@code gap} apart are joined, and as long as there are more than {@code wanted} of all objects,
+     * up to twice as far, until {@code maxGap}.
      */
-    Ranges planned(long gap, long maxGap, int wanted) {
-        Ranges out = joined(gap);
-        for (long g = gap; out.size > wanted && g < maxGap;) {
-            g = Math.min(maxGap, g * 2);
-            out = out.joined(g);
+    static List<Ranges> planned(List<Ranges> objects, long gap, long maxGap, int wanted) {
+        List<Ranges> out = objects.stream().map(r -> r.joined(gap)).toList();
+        for (long g = gap; g < maxGap && out.stream().mapToInt(Ranges::size).sum() > wanted;) {
+            long wider = Math.min(maxGap, g * 2);
+            out = out.stream().map(r -> r.joined(wider)).toList();
+            g = wider;
         }
         return out;
     }

@@ -28,8 +28,8 @@ import org.slf4j.event.Level;
  */
 final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StoreGateway.class);
-    /** Blocks that end within this time of the newest are the ones most asked for. */
-    private static final long RECENT_MILLIS = 24 * 3600_000L;
+    /** Blocks that end within this time of the newest are the ones most asked for: a day, and an hour that rates look back. */
+    private static final long RECENT_MILLIS = 25 * 3600_000L;
     /** Headers loaded ahead because of one request at most. */
     private static final int PATTERN_BLOCKS = 64;
     /** Headers mapped at a time at most; beyond, the one not used for longest goes. */

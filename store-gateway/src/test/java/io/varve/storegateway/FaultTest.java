@@ -17,6 +17,7 @@ import io.varve.store.Aggregate;
 import io.varve.store.SeriesRequest;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
+import io.varve.testkit.TempTree;
 import io.varve.tsdb.Ulid;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -237,6 +238,54 @@ class FaultTest {
             assertThat(counting.operations() - before).isEqualTo(6);
             g.series(all(true));
             assertThat(counting.operations() - before).as("nothing is fetched twice").isEqualTo(6);
+        }
+    }
+
+    /** Series whose index is above what is fetched whole, and of whose chunks a short span needs few. */
+    private static TestBlocks large(MemoryBucket bucket, int blocks, int series) {
+        var random = Seeds.random(11);
+        TestBlocks out = new TestBlocks(bucket);
+        for (int b = 0; b < blocks; b++) {
+            TreeMap<Labels, List<io.varve.chunk.Chunk>> s = new TreeMap<>();
+            for (int i = 0; i < series; i++) {
+                s.put(Labels.of("__name__", "m" + i % 5, "i", "x" + i), TestBlocks.floats(0, 10_000, 1000, 1, random));
+            }
+            out.put(Ulid.of(1_700_000_000_000L + b, random), Labels.of("cluster", "c" + b), 0, 10_000_000L, s, 4 << 20, true);
+        }
+        assertThat(bucket.find(out.blocks.getFirst().meta().ulid() + "/index").orElseThrow().size())
+                .isGreaterThan(GatewayBlock.WHOLE_INDEX);
+        return out;
+    }
+
+    private static long count(FaultyBucket bucket, long after, String object) {
+        return bucket.events().stream().skip(after).filter(e -> e.key().contains(object)).count();
+    }
+
+    @Test
+    void aLargeIndexCostsTwoRoundsWhereItsHeaderIsThereAndChunksThatLieApartFewRequests() {
+        MemoryBucket bucket = new MemoryBucket("large");
+        TestBlocks blocks = large(bucket, 2, 1200);
+        FaultyBucket counting = FaultyBucket.counting(bucket);
+        SeriesRequest late = new SeriesRequest(9_900_000, 10_000_000, List.of(Matcher.of(Matcher.Type.EQUAL, "__name__", "m3")), 0,
+                EnumSet.allOf(Aggregate.class), false, false, List.of(), List.of(), ShardInfo.NONE, 0, 1, SeriesRequest.Spans.ALL);
+        try (TempTree data = TempTree.create()) {
+            try (TestGateway g = new TestGateway(counting, TestGateway.Setup.DEFAULT.disk(1 << 30), data, false)) {
+                int before = counting.events().size();
+                g.gateway.blocks().byId().values().forEach(GatewayBlock::prefetch);
+                assertThat(count(counting, before, "/index")).as("end and symbols of each").isEqualTo(4);
+                before = counting.events().size();
+                assertThat(map(g.series(late).lines())).isEqualTo(map(blocks.expected(late)));
+                assertThat(count(counting, before, "/index")).as("entries of the series").isEqualTo(2);
+                assertThat(count(counting, before, "/chunks/")).as("16 for each block").isBetween(2L, 32L);
+                before = counting.events().size();
+                g.series(late);
+                assertThat(counting.events().size() - before).as("nothing is fetched twice").isZero();
+            }
+            try (TestGateway g = new TestGateway(counting, TestGateway.Setup.DEFAULT.disk(1 << 30), data, false)) {
+                int before = counting.events().size();
+                assertThat(map(g.series(late).lines())).isEqualTo(map(blocks.expected(late)));
+                assertThat(counting.events().size() - before).as("nor by the next process").isZero();
+            }
         }
     }
 

@@ -1,0 +1,150 @@
+package io.varve.storegateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.varve.testkit.Seeds;
+import io.varve.testkit.TempTree;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class PageCacheTest {
+    private static final String BLOCK = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    private static final String INDEX = BLOCK + "/index";
+
+    /** The byte of an object at a place. */
+    private static byte at(String object, long place) {
+        return (byte) (object.hashCode() + place * 31 + (place >> 11));
+    }
+
+    private static byte[] bytes(String object, long start, int length) {
+        byte[] out = new byte[length];
+        for (int i = 0; i < length; i++) {
+            out[i] = at(object, start + i);
+        }
+        return out;
+    }
+
+    private static void reads(PageCache pages, String object, long start, int length) {
+        byte[] got = new byte[length];
+        assertThat(pages.read(object, start, got, 0, length)).isTrue();
+        assertThat(got).isEqualTo(bytes(object, start, length));
+    }
+
+    private static List<Path> files(Path directory) throws IOException {
+        try (Stream<Path> walk = Files.walk(directory)) {
+            return walk.filter(Files::isRegularFile).toList();
+        }
+    }
+
+    @Test
+    void hasWhatWasPutWhereverItLiesAndSoHasTheNextProcess() {
+        Seeds.forEach(8, random -> {
+            try (TempTree tmp = TempTree.create()) {
+                PageCache pages = new PageCache(tmp.root(), 1 << 30);
+                // A window around the border of two extents.
+                long base = PageCache.EXTENT - 3000;
+                boolean[] there = new boolean[6000];
+                for (int round = 0; round < 60; round++) {
+                    int from = random.nextInt(6000);
+                    int length = 1 + random.nextInt(Math.min(700, 6000 - from));
+                    switch (random.nextInt(6)) {
+                        case 0 -> pages = new PageCache(tmp.root(), 1 << 30);
+                        case 1, 2, 3 -> {
+                            pages.put(INDEX, base + from, bytes(INDEX, base + from, length));
+                            Arrays.fill(there, from, from + length, true);
+                        }
+                        default -> {
+                            boolean all = true;
+                            Ranges missing = new Ranges();
+                            pages.missing(INDEX, base + from, base + from + length, missing);
+                            for (int i = from; i < from + length; i++) {
+                                all &= there[i];
+                                boolean named = missing.find(base + i) >= 0;
+                                assertThat(named).as("place %d", i).isEqualTo(!there[i]);
+                            }
+                            assertThat(pages.has(INDEX, base + from, base + from + length)).isEqualTo(all);
+                            if (all) {
+                                reads(pages, INDEX, base + from, length);
+                            } else {
+                                assertThat(pages.read(INDEX, base + from, new byte[length], 0, length)).isFalse();
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    @Test
+    void staysBelowItsCapOverRestartsAndLetsGoOfWhatIsOldest() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            PageCache pages = new PageCache(tmp.root(), 1 << 20);
+            List<String> objects = new ArrayList<>();
+            for (int i = 0; i < 8; i++) {
+                String object = BLOCK + "/chunks/00000" + i;
+                objects.add(object);
+                pages.put(object, 500, bytes(object, 500, 200_000));
+                assertThat(pages.used()).isLessThanOrEqualTo(1 << 20);
+            }
+            assertThat(pages.evictions()).isEqualTo(3);
+            assertThat(pages.has(objects.getFirst(), 500, 1000)).isFalse();
+            long used = pages.used();
+            PageCache next = new PageCache(tmp.root(), 1 << 20);
+            assertThat(next.used()).isEqualTo(used);
+            reads(next, objects.getLast(), 500, 200_000);
+            PageCache smaller = new PageCache(tmp.root(), 300_000);
+            assertThat(smaller.used()).isBetween(200_000L, 300_000L);
+            assertThat(files(tmp.root())).hasSize(1);
+        }
+    }
+
+    @Test
+    void takesUpFilesThatEndInTheMiddleOfTheirListAndNoOthers() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            PageCache pages = new PageCache(tmp.root(), 1 << 30);
+            pages.put(INDEX, 10, bytes(INDEX, 10, 100));
+            pages.put(INDEX, 200, bytes(INDEX, 200, 100));
+            Path file = files(tmp.root()).getFirst();
+            byte[] whole = Files.readAllBytes(file);
+            Files.write(file, Arrays.copyOf(whole, whole.length - 3), StandardOpenOption.TRUNCATE_EXISTING);
+            PageCache cut = new PageCache(tmp.root(), 1 << 30);
+            reads(cut, INDEX, 10, 100);
+            assertThat(cut.has(INDEX, 200, 201)).isFalse();
+            cut.put(INDEX, 300, bytes(INDEX, 300, 50));
+            PageCache after = new PageCache(tmp.root(), 1 << 30);
+            reads(after, INDEX, 10, 100);
+            reads(after, INDEX, 300, 50);
+            assertThat(after.has(INDEX, 200, 201)).isFalse();
+            whole[whole.length - 8] = -1;
+            Files.write(file, whole);
+            Files.write(file.resolveSibling("something.else"), new byte[10]);
+            Files.write(file.resolveSibling(BLOCK + "+index.7"), new byte[10]);
+            PageCache none = new PageCache(tmp.root(), 1 << 30);
+            assertThat(none.used()).isZero();
+            assertThat(files(tmp.root())).isEmpty();
+        }
+    }
+
+    @Test
+    void forgetsObjectsAndBlocksWithTheirFiles() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            PageCache pages = new PageCache(tmp.root(), 1 << 30);
+            pages.put(INDEX, 0, bytes(INDEX, 0, 10));
+            pages.put(BLOCK + "/chunks/000001", 0, new byte[10]);
+            assertThat(pages.blocks()).containsExactly(BLOCK);
+            assertThat(pages.drop(INDEX)).isTrue();
+            assertThat(pages.drop(INDEX)).isFalse();
+            assertThat(pages.has(INDEX, 0, 1)).isFalse();
+            pages.dropBlock(BLOCK);
+            assertThat(pages.used()).isZero();
+            assertThat(files(tmp.root())).isEmpty();
+        }
+    }
+}
