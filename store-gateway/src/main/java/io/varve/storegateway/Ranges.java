@@ -2,6 +2,7 @@ package io.varve.storegateway;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * Byte ranges {@code [start, end)} of one object, collected in any order and joined where little lies between them. One thread.
@@ -95,17 +96,22 @@ final class Ranges {
     }
 
     /**
-     * Trades bytes for requests: ranges up to {@code gap} apart are joined, and as long as there are more than {@code wanted} of all objects,
-     * up to twice as far, until {@code maxGap}.
+     * Trades bytes for requests: ranges up to {@code gap} apart are joined, and where there are more than {@code wanted} of all objects, the
+     * closest of them as well until there are not, but none that are more than {@code maxGap} apart.
      */
     static List<Ranges> planned(List<Ranges> objects, long gap, long maxGap, int wanted) {
         List<Ranges> out = objects.stream().map(r -> r.joined(gap)).toList();
-        for (long g = gap; g < maxGap && out.stream().mapToInt(Ranges::size).sum() > wanted;) {
-            long wider = Math.min(maxGap, g * 2);
-            out = out.stream().map(r -> r.joined(wider)).toList();
-            g = wider;
+        int tooMany = out.stream().mapToInt(Ranges::size).sum() - wanted;
+        if (tooMany <= 0) {
+            return out;
         }
-        return out;
+        long[] gaps = out.stream().flatMapToLong(r -> LongStream.range(1, r.size).map(i -> r.starts[(int) i] - r.ends[(int) i - 1]))
+                .filter(g -> g <= maxGap).sorted().toArray();
+        if (gaps.length == 0) {
+            return out;
+        }
+        long wider = gaps[Math.min(tooMany, gaps.length) - 1];
+        return out.stream().map(r -> r.joined(wider)).toList();
     }
 
     /** Cut into pieces of at most {@code max} bytes. */
