@@ -485,7 +485,7 @@ final class BlockCursor implements AutoCloseable {
         }
         List<Part> out = new ArrayList<>();
         List<Ranges> requests = reader.plan(segments.stream().map(block::segmentKey).toList(), wanted,
-                segments.stream().mapToLong(block::segmentSize).toArray());
+                segments.stream().mapToLong(block::segmentSize).toArray(), query.blocks());
         for (int s = 0; s < requests.size(); s++) {
             Ranges r = requests.get(s);
             for (int i = 0; i < r.size(); i++) {

@@ -52,6 +52,8 @@ final class BucketStore implements Store {
     private static final Logger LOG = LoggerFactory.getLogger(BucketStore.class);
     /** A series with more chunk bytes than this goes out in several frames. */
     private static final long FRAME_BYTES = 4 << 20;
+    /** What it costs to read a header alone, in series. */
+    private static final long HEADER_COST = 100;
 
     /** What the store is made of and how it behaves. */
     record Parts(Supplier<Blocks> blocks, ObjectReader reader, IndexCache cache, SeriesGate gate, RequestLimits.Limits limits,
@@ -139,11 +141,10 @@ final class BucketStore implements Store {
         parts.metrics.pendingSeries.inc();
         releaseAtEnd(context);
         try {
-            parts.gate.enter(context);
-            try {
-                answer(context, request, sink);
-            } finally {
-                parts.gate.leave();
+            long minTime = Math.max(request.minTime(), parts.partition.min());
+            long maxTime = Math.min(request.maxTime(), parts.partition.max());
+            try (SeriesGate.Turn _ = parts.gate.enter(context, mostSeries(chosen(request, minTime, maxTime)))) {
+                answer(context, request, minTime, maxTime, sink);
             }
         } catch (MissingAggregateException e) {
             throw new CorruptDataException("", -1, e.getMessage() == null ? "" : e.getMessage(), e);
@@ -172,9 +173,20 @@ final class BucketStore implements Store {
         };
     }
 
-    private void answer(QueryContext context, SeriesRequest request, SeriesSink sink) {
-        long minTime = Math.max(request.minTime(), parts.partition.min());
-        long maxTime = Math.min(request.maxTime(), parts.partition.max());
+    private List<Chosen> chosen(SeriesRequest request, long minTime, long maxTime) {
+        return choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
+    }
+
+    /** How many series a call may have to look at. */
+    private static long mostSeries(List<Chosen> chosen) {
+        long sum = 0;
+        for (Chosen c : chosen) {
+            sum += c.matchers.isEmpty() ? HEADER_COST : c.block.mostSeries(c.matchers);
+        }
+        return sum;
+    }
+
+    private void answer(QueryContext context, SeriesRequest request, long minTime, long maxTime, SeriesSink sink) {
         if (request.maxResolutionMillis() < 0) {
             // As Thanos, whose stores stumble over it: said where there is something to answer, with nothing beside it.
             if (minTime <= maxTime && parts.blocks.get().streams().stream().anyMatch(s -> s.remaining(request.matchers()).isPresent())) {
@@ -182,7 +194,7 @@ final class BucketStore implements Store {
             }
             return;
         }
-        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
+        List<Chosen> chosen = chosen(request, minTime, maxTime);
         ReadStats stats = new ReadStats();
         RequestLimits limits = new RequestLimits(parts.limits);
         SeriesQuery query = new SeriesQuery(context, context.budget(), minTime, maxTime, request.spans(), request.aggregates(),
@@ -541,8 +553,7 @@ final class BucketStore implements Store {
     private StringsResponse strings(QueryContext context, List<Chosen> chosen, boolean partial, long limit, List<String> drop, long minTime,
             long maxTime, StringsOf work) {
         releaseAtEnd(context);
-        parts.gate.enter(context);
-        try {
+        try (SeriesGate.Turn _ = parts.gate.enter(context, mostSeries(chosen))) {
             ReadStats stats = new ReadStats();
             MemoryBudget budget = context.budget();
             SeriesQuery query = new SeriesQuery(context, budget, minTime, maxTime, SeriesRequest.Spans.ALL, Set.of(), true, drop,
@@ -561,8 +572,6 @@ final class BucketStore implements Store {
         } catch (LimitExceededException e) {
             parts.metrics.queriesDropped.labelValues(reason(e), context.tenant()).inc();
             throw e;
-        } finally {
-            parts.gate.leave();
         }
     }
 }

@@ -3,16 +3,19 @@ package io.varve.storegateway;
 import io.varve.block.CatalogBlock;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
+import io.varve.model.Matcher;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.index.ByteRegion;
 import io.varve.tsdb.index.IndexHeader;
+import io.varve.tsdb.index.PostingsRange;
 import io.varve.tsdb.index.RangeReader;
 import io.varve.tsdb.index.Toc;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
@@ -161,6 +164,26 @@ final class GatewayBlock {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** How many series matchers select at most, as far as that is known without reading anything. */
+    long mostSeries(List<Matcher> matchers) {
+        long most = Math.max(1, block.meta().stats().series());
+        // While the header is being loaded nothing is known either.
+        if (lock.tryLock()) {
+            try {
+                IndexHeader h = header;
+                for (Matcher m : matchers) {
+                    if (h != null && m.type() == Matcher.Type.EQUAL && !m.value().isEmpty()) {
+                        PostingsRange list = h.postings().find(m.name(), m.value());
+                        most = list == null ? 0 : Math.min(most, list.length() / Integer.BYTES);
+                    }
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+        return most;
     }
 
     /** Loads the header ahead of the first request for it; what goes wrong is told to that request. */

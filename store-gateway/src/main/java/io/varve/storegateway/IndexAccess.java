@@ -281,7 +281,7 @@ final class IndexAccess {
         Ranges r = ranges(block, header, selection, 0, selection.size(), query).joined(0);
         query.limits().bytes(r.bytes(), "series");
         if (reader.caches()) {
-            Ranges parts = reader.plan(block.indexKey(), r, header.indexSize());
+            Ranges parts = reader.plan(block.indexKey(), r, header.indexSize(), query.blocks());
             if (!parts.isEmpty() && parts.bytes() <= reader.readAheadBytes()) {
                 block.indexFetched(parts.bytes());
                 reader.fetchAll(block.indexKey(), parts, query.stats(), ReadStats.Kind.SERIES);

@@ -25,9 +25,11 @@ final class ObjectReader {
     static final int MAX_PART = 16 << 20;
     /** Ranges closer than this are always read as one. */
     static final long GAP = 64 << 10;
-    /** Ranges are read as one up to this distance where there would be too many otherwise: what a request costs, in bytes. */
+    /** Ranges are read as one up to this distance where the query would have too many otherwise. */
+    static final long WIDE_GAP = 512 << 10;
+    /** The same where a block alone would have too many: what a request costs, in bytes. */
     static final long MAX_GAP = 2 << 20;
-    /** Above so many requests for what a block is asked for, bytes are traded for requests. */
+    /** Above so many requests for what a query reads in a round, bytes are traded for requests. */
     static final int WANTED_REQUESTS = 16;
 
     private final BucketReader bucket;
@@ -103,11 +105,16 @@ final class ObjectReader {
      * @param limit the object's size; nothing is read beyond
      */
     Ranges plan(String key, Ranges wanted, long limit) {
-        return plan(List.of(key), List.of(wanted), new long[]{limit}).getFirst();
+        return plan(key, wanted, limit, 1);
     }
 
-    /** The same for objects that are read together and share what requests may cost. */
-    List<Ranges> plan(List<String> keys, List<Ranges> wanted, long[] limits) {
+    /** The same for one of so many blocks of a query. */
+    Ranges plan(String key, Ranges wanted, long limit, int blocks) {
+        return plan(List.of(key), List.of(wanted), new long[]{limit}, blocks).getFirst();
+    }
+
+    /** The same for objects of a block that are read together and share what requests may cost. */
+    List<Ranges> plan(List<String> keys, List<Ranges> wanted, long[] limits, int blocks) {
         List<Ranges> within = new ArrayList<>(keys.size());
         for (int k = 0; k < limits.length; k++) {
             Ranges missing = missing(keys.get(k), wanted.get(k));
@@ -117,7 +124,8 @@ final class ObjectReader {
             }
             within.add(inside);
         }
-        return Ranges.planned(within, GAP, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cut(MAX_PART)).toList();
+        List<Ranges> few = Ranges.planned(within, GAP, WIDE_GAP, Math.max(1, WANTED_REQUESTS / Math.max(1, blocks)));
+        return Ranges.planned(few, 0, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cut(MAX_PART)).toList();
     }
 
     /** Starts a request. The future's array is at most {@code length} bytes long, shorter where the object ends. */

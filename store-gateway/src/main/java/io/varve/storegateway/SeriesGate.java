@@ -7,28 +7,67 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
-import java.util.concurrent.Semaphore;
+import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 
-/** Lets so many calls run at a time; others wait in order, for a while. Safe for many threads. */
+/**
+ * Lets so many calls run at a time; others wait, for a while. A quarter of the places is for small calls, which also overtake large ones
+ * once those have half of the places: so what looks at few series does not wait until those who look at all of them have been served. Among
+ * themselves calls are let in by their arrival. Safe for many threads.
+ */
 final class SeriesGate {
     static final String LIMIT = "store.grpc.series-max-concurrency";
+    /** Series that a call may have to look at, over all blocks, before it is a large one. */
+    static final long LARGE = 20_000;
     private static final long SLICE_MILLIS = 200;
 
-    private final Semaphore slots;
     private final int max;
+    private final int maxLarge;
     private final long waitMillis;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final ArrayDeque<Turn> small = new ArrayDeque<>();
+    private final ArrayDeque<Turn> large = new ArrayDeque<>();
+    private long arrived;
+    private int running;
+    private int runningLarge;
     private final Gauge inFlight;
     private final Counter total;
     private final Histogram waited;
+
+    /** A call's place, from when it is let in until it is closed. */
+    final class Turn implements AutoCloseable {
+        private final boolean isLarge;
+        private final long number = arrived++;
+        private final Condition changed = lock.newCondition();
+        private boolean in;
+
+        private Turn(boolean isLarge) {
+            this.isLarge = isLarge;
+        }
+
+        @Override
+        public void close() {
+            inFlight.dec();
+            lock.lock();
+            try {
+                running--;
+                runningLarge -= isLarge ? 1 : 0;
+                letIn();
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
 
     /**
      * @param max calls at a time, 0 or less for no bound
      * @param waitMillis how long a call waits
      */
     SeriesGate(int max, long waitMillis, PrometheusRegistry registry) {
-        this.max = max;
-        this.slots = new Semaphore(max <= 0 ? Integer.MAX_VALUE : max, true);
+        this.max = max <= 0 ? Integer.MAX_VALUE : max;
+        this.maxLarge = this.max - this.max / 4;
         this.waitMillis = waitMillis;
         Gauge limit = Gauge.builder().name("thanos_bucket_store_series_gate_queries_max").help("Maximum number of concurrent queries.")
                 .register(registry);
@@ -42,30 +81,80 @@ final class SeriesGate {
                 .help("How many seconds it took for queries to wait at the gate.").classicUpperBounds(bounds).register(registry);
     }
 
-    /** Waits for a place. */
-    void enter(QueryContext context) {
+    /**
+     * Waits for a place.
+     *
+     * @param series how many the call may have to look at
+     */
+    Turn enter(QueryContext context, long series) {
         long start = System.nanoTime();
+        lock.lock();
         try {
-            while (!slots.tryAcquire(Math.min(SLICE_MILLIS, waitMillis), TimeUnit.MILLISECONDS)) {
-                context.check();
+            Turn turn = new Turn(series > LARGE);
+            (turn.isLarge ? large : small).add(turn);
+            letIn();
+            try {
+                await(turn, context, start);
+            } finally {
+                if (!turn.in) {
+                    (turn.isLarge ? large : small).remove(turn);
+                }
+            }
+            total.inc();
+            inFlight.inc();
+            return turn;
+        } finally {
+            lock.unlock();
+            waited.observe((System.nanoTime() - start) / 1e9);
+        }
+    }
+
+    private void await(Turn turn, QueryContext context, long start) {
+        try {
+            while (!turn.in) {
                 if (System.nanoTime() - start >= TimeUnit.MILLISECONDS.toNanos(waitMillis)) {
                     throw new LimitExceededException(LIMIT, "exceeded concurrency limit: " + max + " Series calls (--" + LIMIT
                             + ") are running, none ended within " + waitMillis + " ms");
                 }
+                turn.changed.awaitNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(SLICE_MILLIS, waitMillis)));
+                if (!turn.in) {
+                    context.check();
+                }
             }
         } catch (InterruptedException e) {
+            if (turn.in) {
+                inFlight.inc();
+                turn.close();
+            }
             Thread.currentThread().interrupt();
             throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
-        } finally {
-            waited.observe((System.nanoTime() - start) / 1e9);
         }
-        total.inc();
-        inFlight.inc();
     }
 
-    /** Gives the place back. */
-    void leave() {
-        inFlight.dec();
-        slots.release();
+    /** Calls that wait. */
+    int waiting() {
+        lock.lock();
+        try {
+            return small.size() + large.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Gives away places that are free. */
+    private void letIn() {
+        while (running < max) {
+            Turn s = small.peek();
+            Turn l = runningLarge < maxLarge ? large.peek() : null;
+            boolean takeLarge = l != null && (s == null || runningLarge < max / 2 && l.number < s.number);
+            Turn next = takeLarge ? large.poll() : small.poll();
+            if (next == null) {
+                return;
+            }
+            next.in = true;
+            running++;
+            runningLarge += next.isLarge ? 1 : 0;
+            next.changed.signal();
+        }
     }
 }

@@ -16,12 +16,16 @@ public final class QueryContext implements AutoCloseable {
     /** The tenant of calls that name none. */
     public static final String DEFAULT_TENANT = "default-tenant";
 
+    /** For how long a query's threads compute before one of them lets others run. */
+    private static final long TURN_NANOS = 200_000;
+
     private final long deadlineNanos;
     private final MemoryBudget budget;
     private final Coverage coverage = new Coverage();
     private final AtomicReference<@Nullable CancelledException> cancelled = new AtomicReference<>();
     private final Set<String> warnings = new LinkedHashSet<>();
     private volatile String tenant = DEFAULT_TENANT;
+    private volatile long turnNanos = System.nanoTime();
     private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
 
     /**
@@ -64,13 +68,19 @@ public final class QueryContext implements AutoCloseable {
     }
 
     /**
-     * Throws once the query is cancelled or past its deadline. Long loops call it at least every few milliseconds.
+     * Throws once the query is cancelled or past its deadline. Long loops call it at least every few milliseconds; as virtual threads run until
+     * they wait for something, this is also where one that computes lets others run.
      *
      * @throws CancelledException with Prometheus' text
      */
     public void check() {
         CancelledException c = cancelled.get();
-        if (c == null && deadlineNanos != Long.MAX_VALUE && System.nanoTime() - deadlineNanos >= 0) {
+        long now = System.nanoTime();
+        if (now - turnNanos >= TURN_NANOS && Thread.currentThread().isVirtual()) {
+            turnNanos = now;
+            Thread.yield();
+        }
+        if (c == null && deadlineNanos != Long.MAX_VALUE && now - deadlineNanos >= 0) {
             cancel(new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in expression evaluation"));
             c = cancelled.get();
         }
