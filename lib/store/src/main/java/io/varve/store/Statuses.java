@@ -8,9 +8,12 @@ import io.varve.model.InvalidRequestException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
+import java.net.ConnectException;
 
 /** The five kinds of failure as gRPC statuses, and back. */
 final class Statuses {
+    /** How the JVM begins to say that nobody listens; the address follows after a slash. */
+    private static final String REFUSED = "Connection refused";
     private static final int MAX_DESCRIPTION = 4096;
 
     private Statuses() {
@@ -43,7 +46,11 @@ final class Statuses {
         Throwable cause = status.getCause();
         String text = "rpc error: code = " + goName(status.getCode()) + " desc = "
                 + (description != null ? description : cause != null ? String.valueOf(cause.getMessage()) : "");
-        if (cause != null && cause.getMessage() != null && description != null && !description.contains(cause.getMessage())) {
+        if (cause instanceof ConnectException && cause.getMessage() != null && cause.getMessage().startsWith(REFUSED)) {
+            String peer = cause.getMessage().substring(cause.getMessage().lastIndexOf('/') + 1);
+            text = "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp " + peer
+                    + ": connect: connection refused\"";
+        } else if (cause != null && cause.getMessage() != null && description != null && !description.contains(cause.getMessage())) {
             text += ": " + cause.getMessage();
         }
         return switch (status.getCode()) {

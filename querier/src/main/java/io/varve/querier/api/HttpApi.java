@@ -162,18 +162,11 @@ public final class HttpApi {
     }
 
     private void both(Routes.Builder b, String name, String path, HttpHandler handler) {
-        head(b, path);
         b.getOrPost(name, path, guarded(handler));
     }
 
     private void get(Routes.Builder b, String name, String path, HttpHandler handler) {
-        head(b, path);
         b.get(name, path, guarded(handler));
-    }
-
-    /** As in Prometheus' router, HEAD is no way to ask. */
-    private static void head(Routes.Builder b, String path) {
-        b.route(null, Set.of("HEAD"), path, (q, r) -> r.sendText(405, "Method Not Allowed\n"));
     }
 
     private HttpHandler guarded(HttpHandler handler) {

@@ -3,6 +3,7 @@ package io.varve.querier.api;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.varve.model.GoFloat;
 import io.varve.model.GoQuote;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Matcher;
@@ -17,7 +18,8 @@ import io.varve.runtime.http.Request;
 import io.varve.store.ShardInfo;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.OffsetDateTime;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -31,9 +33,10 @@ final class Params {
     /** As Prometheus' smallest and largest time of the API, in milliseconds. */
     static final long MIN_TIME = Long.MIN_VALUE / 1000 + 62_135_596_801L;
     static final long MAX_TIME = Long.MAX_VALUE / 1000 - 62_135_596_801L;
-    /** With seconds, a zone and capital letters, which Java does not insist on; Go takes a comma before fractions too. */
-    private static final Pattern RFC_3339 = Pattern
-            .compile("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d([.,]\\d{1,9})?(Z|[+-]\\d\\d:\\d\\d)");
+    /** As Go takes it: hours may have one digit, and a comma may stand before fractions of any length. */
+    private static final Pattern RFC_3339 = Pattern.compile(
+            "(\\d{4}-\\d\\d-\\d\\d)T(\\d{1,2})(:\\d\\d:\\d\\d)(?:[.,](\\d+))?(?:Z|([+-])(\\d\\d):(\\d\\d))");
+    private static final int MAX_NUMBER = 400;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, List<String>> values;
@@ -96,17 +99,36 @@ final class Params {
         if (d != null) {
             return millisOfSeconds(d);
         }
-        try {
-            if (!RFC_3339.matcher(s).matches()) {
-                throw new DateTimeException("not as RFC 3339 has it");
-            }
-            return OffsetDateTime.parse(s.replace(',', '.')).toInstant().toEpochMilli();
-        } catch (DateTimeException e) {
-            if (s.equals(Instant.ofEpochSecond(MIN_TIME / 1000).toString())) {
-                return MIN_TIME;
-            }
-            throw ApiException.badData("cannot parse " + GoQuote.quote(s) + " to a valid timestamp");
+        if (s.equals(Instant.ofEpochSecond(MIN_TIME / 1000).toString())) {
+            return MIN_TIME;
         }
+        java.util.regex.Matcher m = RFC_3339.matcher(s);
+        try {
+            if (m.matches()) {
+                return rfc3339(m);
+            }
+        } catch (DateTimeException e) {
+            // A day or an hour that does not exist.
+        }
+        throw ApiException.badData("cannot parse " + GoQuote.quote(s) + " to a valid timestamp");
+    }
+
+    private static long rfc3339(java.util.regex.Matcher m) {
+        String hour = m.group(2).length() == 1 ? "0" + m.group(2) : m.group(2);
+        String fraction = m.group(4) == null ? "" : m.group(4);
+        long millis = Integer.parseInt((fraction + "000").substring(0, 3));
+        int zone = 0;
+        if (m.group(5) != null) {
+            // Go lets zones be up to 24 hours and 60 minutes away.
+            int hours = Integer.parseInt(m.group(6));
+            int minutes = Integer.parseInt(m.group(7));
+            if (hours > 24 || minutes > 60) {
+                throw new DateTimeException("zone");
+            }
+            zone = (hours * 60 + minutes) * (m.group(5).equals("-") ? -60 : 60);
+        }
+        LocalDateTime local = LocalDateTime.parse(m.group(1) + "T" + hour + m.group(3));
+        return (local.toEpochSecond(ZoneOffset.UTC) - zone) * 1000 + millis;
     }
 
     /** Go's conversion: what does not fit becomes the least second there is; then cut to what the API knows. */
@@ -118,7 +140,8 @@ final class Params {
         if (seconds >= 9.2e18 || seconds <= -9.2e18) {
             return MIN_TIME;
         }
-        double millis = Math.rint((d - seconds) * 1000);
+        double rest = (d - seconds) * 1000;
+        double millis = Math.copySign(Math.floor(Math.abs(rest) + 0.5), rest); // halves away from zero
         if (seconds > MAX_TIME / 1000.0) {
             return MAX_TIME;
         }
@@ -128,36 +151,15 @@ final class Params {
         return (long) seconds * 1000 + (long) millis;
     }
 
-    /** What Go's ParseFloat takes of decimal numbers; null for what it refuses. */
+    /** Null for what Go's ParseFloat refuses. */
     private static @Nullable Double parseFloat(String s) {
-        if (s.isEmpty() || s.length() > 400) {
+        if (s.isEmpty() || s.length() > MAX_NUMBER) {
             return null;
         }
-        String low = s.toLowerCase(java.util.Locale.ROOT);
-        switch (low) {
-            case "nan" -> {
-                return Double.NaN;
-            }
-            case "inf", "+inf", "infinity", "+infinity" -> {
-                return Double.POSITIVE_INFINITY;
-            }
-            case "-inf", "-infinity" -> {
-                return Double.NEGATIVE_INFINITY;
-            }
-            default -> {
-                for (int i = 0; i < s.length(); i++) {
-                    char c = s.charAt(i);
-                    if (!(c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E')) {
-                        return null;
-                    }
-                }
-                try {
-                    double d = Double.parseDouble(s);
-                    return Double.isInfinite(d) ? null : d;
-                } catch (NumberFormatException e) {
-                    return null;
-                }
-            }
+        try {
+            return GoFloat.parse(s);
+        } catch (NumberFormatException e) {
+            return null;
         }
     }
 
@@ -227,13 +229,34 @@ final class Params {
             return 0;
         }
         try {
-            int n = Integer.parseInt(v);
+            int n = parseInt(v);
             if (n < 0) {
                 throw ApiException.badData("limit must be non-negative");
             }
             return n;
         } catch (NumberFormatException e) {
-            throw new ApiException(ApiException.Kind.BAD_DATA, "strconv.Atoi: parsing " + GoQuote.quote(v) + ": invalid syntax", e);
+            throw new ApiException(ApiException.Kind.BAD_DATA, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /**
+     * Go's {@code strconv.Atoi}; what does not fit into an int is as good as its bounds.
+     *
+     * @throws NumberFormatException with Go's text
+     */
+    static int parseInt(String s) {
+        int from = s.startsWith("+") || s.startsWith("-") ? 1 : 0;
+        boolean digits = s.length() > from;
+        for (int i = from; i < s.length(); i++) {
+            digits &= s.charAt(i) >= '0' && s.charAt(i) <= '9';
+        }
+        if (!digits) {
+            throw new NumberFormatException("strconv.Atoi: parsing " + GoQuote.quote(s) + ": invalid syntax");
+        }
+        try {
+            return Math.clamp(Long.parseLong(s), Integer.MIN_VALUE, Integer.MAX_VALUE);
+        } catch (NumberFormatException e) {
+            throw new NumberFormatException("strconv.Atoi: parsing " + GoQuote.quote(s) + ": value out of range");
         }
     }
 

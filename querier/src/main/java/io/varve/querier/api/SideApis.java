@@ -158,7 +158,7 @@ public final class SideApis {
                     case ALERT -> r instanceof RulesApi.Alerting;
                     case RECORD -> r instanceof RulesApi.Recording;
                 };
-                if (named && ofKind && (matchers.isEmpty() || matchers.stream().anyMatch(m -> matches(r.labels(), m)))) {
+                if (named && ofKind && (matchers.stream().allMatch(m -> matches(r.labels(), m)))) {
                     kept.add(withoutReplica(r));
                 }
             }
@@ -171,11 +171,11 @@ public final class SideApis {
         return out;
     }
 
-    /** A templated value is not known before the rule fires: no matcher is held against it. */
+    /** A templated value is not known before the rule fires: the label counts as absent, as in Thanos. */
     private static boolean matches(Labels labels, List<Matcher> matchers) {
         for (Matcher m : matchers) {
             String v = labels.get(m.name());
-            if (v.contains("{{") || !m.matches(v)) {
+            if (!m.matches(v.contains("{{") ? "" : v)) {
                 return false;
             }
         }
@@ -336,7 +336,7 @@ public final class SideApis {
         int limit = -1;
         if (!p.text("limit").isEmpty()) {
             try {
-                limit = Integer.parseInt(p.text("limit"));
+                limit = Params.parseInt(p.text("limit"));
             } catch (NumberFormatException e) {
                 throw new ApiException(ApiException.Kind.BAD_DATA,
                         "invalid metric metadata limit='" + (named ? p.text("limit") : "0") + "'", e);
@@ -376,7 +376,7 @@ public final class SideApis {
     private static int perMetric(Params p) {
         String v = p.text("limit_per_metric");
         try {
-            return v.isEmpty() ? 0 : Integer.parseInt(v);
+            return v.isEmpty() ? 0 : Params.parseInt(v);
         } catch (NumberFormatException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, "limit_per_metric must be a number", e);
         }
@@ -427,7 +427,7 @@ public final class SideApis {
         String l = p.text("limit");
         if (!l.isEmpty()) {
             try {
-                limit = Integer.parseInt(l);
+                limit = Params.parseInt(l);
             } catch (NumberFormatException e) {
                 throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse \"" + l + "\" to a valid limit", e);
             }

@@ -141,21 +141,23 @@ public final class Fanout implements Store {
 
     /** The request as it goes to one store, and what is left to do here. */
     SeriesMerge.Ask ask(StoreRef store, SeriesRequest r, String replica) {
-        SeriesRequest narrowed = r;
-        if (!store.narrowed().isEmpty()) {
-            List<Matcher> more = new ArrayList<>(r.matchers());
-            more.addAll(store.narrowed());
-            narrowed = with(r, more, r.withoutReplicaLabels());
-        }
-        if (!r.withoutReplicaLabels().isEmpty() && !store.replicaLabels()) {
-            return new SeriesMerge.Ask(store, with(narrowed, narrowed.matchers(), List.of()), replica, r.withoutReplicaLabels());
-        }
-        return new SeriesMerge.Ask(store, narrowed, replica, List.of());
+        boolean strip = !r.withoutReplicaLabels().isEmpty() && !store.replicaLabels();
+        SeriesRequest sent = with(r, narrowed(store, r.matchers()), strip ? List.of() : r.withoutReplicaLabels(), limit(store, r));
+        return new SeriesMerge.Ask(store, sent, replica, strip ? r.withoutReplicaLabels() : List.of());
     }
 
-    static SeriesRequest with(SeriesRequest r, List<Matcher> matchers, List<String> withoutReplicaLabels) {
+    /** How many series are enough of a store: as many as are wanted, where it counts what is counted here; else all. */
+    private static long limit(StoreRef store, SeriesRequest r) {
+        boolean shards = r.shard().total() < 1 || store.sharding();
+        // Replicas within the series of a store may be counted there one by one.
+        boolean counts = r.withoutReplicaLabels().isEmpty() || store.replicaLabels() && !store.labelSets().isEmpty()
+                && r.withoutReplicaLabels().stream().allMatch(n -> store.labelSets().stream().allMatch(l -> l.has(n)));
+        return shards && counts ? r.limit() : 0;
+    }
+
+    static SeriesRequest with(SeriesRequest r, List<Matcher> matchers, List<String> withoutReplicaLabels, long limit) {
         return new SeriesRequest(r.minTime(), r.maxTime(), matchers, r.maxResolutionMillis(), r.aggregates(), r.partialResponse(),
-                r.skipChunks(), r.blockMatchers(), withoutReplicaLabels, r.shard(), r.limit(), r.batchSize(), r.spans());
+                r.skipChunks(), r.blockMatchers(), withoutReplicaLabels, r.shard(), limit, r.batchSize(), r.spans());
     }
 
     @Override

@@ -12,6 +12,7 @@ import io.varve.store.SeriesRequest;
 import io.varve.store.StoreChunk;
 import io.varve.store.StoreClient;
 import io.varve.store.StoreSeries;
+import java.net.ConnectException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -211,7 +212,7 @@ final class SeriesMerge implements AutoCloseable {
     /** What Thanos says where a store does not answer a call, or stops answering. */
     static String failure(Ask ask, VarveException e, boolean opened) {
         String sets = ask.store.labelSetsText();
-        return opened
+        return opened && !(e.getCause() instanceof ConnectException)
                 ? "receive series from " + ask.store + ": " + e.getMessage()
                 : "fetch series for " + (sets.isEmpty() ? "Store Gateway" : sets) + " " + ask.store + ": " + e.getMessage();
     }

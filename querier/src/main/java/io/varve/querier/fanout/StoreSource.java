@@ -221,7 +221,7 @@ public final class StoreSource implements SeriesSource {
         }
         if (depth == names.size()) {
             List<String> tuple = tuples.getFirst();
-            out.add(fanout.ask(store, Fanout.with(r, matchers, r.withoutReplicaLabels()), String.join("/", tuple)));
+            out.add(fanout.ask(store, Fanout.with(r, matchers, r.withoutReplicaLabels(), r.limit()), String.join("/", tuple)));
             return;
         }
         String name = names.get(depth);
@@ -246,7 +246,7 @@ public final class StoreSource implements SeriesSource {
     }
 
     private SeriesMerge.Ask unsorted(StoreRef store, SeriesRequest r, List<Matcher> matchers) {
-        SeriesMerge.Ask plain = fanout.ask(store, Fanout.with(r, matchers, List.of()), "");
+        SeriesMerge.Ask plain = fanout.ask(store, Fanout.with(r, matchers, List.of(), r.limit()), "");
         return new SeriesMerge.Ask(store, plain.request(), "", options.replicaLabels());
     }
 

@@ -13,6 +13,7 @@ import io.varve.model.SampleBuffer;
 import io.varve.model.SelectHints;
 import io.varve.model.Series;
 import io.varve.model.SeriesSet;
+import io.varve.model.TimeRange;
 import io.varve.model.VarveException;
 import io.varve.querier.dedup.DedupFunction;
 import io.varve.runtime.Dns;
@@ -23,7 +24,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -199,6 +202,30 @@ class FanoutSimulationTest {
             // One replica leads alone where it has no gap: its samples and no others, but for what comes after its end.
             assertThat(Objects.requireNonNull(got.get(Labels.of("__name__", "m", "i", "7", "receive", "0"))).subList(0, 400))
                     .isEqualTo(Objects.requireNonNull(expected(Map.of(Labels.EMPTY, samples(T0, 200, 7))).get(Labels.EMPTY)));
+        }
+    }
+
+    @Test
+    void aLimitCountsSeriesAndNotTheirReplicas() throws Exception {
+        for (boolean removes : List.of(true, false)) {
+            MemoryStore s = new MemoryStore(Labels.of("receive", "0"), removes);
+            for (String r : List.of("a", "b", "c", "d")) {
+                for (int i = 0; i < 5; i++) {
+                    s.add(Labels.of("__name__", "m", "i", "" + i, "replica", r), samples(T0, 20, i));
+                }
+            }
+            try (World w = world(Map.of("receive:1", s), 0); QueryContext c = QueryContext.unlimited()) {
+                SelectHints three = new SelectHints(new TimeRange(T0, T0 + 86_400_000), 0, 0, 0, "series", false, List.of(), 3, true);
+                Set<Labels> got = new TreeSet<>();
+                try (SeriesSet set = new StoreSource(w.fanout, new ResolutionProbe(), options(true, DedupFunction.VARVE), null,
+                        StoreSource.Observer.NONE).select(c, three, List.of(Matcher.equal("__name__", "m")))) {
+                    Series one;
+                    while (got.size() < 3 && (one = set.next()) != null) {
+                        got.add(one.labels());
+                    }
+                }
+                assertThat(got).hasSize(3);
+            }
         }
     }
 

@@ -185,6 +185,9 @@ public final class MemoryStore implements Store {
             if (chunks.isEmpty()) {
                 return;
             }
+            if (r.limit() > 0 && out.size() >= r.limit()) {
+                return; // counted before replica labels go, as Thanos' stores may
+            }
             Labels shown = removesReplicaLabels ? labels.without(r.withoutReplicaLabels()) : labels;
             out.add(new StoreSeries(shown, r.skipChunks() ? List.of() : chunks));
         });

@@ -183,6 +183,7 @@ public final class HttpServer implements AutoCloseable {
         private void run(org.eclipse.jetty.server.Request jetty, Routes.Match match, JettyResponse response) throws Exception {
             if (match.route().api()) {
                 cors(response);
+                response.header("Vary", "Accept-Encoding");
             }
             Map<String, String> parameters = match.parameters();
             JettyRequest request = new JettyRequest(jetty, routes.prefix(), parameters);

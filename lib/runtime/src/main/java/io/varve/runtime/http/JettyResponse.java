@@ -177,9 +177,6 @@ final class JettyResponse implements Response {
                 o.close();
                 return;
             }
-            if (count > 0) {
-                jetty.getHeaders().put(HttpHeader.VARY, "Accept-Encoding");
-            }
             if (jetty.getStatus() != 204 && jetty.getStatus() != 304) {
                 jetty.getHeaders().put(HttpHeader.CONTENT_LENGTH, count);
             }

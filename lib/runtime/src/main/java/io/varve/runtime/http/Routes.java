@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>
  * A path is literal segments, {@code {name}} for one segment and, at the end, {@code {name*}} for all that follows (maybe nothing). Literal
- * segments win over {@code {name}}, and that over {@code {name*}}. A route that takes GET takes HEAD. Below {@code /api/v1/} OPTIONS is answered
+ * segments win over {@code {name}}, and that over {@code {name*}}. A route that takes GET takes HEAD, but not below {@code /api/}. Below {@code /api/v1/} OPTIONS is answered
  * with 204 whatever the path, elsewhere with what a path takes; routes below {@code /api/} carry CORS headers unless switched off. Paths with
  * double slashes, another case or a slash too many or too few lead to the right one.
  */
@@ -180,7 +180,8 @@ public final class Routes {
 
     record Route(@Nullable String name, Set<String> methods, String[] segments, HttpHandler handler, boolean api) {
         boolean takes(String method) {
-            return methods.isEmpty() || methods.contains(method) || method.equals("HEAD") && methods.contains("GET");
+            // As in Prometheus' router, HEAD is no way to ask an API.
+            return methods.isEmpty() || methods.contains(method) || !api && method.equals("HEAD") && methods.contains("GET");
         }
 
         boolean matches(String[] path) {
@@ -281,7 +282,7 @@ public final class Routes {
             return this;
         }
 
-        /** Adds a route for GET (and HEAD). */
+        /** Adds a route for GET. */
         public Builder get(@Nullable String name, String path, HttpHandler handler) {
             return route(name, Set.of("GET"), path, handler);
         }
@@ -291,7 +292,7 @@ public final class Routes {
             return route(name, Set.of("POST"), path, handler);
         }
 
-        /** Adds a route for GET (and HEAD) and POST. */
+        /** Adds a route for GET and POST. */
         public Builder getOrPost(@Nullable String name, String path, HttpHandler handler) {
             return route(name, Set.of("GET", "POST"), path, handler);
         }

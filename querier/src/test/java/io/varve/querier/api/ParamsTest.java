@@ -1,0 +1,48 @@
+package io.varve.querier.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Numbers and times as Go reads them. */
+class ParamsTest {
+    @ParameterizedTest
+    @CsvSource({"1e9, 1000000000000", "1.0625, 1063", "-1.0625, -1063", "0.9996, 1000", "1.9999, 2000", "-0.5, -500", ".5, 500", "+5., 5000",
+            "0x1p4, 16000", "2023-11-15T00:00:00Z, 1700006400000", "2023-11-15T00:00:00.1239999999999Z, 1700006400123",
+            "'2023-11-15T00:00:00,5Z', 1700006400500", "2023-11-15T1:00:00+01:00, 1700006400000",
+            "2023-11-14T00:00:00-24:00, 1700006400000", "1969-12-31T23:59:59.999Z, -1", "0000-01-01T00:00:00Z, -62167219200000"})
+    void aTimeIsReadAsGoReadsIt(String text, long millis) {
+        assertThat(Params.parseTime(text)).isEqualTo(millis);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " 1", "1 ", "1e", "1e999", "0x1", "--1", "now", "2023-11-15", "2023-11-15T00:00:00", "2023-11-15T24:00:00Z",
+            "2023-02-30T00:00:00Z", "2023-11-15t00:00:00z", "2023-11-15T00:00:00+25:00", "2023-11-15T00:00:00.Z", "+nan"})
+    void whatIsNoTimeIsRefusedWithItsText(String text) {
+        assertThatThrownBy(() -> Params.parseTime(text)).isInstanceOf(ApiException.class)
+                .hasMessage("cannot parse \"" + text + "\" to a valid timestamp");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5, 5", "+5, 5", "-5, -5", "0, 0", "007, 7", "3000000000, 2147483647", "-9223372036854775808, -2147483648"})
+    void aNumberBeyondAnIntIsAsGoodAsItsBound(String text, int n) {
+        assertThat(Params.parseInt(text)).isEqualTo(n);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"x, invalid syntax", "1.5, invalid syntax", "1e3, invalid syntax", "+, invalid syntax", "'', invalid syntax",
+            "٣, invalid syntax", "9223372036854775808, value out of range"})
+    void whatIsNoNumberIsRefusedWithGosText(String text, String why) {
+        assertThatThrownBy(() -> Params.parseInt(text)).isInstanceOf(NumberFormatException.class)
+                .hasMessage("strconv.Atoi: parsing \"" + text + "\": " + why);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5m, 300000", "1h30m, 5400000", "0, 0", "1e3, 1000000", "0.0004, 0", "33.3, 33299", "-5, -5000"})
+    void aDurationIsSecondsOrAsPrometheusWritesIt(String text, long millis) {
+        assertThat(Params.parseDuration(text)).isEqualTo(millis);
+    }
+}
