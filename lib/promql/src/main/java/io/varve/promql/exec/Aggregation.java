@@ -60,15 +60,6 @@ final class Aggregation extends Operator {
         return v;
     }
 
-    private static boolean isComplete(double[] v) {
-        for (double x : v) {
-            if (Row.isAbsent(x)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
     /** Adds numbers to sums and their rounding errors (two-sum, after Knuth): a loop without a branch, done several steps at once. */
     private static void addAll(double[] sums, double[] lost, double[] v) {
         int n = Math.min(sums.length, Math.min(lost.length, v.length));
@@ -193,7 +184,7 @@ final class Aggregation extends Operator {
                 return false;
             }
             value = v;
-            complete = isComplete(v);
+            complete = Row.isComplete(v);
             return true;
         }
 
@@ -246,7 +237,7 @@ final class Aggregation extends Operator {
                 value = absent();
             }
             double[] n = value;
-            if (complete && row.histograms == null && isComplete(v)) {
+            if (complete && row.histograms == null && Row.isComplete(v)) {
                 for (int i = 0; i < n.length; i++) {
                     n[i] += 1;
                 }
@@ -257,7 +248,7 @@ final class Aggregation extends Operator {
                     n[i] = Row.isAbsent(n[i]) ? 1 : n[i] + 1;
                 }
             }
-            complete = complete || isComplete(n);
+            complete = complete || Row.isComplete(n);
         }
 
         private void group(Row row) {
@@ -272,7 +263,7 @@ final class Aggregation extends Operator {
                     value[i] = 1;
                 }
             }
-            complete = isComplete(value);
+            complete = Row.isComplete(value);
         }
 
         /** Two sums: of the values, and of what rounding took from it. Infinite sums lose nothing: {@link #finish} sees to that. */
@@ -282,7 +273,7 @@ final class Aggregation extends Operator {
             }
             double[] s = value;
             double[] lost = second;
-            if (isComplete(v)) {
+            if (Row.isComplete(v)) {
                 if (complete) {
                     addAll(s, lost, v);
                     return;
@@ -308,7 +299,7 @@ final class Aggregation extends Operator {
 
         private void average(double[] v) {
             double[] n = count;
-            boolean all = isComplete(v);
+            boolean all = Row.isComplete(v);
             for (int i = 0; i < n.length; i++) {
                 n[i] += all || !Row.isAbsent(v[i]) ? 1 : 0;
             }

@@ -46,6 +46,46 @@ final class BinaryMath {
         };
     }
 
+    /** Arithmetic between the floats of two series, step by step; what comes of absent ones is to be overwritten. */
+    static void arithmetic(BinaryOp op, double[] a, double[] b, double[] out) {
+        int n = Math.min(out.length, Math.min(a.length, b.length));
+        switch (op) {
+            case ADD -> {
+                for (int i = 0; i < n; i++) {
+                    out[i] = a[i] + b[i];
+                }
+            }
+            case SUB -> {
+                for (int i = 0; i < n; i++) {
+                    out[i] = a[i] - b[i];
+                }
+            }
+            case MUL -> {
+                for (int i = 0; i < n; i++) {
+                    out[i] = a[i] * b[i];
+                }
+            }
+            case DIV -> {
+                for (int i = 0; i < n; i++) {
+                    out[i] = a[i] / b[i];
+                }
+            }
+            default -> {
+                for (int i = 0; i < n; i++) {
+                    out[i] = arithmetic(op, a[i], b[i]);
+                }
+            }
+        }
+    }
+
+    /** The same for comparisons: {@code kept} where one holds, or whether it does. */
+    static void compare(BinaryOp op, double[] a, double[] b, double[] kept, boolean returnBool, double[] out) {
+        for (int i = 0; i < out.length; i++) {
+            boolean holds = compare(op, a[i], b[i]);
+            out[i] = returnBool ? holds ? 1 : 0 : holds ? kept[i] : Row.ABSENT;
+        }
+    }
+
     /** Between scalars. */
     static double scalar(BinaryOp op, double a, double b) {
         return op.isComparison() ? compare(op, a, b) ? 1 : 0 : arithmetic(op, a, b);

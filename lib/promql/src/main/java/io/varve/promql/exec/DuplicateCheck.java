@@ -10,11 +10,13 @@ import java.util.Map;
 final class DuplicateCheck {
     private final Map<Labels, BitSet> seen = new HashMap<>();
     private final Memory memory;
+    private final Steps steps;
     /** Whether equal labels are an error though no step has both. */
     private final boolean strict;
 
-    DuplicateCheck(Memory memory, boolean strict) {
+    DuplicateCheck(Memory memory, int steps, boolean strict) {
         this.memory = memory;
+        this.steps = new Steps(strict ? 0 : steps);
         this.strict = strict;
     }
 
@@ -24,35 +26,16 @@ final class DuplicateCheck {
      * @throws io.varve.model.InvalidRequestException where it meets another
      */
     void add(Row row) {
-        int steps = row.values.length;
-        BitSet before = seen.get(row.labels);
+        BitSet now = strict ? NONE : steps.of(row);
+        BitSet before = seen.putIfAbsent(row.labels, now);
         if (before == null) {
-            memory.reserve(120 + (strict ? 0 : steps / 8));
-            seen.put(row.labels, strict ? EMPTY : bits(row));
-            return;
-        }
-        if (strict) {
+            memory.reserve(120 + (strict ? 0 : row.values.length / 8));
+        } else if (strict || before.intersects(now)) {
             throw QueryRun.sameLabels();
-        }
-        for (int i = 0; i < steps; i++) {
-            if (row.has(i)) {
-                if (before.get(i)) {
-                    throw QueryRun.sameLabels();
-                }
-                before.set(i);
-            }
+        } else {
+            seen.put(row.labels, steps.union(before, now));
         }
     }
 
-    private static final BitSet EMPTY = new BitSet(0);
-
-    static BitSet bits(Row row) {
-        BitSet b = new BitSet(row.values.length);
-        for (int i = 0; i < row.values.length; i++) {
-            if (row.has(i)) {
-                b.set(i);
-            }
-        }
-        return b;
-    }
+    private static final BitSet NONE = new BitSet(0);
 }

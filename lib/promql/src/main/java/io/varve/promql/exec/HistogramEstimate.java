@@ -70,7 +70,7 @@ final class HistogramEstimate extends Operator {
         this.label = label;
         this.vectorPosition = vectorPosition;
         this.parameterPositions = parameterPositions;
-        this.duplicates = kind == Kind.QUANTILES || !run.delayedNames ? new DuplicateCheck(memory, false) : null;
+        this.duplicates = kind == Kind.QUANTILES || !run.delayedNames ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
     private static List<Operator> all(Operator vector, List<Operator> scalars) {

@@ -44,7 +44,7 @@ final class Info extends Operator {
 
     Info(QueryRun run, Grid grid, PlanNode.Call call, Operator input) {
         super(run, grid, "info", "", List.of(input));
-        this.duplicates = new DuplicateCheck(memory, false);
+        this.duplicates = new DuplicateCheck(memory, grid.count(), false);
         Shift shift = shift(call.inputs().getFirst(), new Shift(null, 0));
         this.offset = shift == null ? 0 : shift.offset;
         this.at = shift == null ? null : shift.at;
@@ -157,12 +157,12 @@ final class Info extends Operator {
         }
         for (String name : IDENTIFYING) {
             Set<String> values = new TreeSet<>();
-            boolean any = false;
             for (Labels t : targets) {
-                any |= t.has(name);
-                values.add(t.get(name));
+                if (t.has(name)) {
+                    values.add(t.get(name));
+                }
             }
-            if (!any) {
+            if (values.isEmpty()) {
                 continue;
             }
             StringBuilder pattern = new StringBuilder();
@@ -171,13 +171,7 @@ final class Info extends Operator {
             }
             matchers.add(Matcher.of(Matcher.Type.REGEX, name, pattern.toString()));
         }
-        dataMatchers.forEach((name, list) -> {
-            for (Matcher m : list) {
-                if (!m.matchesEmpty()) {
-                    matchers.add(m);
-                }
-            }
-        });
+        dataMatchers.values().forEach(matchers::addAll);
         long first = (at == null ? grid.start() : at) - offset;
         long last = (at == null ? grid.end() : at) - offset;
         SelectHints hints = new SelectHints(new TimeRange(first - run.lookback + 1, last), grid.count() > 1 && at == null ? grid.step() : 0,

@@ -41,8 +41,9 @@ final class Join extends Operator {
     private final int one;
     private final Map<Labels, Group> groups = new LinkedHashMap<>();
     private final ArrayDeque<Row> ready = new ArrayDeque<>();
-    private final BitSet manyPresent;
-    private final BitSet onePresent;
+    private final Steps steps;
+    /** The steps at which any row of the "many" side has something. */
+    private @Nullable BitSet manyPresent;
     private final Set<String> drop;
     private boolean manyDone;
     private boolean oneDone;
@@ -59,22 +60,25 @@ final class Join extends Operator {
 
     /** What is known of one match key. */
     private static final class Group {
-        final List<Row> manyRows = new ArrayList<>(1);
-        final List<Row> oneRows = new ArrayList<>(1);
+        final List<Held> manyRows = new ArrayList<>(1);
+        final List<Held> oneRows = new ArrayList<>(1);
         /** All rows of the "one" side: labels and steps, where there could be more than one. */
         final List<Seen> oneSeen = new ArrayList<>(1);
-        /** One to one: steps that have a result. */
+        /** Steps that have a result; for many to one only where missing series are filled in. */
         @Nullable
         BitSet matched;
         /** Many to one: labels of results and their steps. */
         @Nullable
         Map<Labels, BitSet> results;
-        /** Filling in, many to one: steps that have a result. */
-        @Nullable
-        BitSet anyMatched;
     }
 
+    private static final BitSet NONE = new BitSet(0);
+
     private record Seen(Labels labels, BitSet steps, int order) {
+    }
+
+    /** A row and the steps at which it has something. */
+    private record Held(Row row, BitSet steps) {
     }
 
     Join(QueryRun run, Grid grid, Operator left, Operator right, BinaryOp op, VectorMatching matching, boolean returnBool,
@@ -91,10 +95,9 @@ final class Join extends Operator {
         this.uniqueKeys = uniqueKeys && oneToOne;
         this.many = swapped ? 1 : 0;
         this.one = 1 - many;
-        this.manyPresent = new BitSet(grid.count());
-        this.onePresent = new BitSet(grid.count());
+        this.steps = new Steps(grid.count());
         this.drop = new HashSet<>(matching.labels());
-        this.duplicates = oneToOne ? null : new DuplicateCheck(memory, false);
+        this.duplicates = oneToOne ? null : new DuplicateCheck(memory, grid.count(), false);
     }
 
     /** {@code fill_left} fills the "many" side and {@code fill_right} the "one" side, with {@code group_right} too, as Prometheus does. */
@@ -156,130 +159,145 @@ final class Join extends Operator {
     }
 
     private void meetOne(Labels k, Group g, Row row) {
-        mark(row, onePresent);
-        boolean unique = uniqueKeys && g.oneSeen.isEmpty();
+        Held o = new Held(row, steps.of(row));
+        boolean unique = uniqueKeys && g.oneSeen.isEmpty() && !g.manyRows.isEmpty() && !matching.fills();
         memory.reserve(100 + grid.count() / 8);
-        g.oneSeen.add(new Seen(row.labels, DuplicateCheck.bits(row), order++));
-        for (Row m : g.manyRows) {
-            pair(k, g, m, row);
+        g.oneSeen.add(new Seen(row.labels, o.steps, order++));
+        for (Held m : g.manyRows) {
+            pair(g, m, o, unique);
         }
-        if (unique && !g.manyRows.isEmpty() && !matching.fills()) {
+        if (unique) {
             letGo(g.manyRows);
-            return;
-        }
-        if (!manyDone || fillOne() != null || fillMany() != null) {
-            hold(g.oneRows, row);
+        } else if (!manyDone || fillOne() != null || fillMany() != null) {
+            hold(g.oneRows, o);
         }
     }
 
     private void meetMany(Labels k, Group g, Row row) {
-        mark(row, manyPresent);
-        for (Row o : g.oneRows) {
-            pair(k, g, row, o);
+        Held m = new Held(row, steps.of(row));
+        manyPresent = steps.union(manyPresent, m.steps);
+        boolean unique = uniqueKeys && !g.oneRows.isEmpty() && !matching.fills();
+        boolean last = unique || oneDone && fillOne() == null;
+        for (Held o : g.oneRows) {
+            pair(g, m, o, last && g.oneRows.size() == 1);
         }
-        if (uniqueKeys && !g.oneRows.isEmpty() && !matching.fills()) {
+        if (unique) {
             letGo(g.oneRows);
-            return;
-        }
-        if (!oneDone) {
-            hold(g.manyRows, row);
+        } else if (!oneDone) {
+            hold(g.manyRows, m);
         } else if (fillOne() != null) {
             fillOneSide(k, g, row);
         }
     }
 
-    private void hold(List<Row> list, Row row) {
-        memory.reserve(row.bytes());
-        run.hold(row.values.length);
-        held += row.values.length;
-        list.add(row);
+    private void hold(List<Held> list, Held h) {
+        memory.reserve(h.row.bytes());
+        run.hold(h.row.values.length);
+        held += h.row.values.length;
+        list.add(h);
     }
 
-    private void letGo(List<Row> list) {
-        for (Row r : list) {
-            memory.release(r.bytes());
-            run.drop(r.values.length);
-            held -= r.values.length;
+    private void letGo(List<Held> list) {
+        for (Held h : list) {
+            memory.release(h.row.bytes());
+            run.drop(h.row.values.length);
+            held -= h.row.values.length;
         }
         list.clear();
     }
 
-    private static void mark(Row row, BitSet steps) {
-        for (int i = 0; i < row.values.length; i++) {
-            if (row.has(i)) {
-                steps.set(i);
-            }
+    /**
+     * Computes the steps at which both have a value.
+     *
+     * @param last whether nobody needs the row of the "many" side any longer
+     */
+    private void pair(Group g, Held m, Held o, boolean last) {
+        BitSet both = steps.common(m.steps, o.steps);
+        if (both.isEmpty()) {
+            return;
         }
+        Labels labels = result(m.row.labels, o.row.labels);
+        boolean dropName = returnBool || m.row.dropName && (op.isComparison() || op.isTrim());
+        BitSet before = matched(g, labels);
+        if (m.row.histograms != null || o.row.histograms != null || op.isTrim()) {
+            Row out = Row.empty(labels, dropName, grid.count());
+            BitSet done = new BitSet(grid.count());
+            for (int i = both.nextSetBit(0); i >= 0; i = both.nextSetBit(i + 1)) {
+                meet(before, done, m.row.values[i], m.row.histogram(i), o.row.values[i], o.row.histogram(i), out, i);
+            }
+            matched(g, labels, before, done);
+            ready(out);
+            return;
+        }
+        if (before != null && before.intersects(both)) {
+            BitSet twice = (BitSet) before.clone();
+            twice.and(both);
+            refuseTwice(twice.nextSetBit(0));
+            return;
+        }
+        matched(g, labels, before, both);
+        double[] a = swapped ? o.row.values : m.row.values;
+        double[] b = swapped ? m.row.values : o.row.values;
+        double[] values = last ? m.row.values : new double[grid.count()];
+        if (op.isComparison()) {
+            BinaryMath.compare(op, a, b, a, returnBool, values);
+        } else {
+            BinaryMath.arithmetic(op, a, b, values);
+        }
+        for (int i = both.nextClearBit(0); i < values.length; i = both.nextClearBit(i + 1)) {
+            values[i] = Row.ABSENT;
+        }
+        ready(new Row(labels, dropName, values));
     }
 
-    /** Computes the steps at which both have a value. */
-    private void pair(Labels k, Group g, Row m, Row o) {
-        int steps = grid.count();
-        Row out = Row.empty(result(m.labels, o.labels), m.dropName || returnBool, steps);
-        if (!returnBool && !op.isComparison() && !op.isTrim()) {
-            out.dropName = false;
-        }
-        boolean any = false;
-        for (int i = 0; i < steps; i++) {
-            if (m.has(i) && o.has(i)) {
-                meet(g, m.values[i], m.histogram(i), o.values[i], o.histogram(i), out, i);
-                any = true;
-            }
-        }
-        if (any && !out.isEmpty()) {
-            ready.add(out);
+    private void ready(Row row) {
+        if (!row.isEmpty()) {
+            ready.add(row);
         }
     }
 
     /** Computes one step; what has no answer, as a float and a histogram for most operators, counts as unmatched. */
-    private void meet(Group g, double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho, Row out, int step) {
+    private void meet(@Nullable BitSet before, BitSet done, double m, @Nullable FloatHistogram hm, double o, @Nullable FloatHistogram ho,
+            Row out, int step) {
         if (!compute(m, hm, o, ho, out, step)) {
             return;
         }
-        if (!oneToOne && matching.fills()) {
-            BitSet any = g.anyMatched;
-            if (any == null) {
-                memory.reserve(grid.count() / 8 + 40);
-                any = new BitSet(grid.count());
-                g.anyMatched = any;
-            }
-            any.set(step);
-        }
-        if (matchedBefore(g, out.labels, step)) {
+        if (before != null && before.get(step)) {
             out.clear(step);
-            refuse(step, Integer.MAX_VALUE, oneToOne
-                    ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                    : "multiple matches for labels: grouping labels must ensure unique matches");
+            refuseTwice(step);
+        } else {
+            done.set(step);
         }
     }
 
-    private boolean matchedBefore(Group g, Labels labels, int step) {
-        BitSet bits;
-        if (oneToOne) {
-            bits = g.matched;
-            if (bits == null) {
-                memory.reserve(grid.count() / 8 + 40);
-                bits = new BitSet(grid.count());
-                g.matched = bits;
-            }
-        } else {
+    private void refuseTwice(int step) {
+        refuse(step, Integer.MAX_VALUE, oneToOne
+                ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                : "multiple matches for labels: grouping labels must ensure unique matches");
+    }
+
+    /** The steps at which a match group has a result; with many series on one side a result with these labels. */
+    private @Nullable BitSet matched(Group g, Labels labels) {
+        Map<Labels, BitSet> results = g.results;
+        return oneToOne ? g.matched : results == null ? null : results.get(labels);
+    }
+
+    private void matched(Group g, Labels labels, @Nullable BitSet before, BitSet more) {
+        if (before == null) {
+            memory.reserve(grid.count() / 8 + 120);
+        }
+        BitSet now = steps.union(before, more);
+        if (oneToOne || matching.fills()) {
+            g.matched = oneToOne ? now : steps.union(g.matched, more);
+        }
+        if (!oneToOne) {
             Map<Labels, BitSet> results = g.results;
             if (results == null) {
                 results = new HashMap<>();
                 g.results = results;
             }
-            bits = results.get(labels);
-            if (bits == null) {
-                memory.reserve(grid.count() / 8 + 120);
-                bits = new BitSet(grid.count());
-                results.put(labels, bits);
-            }
+            results.put(labels, now);
         }
-        if (bits.get(step)) {
-            return true;
-        }
-        bits.set(step);
-        return false;
     }
 
     /** Whether there is an answer. */
@@ -347,14 +365,14 @@ final class Join extends Operator {
             for (Map.Entry<Labels, Group> e : groups.entrySet()) {
                 Group g = e.getValue();
                 if (fillOne() != null) {
-                    for (Row m : g.manyRows) {
-                        fillOneSide(e.getKey(), g, m);
+                    for (Held m : g.manyRows) {
+                        fillOneSide(e.getKey(), g, m.row);
                     }
                 }
                 Double missing = fillMany();
                 if (missing != null) {
-                    for (Row o : g.oneRows) {
-                        fillManySide(e.getKey(), g, o, missing);
+                    for (Held o : g.oneRows) {
+                        fillManySide(e.getKey(), g, o.row, missing);
                     }
                 }
             }
@@ -374,10 +392,10 @@ final class Join extends Operator {
             for (int i = 0; i < j; i++) {
                 Seen a = g.oneSeen.get(i);
                 Seen b = g.oneSeen.get(j);
-                BitSet both = (BitSet) a.steps.clone();
-                both.and(b.steps);
+                BitSet both = steps.common(a.steps, b.steps);
                 if (!matching.fills()) {
-                    both.and(manyPresent);
+                    BitSet present = manyPresent;
+                    both = present == null ? NONE : steps.common(both, present);
                 }
                 int step = both.nextSetBit(0);
                 if (step >= 0) {
@@ -397,14 +415,15 @@ final class Join extends Operator {
             return;
         }
         Row out = Row.empty(result(m.labels, k), m.dropName || returnBool, grid.count());
+        BitSet before = matched(g, out.labels);
+        BitSet done = new BitSet(grid.count());
         for (int i = 0; i < grid.count(); i++) {
             if (m.has(i) && !hasOne(g, i)) {
-                meet(g, m.values[i], m.histogram(i), fill, null, out, i);
+                meet(before, done, m.values[i], m.histogram(i), fill, null, out, i);
             }
         }
-        if (!out.isEmpty()) {
-            ready.add(out);
-        }
+        matched(g, out.labels, before, done);
+        ready(out);
     }
 
     private static boolean hasOne(Group g, int step) {
@@ -418,15 +437,13 @@ final class Join extends Operator {
 
     private void fillManySide(Labels k, Group g, Row o, double fill) {
         Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
-        BitSet steps = oneToOne ? g.matched : g.anyMatched;
+        BitSet matched = g.matched;
         for (int i = 0; i < grid.count(); i++) {
-            if (o.has(i) && (steps == null || !steps.get(i))) {
+            if (o.has(i) && (matched == null || !matched.get(i))) {
                 compute(fill, null, o.values[i], o.histogram(i), out, i);
             }
         }
-        if (!out.isEmpty()) {
-            ready.add(out);
-        }
+        ready(out);
     }
 
     @Override

@@ -16,7 +16,7 @@ final class RangeCall extends Operator {
             boolean checkNames) {
         super(run, grid, name, "arguments", all(rows, scalars));
         this.parameters = parameters;
-        this.duplicates = checkNames ? new DuplicateCheck(memory, true) : null;
+        this.duplicates = checkNames ? new DuplicateCheck(memory, grid.count(), true) : null;
     }
 
     private static List<Operator> all(Operator rows, List<Operator> scalars) {

@@ -13,7 +13,7 @@ final class Relabel extends Operator {
     Relabel(QueryRun run, Grid grid, String name, String detail, Operator input, RowMap.Change change) {
         super(run, grid, name, detail, List.of(input));
         this.change = change;
-        this.duplicates = new DuplicateCheck(memory, false);
+        this.duplicates = new DuplicateCheck(memory, grid.count(), false);
     }
 
     @Override

@@ -33,7 +33,7 @@ final class RowMap extends Operator {
         this.naming = naming;
         this.change = change;
         boolean drops = naming == Naming.DROP && !run.delayedNames;
-        this.duplicates = drops || checkAlways ? new DuplicateCheck(memory, false) : null;
+        this.duplicates = drops || checkAlways ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
     @Override

@@ -24,7 +24,7 @@ final class VectorScalar extends Operator {
         this.scalarLeft = scalarLeft;
         this.returnBool = returnBool;
         this.position = position;
-        this.duplicates = dropsName() && namesDiffer && !run.delayedNames ? new DuplicateCheck(memory, false) : null;
+        this.duplicates = dropsName() && namesDiffer && !run.delayedNames ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
     private boolean dropsName() {
@@ -65,6 +65,16 @@ final class VectorScalar extends Operator {
         double[] v = row.values;
         boolean comparison = op.isComparison();
         boolean trim = op.isTrim();
+        if (!trim && row.histograms == null && Row.isComplete(v)) {
+            double[] a = scalarLeft ? s : v;
+            double[] b = scalarLeft ? v : s;
+            if (comparison) {
+                BinaryMath.compare(op, a, b, v, returnBool, v);
+            } else {
+                BinaryMath.arithmetic(op, a, b, v);
+            }
+            return;
+        }
         for (int i = 0; i < v.length; i++) {
             double x = v[i];
             if (Row.isAbsent(x)) {

@@ -47,6 +47,16 @@ public final class Row {
         return Double.doubleToRawLongBits(v) == ABSENT_BITS;
     }
 
+    /** Whether there is a float at every step. */
+    public static boolean isComplete(double[] values) {
+        for (double v : values) {
+            if (isAbsent(v)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Whether there is a float at the step. */
     public boolean hasFloat(int step) {
         return Double.doubleToRawLongBits(values[step]) != ABSENT_BITS;

@@ -1,0 +1,70 @@
+package io.varve.promql.exec;
+
+import io.varve.model.FloatHistogram;
+import io.varve.promql.function.Row;
+import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
+
+/** Sets of steps. They are shared, so nobody changes one; most are all steps, of which there is one only. */
+final class Steps {
+    private final BitSet all;
+    private final int count;
+
+    Steps(int count) {
+        this.count = count;
+        this.all = new BitSet(count);
+        all.set(0, count);
+    }
+
+    /** Those at which a row has something. */
+    BitSet of(Row row) {
+        if (row.histograms == null && Row.isComplete(row.values)) {
+            return all;
+        }
+        double[] v = row.values;
+        long[] words = new long[(count + 63) / 64];
+        for (int w = 0; w < words.length; w++) {
+            int from = w << 6;
+            int n = Math.min(64, count - from);
+            long bits = 0;
+            for (int i = 0; i < n; i++) {
+                bits |= (Row.isAbsent(v[from + i]) ? 0L : 1L) << i;
+            }
+            words[w] = bits;
+        }
+        @Nullable
+        FloatHistogram[] hs = row.histograms;
+        for (int i = 0; hs != null && i < count; i++) {
+            if (hs[i] != null) {
+                words[i >> 6] |= 1L << i;
+            }
+        }
+        return BitSet.valueOf(words);
+    }
+
+    /** Those in both. */
+    BitSet common(BitSet a, BitSet b) {
+        if (a == all || a == b) {
+            return b;
+        }
+        if (b == all) {
+            return a;
+        }
+        BitSet out = (BitSet) a.clone();
+        out.and(b);
+        return out;
+    }
+
+    /** Those in either; null is none. */
+    BitSet union(@Nullable BitSet a, BitSet b) {
+        if (a == null || b == all || a == b) {
+            return b;
+        }
+        if (a == all) {
+            return a;
+        }
+        BitSet out = (BitSet) a.clone();
+        out.or(b);
+        return out.cardinality() == count ? all : out;
+    }
+}
