@@ -41,6 +41,8 @@ final class Join extends Operator {
     private final int one;
     private final Map<Labels, Group> groups = new LinkedHashMap<>();
     private final ArrayDeque<Row> ready = new ArrayDeque<>();
+    /** At one instant results have an order: that of the "many" side. */
+    private final @Nullable List<Ranked> ranked;
     private final Steps steps;
     /** The steps at which any row of the "many" side has something. */
     private @Nullable BitSet manyPresent;
@@ -49,7 +51,8 @@ final class Join extends Operator {
     private boolean oneDone;
     private boolean turn;
     private boolean finished;
-    private int order;
+    private int manyOrder;
+    private int oneOrder;
     private long held;
     private @Nullable Failure failure;
     private final @Nullable DuplicateCheck duplicates;
@@ -77,8 +80,12 @@ final class Join extends Operator {
     private record Seen(Labels labels, BitSet steps, int order) {
     }
 
-    /** A row and the steps at which it has something. */
-    private record Held(Row row, BitSet steps) {
+    /** A row, the steps at which it has something, and how many rows of its side came before. */
+    private record Held(Row row, BitSet steps, int order) {
+    }
+
+    /** A result and the row of the "many" side that it comes of. */
+    private record Ranked(Row row, int order) {
     }
 
     Join(QueryRun run, Grid grid, Operator left, Operator right, BinaryOp op, VectorMatching matching, boolean returnBool,
@@ -97,6 +104,7 @@ final class Join extends Operator {
         this.one = 1 - many;
         this.steps = new Steps(grid.count());
         this.drop = new HashSet<>(matching.labels());
+        this.ranked = grid.count() == 1 ? new ArrayList<>() : null;
         this.duplicates = oneToOne ? null : new DuplicateCheck(memory, grid.count(), false);
     }
 
@@ -126,6 +134,12 @@ final class Join extends Operator {
             if (manyDone && oneDone) {
                 finish();
                 finished = true;
+                List<Ranked> inOrder = ranked;
+                if (inOrder != null) {
+                    inOrder.sort((a, b) -> Integer.compare(a.order, b.order));
+                    inOrder.forEach(o -> ready.add(o.row));
+                    inOrder.clear();
+                }
                 continue;
             }
             pull();
@@ -159,10 +173,10 @@ final class Join extends Operator {
     }
 
     private void meetOne(Labels k, Group g, Row row) {
-        Held o = new Held(row, steps.of(row));
+        Held o = new Held(row, steps.of(row), oneOrder++);
         boolean unique = uniqueKeys && g.oneSeen.isEmpty() && !g.manyRows.isEmpty() && !matching.fills();
         memory.reserve(100 + grid.count() / 8);
-        g.oneSeen.add(new Seen(row.labels, o.steps, order++));
+        g.oneSeen.add(new Seen(row.labels, o.steps, o.order));
         for (Held m : g.manyRows) {
             pair(g, m, o, unique);
         }
@@ -174,7 +188,7 @@ final class Join extends Operator {
     }
 
     private void meetMany(Labels k, Group g, Row row) {
-        Held m = new Held(row, steps.of(row));
+        Held m = new Held(row, steps.of(row), manyOrder++);
         manyPresent = steps.union(manyPresent, m.steps);
         boolean unique = uniqueKeys && !g.oneRows.isEmpty() && !matching.fills();
         boolean last = unique || oneDone && fillOne() == null;
@@ -186,7 +200,7 @@ final class Join extends Operator {
         } else if (!oneDone) {
             hold(g.manyRows, m);
         } else if (fillOne() != null) {
-            fillOneSide(k, g, row);
+            fillOneSide(k, g, m);
         }
     }
 
@@ -226,7 +240,7 @@ final class Join extends Operator {
                 meet(before, done, m.row.values[i], m.row.histogram(i), o.row.values[i], o.row.histogram(i), out, i);
             }
             matched(g, labels, before, done);
-            ready(out);
+            ready(out, m.order);
             return;
         }
         if (before != null && before.intersects(both)) {
@@ -247,12 +261,19 @@ final class Join extends Operator {
         for (int i = both.nextClearBit(0); i < values.length; i = both.nextClearBit(i + 1)) {
             values[i] = Row.ABSENT;
         }
-        ready(new Row(labels, dropName, values));
+        ready(new Row(labels, dropName, values), m.order);
     }
 
-    private void ready(Row row) {
-        if (!row.isEmpty()) {
+    private void ready(Row row, int order) {
+        List<Ranked> later = ranked;
+        if (row.isEmpty()) {
+            return;
+        }
+        if (later == null) {
             ready.add(row);
+        } else {
+            memory.reserve(row.bytes());
+            later.add(new Ranked(row, order));
         }
     }
 
@@ -366,13 +387,13 @@ final class Join extends Operator {
                 Group g = e.getValue();
                 if (fillOne() != null) {
                     for (Held m : g.manyRows) {
-                        fillOneSide(e.getKey(), g, m.row);
+                        fillOneSide(e.getKey(), g, m);
                     }
                 }
                 Double missing = fillMany();
                 if (missing != null) {
                     for (Held o : g.oneRows) {
-                        fillManySide(e.getKey(), g, o.row, missing);
+                        fillManySide(e.getKey(), g, o, missing);
                     }
                 }
             }
@@ -409,7 +430,8 @@ final class Join extends Operator {
     }
 
     /** Gives a row of the "many" side the filled-in value where it has no partner. */
-    private void fillOneSide(Labels k, Group g, Row m) {
+    private void fillOneSide(Labels k, Group g, Held many) {
+        Row m = many.row;
         Double fill = fillOne();
         if (fill == null) {
             return;
@@ -423,7 +445,7 @@ final class Join extends Operator {
             }
         }
         matched(g, out.labels, before, done);
-        ready(out);
+        ready(out, many.order);
     }
 
     private static boolean hasOne(Group g, int step) {
@@ -435,7 +457,8 @@ final class Join extends Operator {
         return false;
     }
 
-    private void fillManySide(Labels k, Group g, Row o, double fill) {
+    private void fillManySide(Labels k, Group g, Held one, double fill) {
+        Row o = one.row;
         Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
         BitSet matched = g.matched;
         for (int i = 0; i < grid.count(); i++) {
@@ -443,7 +466,8 @@ final class Join extends Operator {
                 compute(fill, null, o.values[i], o.histogram(i), out, i);
             }
         }
-        ready(out);
+        // Behind all of the "many" side.
+        ready(out, manyOrder + one.order);
     }
 
     @Override

@@ -663,21 +663,22 @@ public final class OperatorBuilder {
         return new Sorted(run, grid, f, "", input, order, !byLabel);
     }
 
-    /** The labels that {@code absent} can tell from its argument: those with one equality matcher and no other. */
+    /**
+     * The labels that {@code absent} can tell from its argument: those with one equality matcher, no second one, and no other behind it.
+     */
     static Labels absentLabels(PlanNode arg) {
         if (!(unwrapped(arg) instanceof PlanNode.Select s)) {
             return Labels.EMPTY;
         }
         Labels.Builder b = new Labels.Builder();
-        Set<String> seen = new HashSet<>();
+        Set<String> told = new HashSet<>();
         for (Matcher m : s.conditions()) {
             if (m.name().equals(Labels.METRIC_NAME)) {
                 continue;
             }
-            if (m.type() == Matcher.Type.EQUAL && seen.add(m.name())) {
+            if (m.type() == Matcher.Type.EQUAL && told.add(m.name())) {
                 b.set(m.name(), m.value());
             } else {
-                seen.add(m.name());
                 b.remove(m.name());
             }
         }
