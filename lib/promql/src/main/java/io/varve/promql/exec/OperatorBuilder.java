@@ -718,7 +718,7 @@ public final class OperatorBuilder {
                 Windows windows = new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
                         false);
                 yield new SubqueryRange(run, grid, innerGrid, f,
-                        "[" + s.rangeMillis() + "ms:" + s.stepMillis() + "ms]", below(s, grid, innerGrid),
+                        PlanPrinter.subquery(s), below(s, grid, innerGrid),
                         new LazyKernel(() -> new RangeKernel(windows, function(f, parameterSource.get()), drops, dropNow, false,
                                 run.context::check)));
             }

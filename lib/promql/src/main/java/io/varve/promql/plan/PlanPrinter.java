@@ -2,7 +2,9 @@ package io.varve.promql.plan;
 
 import io.varve.model.GoFloat;
 import io.varve.model.GoQuote;
+import io.varve.model.PromDuration;
 import io.varve.promql.PlanTree;
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +25,7 @@ public final class PlanPrinter {
             case PlanNode.Constant c -> GoFloat.general(c.value());
             case PlanNode.Text t -> GoQuote.quote(t.value());
             case PlanNode.Select s -> select(s);
-            case PlanNode.Subquery s -> "[" + s.rangeMillis() + "ms:" + s.stepMillis() + "ms]" + shift(s.offsetMillis(), s.atMillis());
+            case PlanNode.Subquery s -> subquery(s) + shift(s.offsetMillis(), s.atMillis());
             case PlanNode.Call c -> c.function();
             case PlanNode.Aggregate a -> a.op().text() + grouping(a.grouping(), a.without()) + (a.sharded() ? " in shards" : "");
             case PlanNode.Binary b -> b.op().symbol() + (b.returnBool() ? " bool" : "") + matching(b);
@@ -42,7 +44,7 @@ public final class PlanPrinter {
         }
         sb.append('}');
         if (s.rangeMillis() > 0) {
-            sb.append('[').append(s.rangeMillis()).append("ms]");
+            sb.append('[').append(PromDuration.print(s.rangeMillis())).append(']');
         }
         sb.append(shift(s.offsetMillis(), s.atMillis()));
         switch (s.edges()) {
@@ -60,8 +62,15 @@ public final class PlanPrinter {
         return sb.toString();
     }
 
+    /** A subquery's range and step, as PromQL writes them. */
+    public static String subquery(PlanNode.Subquery s) {
+        return "[" + PromDuration.print(s.rangeMillis()) + ":" + PromDuration.print(s.stepMillis()) + "]";
+    }
+
     private static String shift(long offset, @Nullable Long at) {
-        return (at == null ? "" : " @ " + at + "ms") + (offset == 0 ? "" : " offset " + offset + "ms");
+        String sign = offset < 0 ? "-" : "";
+        return (at == null ? "" : " @ " + BigDecimal.valueOf(at, 3).toPlainString())
+                + (offset == 0 ? "" : " offset " + sign + PromDuration.print(Math.abs(offset)));
     }
 
     private static String grouping(List<String> labels, boolean without) {

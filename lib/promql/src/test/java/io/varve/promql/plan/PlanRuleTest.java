@@ -51,13 +51,13 @@ class PlanRuleTest {
         assertFires(rule, "rate(a{x=\"1\"}[5m]) / b", """
                 Binary /
                   Call rate
-                    Select {x="1",__name__="a"}[300000ms]
+                    Select {x="1",__name__="a"}[5m]
                   Select {__name__="b",x="1"}
                 """);
         assertFires(rule, "count_over_time(a[5m]) / sum by (x, y) (b{x=\"1\",z=\"2\"})", """
                 Binary /
                   Call count_over_time
-                    Select {__name__="a",x="1"}[300000ms]
+                    Select {__name__="a",x="1"}[5m]
                   Aggregate sum by (x, y)
                     Select {x="1",z="2",__name__="b"}
                 """);
@@ -105,11 +105,11 @@ class PlanRuleTest {
                 Binary /
                   Shared #1 for 2
                     Call rate
-                      Select {__name__="a"}[300000ms]
+                      Select {__name__="a"}[5m]
                   Binary +
                     Shared #1 for 2
                       Call rate
-                        Select {__name__="a"}[300000ms]
+                        Select {__name__="a"}[5m]
                     Select {__name__="b"}
                 """);
         assertDoesNotFire(new CommonSubexpressions(), "rate(a[5m]) > 1 and rate(a[5m]) < 2");
@@ -124,10 +124,10 @@ class PlanRuleTest {
                 Binary /
                   Aggregate sum
                     Call rate
-                      Select {x="1",__name__="a"}[300000ms] filter [y="2"]
+                      Select {x="1",__name__="a"}[5m] filter [y="2"]
                   Aggregate sum
                     Call rate
-                      Select {x="1",__name__="a"}[300000ms]
+                      Select {x="1",__name__="a"}[5m]
                 """);
         assertDoesNotFire(new MergeSelects(), "a{x=\"1\"} / a{y=\"1\"}");
         assertDoesNotFire(new MergeSelects(), "a{x=\"1\"} / a offset 5m");
@@ -142,7 +142,7 @@ class PlanRuleTest {
         assertFires(new ShardedAggregation(), "max(rate(a[5m]))", """
                 Aggregate max in shards
                   Call rate
-                    Select {__name__="a"}[300000ms]
+                    Select {__name__="a"}[5m]
                 """);
         assertFires(new ShardedAggregation(), "topk(1, a)", """
                 Aggregate topk in shards

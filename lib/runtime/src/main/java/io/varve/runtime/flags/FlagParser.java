@@ -1,7 +1,9 @@
 package io.varve.runtime.flags;
 
 import java.io.PrintWriter;
-import java.util.ArrayList;
+import java.lang.reflect.Field;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.INegatableOptionTransformer;
@@ -76,18 +78,36 @@ public final class FlagParser {
         spec.usageMessage()
                 .customSynopsis(spec.qualifiedName() + (line.getSubcommands().isEmpty() ? " [<flags>]" : " [<flags>] <command> [<args>]"))
                 .showDefaultValues(true);
-        List<OptionSpec> booleans = new ArrayList<>();
-        for (OptionSpec o : spec.options()) {
+        for (OptionSpec o : List.copyOf(spec.options())) {
+            OptionSpec.Builder as = OptionSpec.builder(o);
             boolean bool = o.type() == boolean.class || o.type() == Boolean.class;
-            if (bool && !o.usageHelp() && !o.versionHelp() && !(o.negatable() && "true".equals(o.fallbackValue()))) {
-                booleans.add(o);
+            if (bool && !o.usageHelp() && !o.versionHelp()) {
+                as.negatable(true).fallbackValue("true");
             }
-        }
-        for (OptionSpec o : booleans) {
+            String byDefault = o.defaultValueString();
+            if (byDefault == null || byDefault.isEmpty() || byDefault.equals("[]")) {
+                as.showDefaultValue(CommandLine.Help.Visibility.NEVER);
+            }
+            if (!bool && o.userObject() instanceof Field field && o.paramLabel().equals("<" + field.getName() + ">")) {
+                as.paramLabel(label(o));
+            }
             spec.remove(o);
-            spec.addOption(OptionSpec.builder(o).negatable(true).fallbackValue("true").build());
+            spec.addOption(as.build());
         }
         line.getSubcommands().values().forEach(FlagParser::prepare);
+    }
+
+    /** What stands for a flag's value in the help, where the command names nothing: the kind of value. */
+    private static String label(OptionSpec option) {
+        Class<?> kind = option.auxiliaryTypes()[0];
+        if (kind == Duration.class) {
+            return "<duration>";
+        } else if (kind == Path.class) {
+            return "<path>";
+        } else if (kind.isEnum()) {
+            return "<name>";
+        }
+        return kind.isPrimitive() || Number.class.isAssignableFrom(kind) ? "<number>" : "<text>";
     }
 
     private static String message(ParameterException e) {
