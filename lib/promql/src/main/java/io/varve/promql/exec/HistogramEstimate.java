@@ -157,7 +157,8 @@ final class HistogramEstimate extends Operator {
             for (int i = 0; i < grid.count(); i++) {
                 if (n.histogram(i) != null && c.has(i)) {
                     run.notes.warn(vectorPosition,
-                            "vector contains a mix of classic and native histograms" + Notes.forMetric(n.labels.metricName()));
+                            "vector contains a mix of classic and native histograms"
+                                    + Notes.forMetric(run.delayedNames ? n.labels.metricName() : ""));
                     mixed.computeIfAbsent(n.labels, l -> new boolean[grid.count()])[i] = true;
                 }
             }

@@ -220,6 +220,8 @@ final class Leaf extends Operator {
             try {
                 s = scratch.poll();
                 if (s == null) {
+                    // A row in the making, and where windows begin and end.
+                    memory.reserve(24L * grid.count());
                     s = new Scratch();
                     s.account();
                 }

@@ -42,7 +42,7 @@ public final class RangeRows implements AutoCloseable {
             SampleBuffer samples;
             Grid grid = inner;
             if (grid != null) {
-                samples = new SampleBuffer(grid.count());
+                samples = new SampleBuffer(Math.max(1, row.points()));
                 SubqueryRange.load(row, grid, samples);
             } else {
                 samples = unpack(row);

@@ -12,23 +12,23 @@ import org.jspecify.annotations.Nullable;
 final class SubqueryRange extends Operator {
     private final Grid inner;
     private final Kernel kernel;
-    private final SampleBuffer samples;
+    private @Nullable SampleBuffer samples;
     private final SampleCount count = new SampleCount(0);
-    private boolean reserved;
 
     SubqueryRange(QueryRun run, Grid grid, Grid inner, String name, String detail, Operator input, Kernel kernel) {
         super(run, grid, name, detail, List.of(input));
         this.inner = inner;
         this.kernel = kernel;
-        this.samples = new SampleBuffer(inner.count());
     }
 
     @Override
     @Nullable
     Row produce() {
-        if (!reserved) {
+        SampleBuffer buffer = samples;
+        if (buffer == null) {
             memory.reserve(16L * inner.count() + kernel.bytes(inner.count()));
-            reserved = true;
+            buffer = new SampleBuffer(inner.count());
+            samples = buffer;
         }
         while (true) {
             run.context.check();
@@ -36,8 +36,8 @@ final class SubqueryRange extends Operator {
             if (in == null) {
                 return null;
             }
-            load(in, inner, samples);
-            Row out = kernel.row(in.labels, in.dropName, samples, run.notes, count);
+            load(in, inner, buffer);
+            Row out = kernel.row(in.labels, in.dropName, buffer, run.notes, count);
             if (out != null) {
                 return out;
             }
