@@ -143,8 +143,10 @@ final class BucketStore implements Store {
         try {
             long minTime = Math.max(request.minTime(), parts.partition.min());
             long maxTime = Math.min(request.maxTime(), parts.partition.max());
-            try (SeriesGate.Turn _ = parts.gate.enter(context, mostSeries(chosen(request, minTime, maxTime)))) {
-                answer(context, request, minTime, maxTime, sink);
+            long most = mostSeries(chosen(request, minTime, maxTime));
+            try (SeriesGate.Turn turn = parts.gate.enter(context, most)) {
+                classify(context, most);
+                answer(context, request, minTime, maxTime, new TurnSink(sink, turn, context));
             }
         } catch (MissingAggregateException e) {
             throw new CorruptDataException("", -1, e.getMessage() == null ? "" : e.getMessage(), e);
@@ -153,6 +155,43 @@ final class BucketStore implements Store {
             throw e;
         } finally {
             parts.metrics.pendingSeries.dec();
+        }
+    }
+
+    /** Sends frames, and lets others have the place of a call whose reader is slow. */
+    private record TurnSink(SeriesSink sink, SeriesGate.Turn turn, QueryContext context) implements SeriesSink {
+        /** How long a call keeps its place while its reader is slow. */
+        private static final long PATIENCE_MILLIS = 50;
+
+        @Override
+        public void series(StoreSeries series) {
+            if (sink.ready(PATIENCE_MILLIS)) {
+                sink.series(series);
+            } else {
+                turn.pause(context, () -> sink.series(series));
+            }
+        }
+
+        @Override
+        public boolean ready(long millis) {
+            return sink.ready(millis);
+        }
+
+        @Override
+        public void warning(String text) {
+            sink.warning(text);
+        }
+
+        @Override
+        public void queriedBlocks(List<String> ids) {
+            sink.queriedBlocks(ids);
+        }
+    }
+
+    /** Large calls leave some of the memory to others. */
+    private static void classify(QueryContext context, long mostSeries) {
+        if (mostSeries > SeriesGate.LARGE && context.budget() instanceof MemoryBroker.Request r) {
+            r.large();
         }
     }
 
@@ -553,7 +592,9 @@ final class BucketStore implements Store {
     private StringsResponse strings(QueryContext context, List<Chosen> chosen, boolean partial, long limit, List<String> drop, long minTime,
             long maxTime, StringsOf work) {
         releaseAtEnd(context);
-        try (SeriesGate.Turn _ = parts.gate.enter(context, mostSeries(chosen))) {
+        long most = mostSeries(chosen);
+        try (SeriesGate.Turn _ = parts.gate.enter(context, most)) {
+            classify(context, most);
             ReadStats stats = new ReadStats();
             MemoryBudget budget = context.budget();
             SeriesQuery query = new SeriesQuery(context, budget, minTime, maxTime, SeriesRequest.Spans.ALL, Set.of(), true, drop,

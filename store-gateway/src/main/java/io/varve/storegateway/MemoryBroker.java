@@ -10,9 +10,9 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The memory that all requests of the process share. Half of it is cut into equal shares, one for each request that the gate lets run, so
- * that an ordinary request never waits for a greedy one; what a request needs beyond its share comes from the other half, is waited
- * for a while, and then refused. Where all that hold part of the other half wait for more, none of them can ever give back: then the one
+ * The memory that all requests of the process share. Half of it is cut into equal shares, one for each request that the gate lets run and a
+ * quarter of them never for large requests, so that an ordinary request does not wait for a greedy one; what a request needs beyond its share, or
+ * without one because there are requests that wait for their readers, comes from the other half, is waited for a while, and then refused. Where all that hold part of the other half wait for more, none of them can ever give back: then the one
  * that was opened last is refused at once, so that the others go on. Safe for many threads.
  */
 final class MemoryBroker {
@@ -28,6 +28,8 @@ final class MemoryBroker {
     private final long waitMillis;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition released = lock.newCondition();
+    private final int keptShares;
+    private int sharesLeft;
     private long commonUsed;
     private long used;
     private long opened;
@@ -42,8 +44,10 @@ final class MemoryBroker {
      */
     MemoryBroker(long capacity, int requests, long waitMillis) {
         this.capacity = capacity;
-        this.share = capacity / 2 / Math.max(1, requests);
-        this.common = capacity - share * Math.max(1, requests);
+        this.sharesLeft = Math.max(1, requests);
+        this.keptShares = requests / 4;
+        this.share = capacity / 2 / sharesLeft;
+        this.common = capacity - share * sharesLeft;
         this.waitMillis = waitMillis;
     }
 
@@ -93,12 +97,24 @@ final class MemoryBroker {
         private long mine;
         private long fromCommon;
         private int waiting;
+        private boolean large;
+        private boolean holdsShare;
         /** Once refused, the request is about to end: its other threads need not wait for their turn to be refused. */
         private boolean refused;
         private boolean closed;
 
         private Request(long number) {
             this.number = number;
+        }
+
+        /** Says that it is one of those that leave a quarter of the shares to others. Before anything is reserved. */
+        void large() {
+            lock.lock();
+            try {
+                large = true;
+            } finally {
+                lock.unlock();
+            }
         }
 
         @Override
@@ -158,7 +174,11 @@ final class MemoryBroker {
         }
 
         private boolean tryTake(long bytes) {
-            long own = Math.max(0, Math.min(bytes, share - (mine - fromCommon)));
+            if (!holdsShare && !closed && sharesLeft > (large ? keptShares : 0)) {
+                holdsShare = true;
+                sharesLeft--;
+            }
+            long own = holdsShare ? Math.max(0, Math.min(bytes, share - (mine - fromCommon))) : 0;
             long rest = bytes - own;
             if (rest > common - commonUsed) {
                 return false;
@@ -209,6 +229,10 @@ final class MemoryBroker {
             try {
                 if (!closed) {
                     closed = true;
+                    if (holdsShare) {
+                        holdsShare = false;
+                        sharesLeft++;
+                    }
                     release(mine);
                 }
             } finally {

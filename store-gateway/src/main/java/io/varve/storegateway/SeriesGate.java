@@ -15,13 +15,14 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * Lets so many calls run at a time; others wait, for a while. A quarter of the places is for small calls, which also overtake large ones
  * once those have half of the places: so what looks at few series does not wait until those who look at all of them have been served. Among
- * themselves calls are let in by their arrival. Safe for many threads.
+ * themselves calls are let in by their arrival. A call gives its place up while it waits for its reader: a reader of several streams may wait for
+ * one that has no place yet. Safe for many threads.
  */
 final class SeriesGate {
     static final String LIMIT = "store.grpc.series-max-concurrency";
     /** Series that a call may have to look at, over all blocks, before it is a large one. */
     static final long LARGE = 20_000;
-    private static final long SLICE_MILLIS = 200;
+    private static final long SLICE_NANOS = 200_000_000;
 
     private final int max;
     private final int maxLarge;
@@ -36,7 +37,7 @@ final class SeriesGate {
     private final Counter total;
     private final Histogram waited;
 
-    /** A call's place, from when it is let in until it is closed. */
+    /** A call's place, from when it is let in until it is closed. One thread at a time. */
     final class Turn implements AutoCloseable {
         private final boolean isLarge;
         private final long number = arrived++;
@@ -47,14 +48,34 @@ final class SeriesGate {
             this.isLarge = isLarge;
         }
 
+        /** Gives the place up for as long as work takes that does not compute; then it is the next of its size to get one. */
+        void pause(QueryContext context, Runnable work) {
+            leave();
+            work.run();
+            lock.lock();
+            try {
+                (isLarge ? large : small).addFirst(this);
+                await(this, context, Long.MAX_VALUE);
+            } finally {
+                lock.unlock();
+            }
+        }
+
         @Override
         public void close() {
             inFlight.dec();
+            leave();
+        }
+
+        private void leave() {
             lock.lock();
             try {
-                running--;
-                runningLarge -= isLarge ? 1 : 0;
-                letIn();
+                if (in) {
+                    in = false;
+                    running--;
+                    runningLarge -= isLarge ? 1 : 0;
+                    letIn();
+                }
             } finally {
                 lock.unlock();
             }
@@ -92,14 +113,7 @@ final class SeriesGate {
         try {
             Turn turn = new Turn(series > LARGE);
             (turn.isLarge ? large : small).add(turn);
-            letIn();
-            try {
-                await(turn, context, start);
-            } finally {
-                if (!turn.in) {
-                    (turn.isLarge ? large : small).remove(turn);
-                }
-            }
+            await(turn, context, start + TimeUnit.MILLISECONDS.toNanos(waitMillis));
             total.inc();
             inFlight.inc();
             return turn;
@@ -109,25 +123,28 @@ final class SeriesGate {
         }
     }
 
-    private void await(Turn turn, QueryContext context, long start) {
+    private void await(Turn turn, QueryContext context, long deadlineNanos) {
+        letIn();
         try {
             while (!turn.in) {
-                if (System.nanoTime() - start >= TimeUnit.MILLISECONDS.toNanos(waitMillis)) {
+                long left = deadlineNanos == Long.MAX_VALUE ? Long.MAX_VALUE : deadlineNanos - System.nanoTime();
+                if (left <= 0) {
                     throw new LimitExceededException(LIMIT, "exceeded concurrency limit: " + max + " Series calls (--" + LIMIT
                             + ") are running, none ended within " + waitMillis + " ms");
                 }
-                turn.changed.awaitNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(SLICE_MILLIS, waitMillis)));
+                turn.changed.awaitNanos(Math.min(left, SLICE_NANOS));
                 if (!turn.in) {
                     context.check();
                 }
             }
         } catch (InterruptedException e) {
-            if (turn.in) {
-                inFlight.inc();
-                turn.close();
-            }
+            turn.leave();
             Thread.currentThread().interrupt();
             throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+        } finally {
+            if (!turn.in) {
+                (turn.isLarge ? large : small).remove(turn);
+            }
         }
     }
 

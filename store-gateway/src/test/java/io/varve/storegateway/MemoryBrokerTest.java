@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.varve.model.LimitExceededException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -48,6 +50,32 @@ class MemoryBrokerTest {
             assertThat(broker.used()).isEqualTo(broker.capacity());
             assertThatThrownBy(() -> greedy.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
         }
+        assertThat(broker.used()).isZero();
+    }
+
+    @Test
+    void largeRequestsLeaveAQuarterOfTheSharesAndWhatIsBeyondThemIsShared() {
+        MemoryBroker broker = new MemoryBroker(8000, 4, 1);
+        List<MemoryBroker.Request> large = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            MemoryBroker.Request r = broker.open();
+            r.large();
+            large.add(r);
+            r.reserve(broker.share(), "test");
+        }
+        // The fourth has no share: what it holds is of the common half, and so is what the others want more.
+        large.getFirst().reserve(3000, "test");
+        assertThatThrownBy(() -> large.getLast().reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+        try (MemoryBroker.Request ordinary = broker.open()) {
+            ordinary.reserve(broker.share(), "test");
+            assertThat(broker.used()).isEqualTo(broker.capacity());
+        }
+        large.getFirst().close();
+        MemoryBroker.Request next = broker.open();
+        next.large();
+        next.reserve(broker.share(), "test");
+        large.add(next);
+        large.forEach(MemoryBroker.Request::close);
         assertThat(broker.used()).isZero();
     }
 

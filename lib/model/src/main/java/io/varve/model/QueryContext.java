@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,7 @@ public final class QueryContext implements AutoCloseable {
     public static final String DEFAULT_TENANT = "default-tenant";
 
     /** For how long a query's threads compute before one of them lets others run. */
-    private static final long TURN_NANOS = 200_000;
+    private static final long TURN_NANOS = 2_000_000;
 
     private final long deadlineNanos;
     private final MemoryBudget budget;
@@ -77,8 +78,10 @@ public final class QueryContext implements AutoCloseable {
         CancelledException c = cancelled.get();
         long now = System.nanoTime();
         if (now - turnNanos >= TURN_NANOS && Thread.currentThread().isVirtual()) {
+            // Not Thread.yield: a carrier looks at threads that yield on it before those that others woke, which would never run.
+            LockSupport.parkNanos(1);
+            now = System.nanoTime();
             turnNanos = now;
-            Thread.yield();
         }
         if (c == null && deadlineNanos != Long.MAX_VALUE && now - deadlineNanos >= 0) {
             cancel(new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in expression evaluation"));

@@ -85,6 +85,11 @@ public final class GrpcStoreService implements BindableService {
         }
 
         @Override
+        public boolean ready(long millis) {
+            return out.ready(millis);
+        }
+
+        @Override
         public void warning(String text) {
             flush();
             SeriesFrames.writeWarning(writer, text);

@@ -103,6 +103,11 @@ public final class LimitedStore implements Store {
         }
 
         @Override
+        public boolean ready(long millis) {
+            return sink.ready(millis);
+        }
+
+        @Override
         public void warning(String text) {
             sink.warning(text);
         }

@@ -10,6 +10,11 @@ public interface SeriesSink {
     /** A warning; may come anywhere. */
     void warning(String text);
 
+    /** Whether the receiver takes more within so many milliseconds; where not, the next frame may wait for it for any time. */
+    default boolean ready(long millis) {
+        return true;
+    }
+
     /** The blocks that were asked, sent once. */
     void queriedBlocks(List<String> ids);
 }

@@ -30,6 +30,9 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
     /** Where answers go. */
     interface Out<A> {
         void send(A message);
+
+        /** Whether sending does not wait, or not longer than so many milliseconds, which are waited for here. */
+        boolean ready(long millis);
     }
 
     private final Supplier<MemoryBudget> budgets;
@@ -158,6 +161,23 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
             }
             sendHeaders();
             call.sendMessage(message);
+        }
+
+        @Override
+        public boolean ready(long millis) {
+            long left = TimeUnit.MILLISECONDS.toNanos(millis);
+            lock.lock();
+            try {
+                while (!cancelled && !call.isReady() && left > 0) {
+                    left = changed.awaitNanos(left);
+                }
+                return cancelled || call.isReady();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw gone();
+            } finally {
+                lock.unlock();
+            }
         }
 
         private void sendHeaders() {
