@@ -418,7 +418,7 @@ public final class ReplicaMerge {
                 if (!follows) {
                     Samples.forgetHint(out, out.size - 1);
                     if (counter) {
-                        holdEntering(take[k], out);
+                        holdEntering(take[k], out, gap);
                     }
                 } else if (counter) {
                     holdFollowing(take[k], out);
@@ -455,7 +455,7 @@ public final class ReplicaMerge {
         if (hasAfter && taken > 0) {
             Samples.forgetHint(m, after);
             if (counter && lastIsTheirs && out.size > first) {
-                holdReturning(before, after, take[taken - 1], out);
+                holdReturning(before, after, take[taken - 1], out, gap);
             }
         }
         return true;
@@ -484,13 +484,13 @@ public final class ReplicaMerge {
     }
 
     /** The last written sample comes from the other replica, the one before it does not. */
-    private void holdEntering(int i, SampleBuffer out) {
+    private void holdEntering(int i, SampleBuffer out, long gap) {
         int now = out.size - 1;
         int prev = now - 1;
         if (prev < 0 || Samples.isStale(out, prev) || !sameKind(out, prev, out, now) || !(level(out, now) < level(out, prev))) {
             return;
         }
-        if (!fellSince(i, out.timestamps[prev], out, prev)) {
+        if (!fellSince(i, out.timestamps[prev], out, prev, gap)) {
             hold(out, prev, out, now);
         }
     }
@@ -505,12 +505,9 @@ public final class ReplicaMerge {
         }
     }
 
-    /** Whether the other replica itself fell on the way to its sample {@code i} since {@code t}. */
-    private boolean fellSince(int i, long t, SampleBuffer out, int prev) {
-        for (int j = i; j > 0; j--) {
-            if (Samples.isStale(other, j - 1) || !sameKind(other, j - 1, other, j)) {
-                break;
-            }
+    /** Whether the other replica itself fell on the way to its sample {@code i} since {@code t}. What it did not see does not speak against it. */
+    private boolean fellSince(int i, long t, SampleBuffer out, int prev, long gap) {
+        for (int j = i; j > 0 && neighbours(j - 1, j, gap); j--) {
             if (level(other, j) < level(other, j - 1)) {
                 return true;
             }
@@ -521,24 +518,25 @@ public final class ReplicaMerge {
         return !withinGain(out, prev, level(out, prev) - level(other, i));
     }
 
+    /** Whether the other replica saw all of the time between two of its samples: what rose there did not fall meanwhile. */
+    private boolean neighbours(int i, int j, long gap) {
+        return !Samples.isStale(other, i) && !Samples.isStale(other, j) && sameKind(other, i, other, j)
+                && other.timestamps[j] - other.timestamps[i] <= gap;
+    }
+
     /** Back from the other replica's sample {@code f} to the merged stream's {@code after}. */
-    private void holdReturning(int before, int after, int f, SampleBuffer out) {
+    private void holdReturning(int before, int after, int f, SampleBuffer out, long gap) {
         int said = out.size - 1;
         if (!sameKind(out, said, merged, after) || !(level(merged, after) < level(out, said))) {
             return;
         }
-        boolean fell;
-        int g = f + 1;
-        if (before >= 0 && sameKind(merged, before, merged, after) && level(merged, after) < level(merged, before)) {
-            // The leader fell within the gap; whether after the last word of the other, only that one knows.
-            fell = !(g < other.size && !Samples.isStale(other, g) && other.timestamps[g] >= merged.timestamps[after]
-                    && sameKind(other, f, other, g) && level(other, g) >= level(other, f));
-        } else if (g < other.size && !Samples.isStale(other, g) && sameKind(other, f, other, g)) {
-            fell = level(other, g) < level(other, f);
-        } else {
-            fell = !withinGain(out, said, level(out, said) - level(merged, after));
+        int g = f;
+        while (other.timestamps[g] < merged.timestamps[after] && g + 1 < other.size && neighbours(g, g + 1, gap)
+                && level(other, g + 1) >= level(other, g)) {
+            g++;
         }
-        if (fell) {
+        // What the other saw rise all the time did not fall; where it did not see it, a step back of a moment is none either.
+        if (other.timestamps[g] < merged.timestamps[after] && !withinGain(out, said, level(out, said) - level(merged, after))) {
             return;
         }
         double held = level(out, said);
@@ -558,11 +556,12 @@ public final class ReplicaMerge {
 
     /** Whether a step back is no larger than what the counter gained in a second before. */
     private static boolean withinGain(SampleBuffer b, int i, double step) {
-        if (i == 0 || Samples.isStale(b, i - 1) || !sameKind(b, i - 1, b, i)) {
-            return false;
+        for (int j = i - 1; j >= 0 && i - j <= NEIGHBOURS && !Samples.isStale(b, j) && sameKind(b, j, b, i); j--) {
+            double gain = level(b, i) - level(b, j);
+            if (gain != 0) { // held values have none
+                return step <= gain * 1000 / (b.timestamps[i] - b.timestamps[j]);
+            }
         }
-        double gain = level(b, i) - level(b, i - 1);
-        long millis = b.timestamps[i] - b.timestamps[i - 1];
-        return gain > 0 && step <= gain * 1000 / millis;
+        return false;
     }
 }

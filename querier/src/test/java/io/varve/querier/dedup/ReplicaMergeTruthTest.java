@@ -326,6 +326,41 @@ class ReplicaMergeTruthTest {
         }
     }
 
+    private static SampleBuffer counter(double from, double to, double... restarts) {
+        SampleBuffer b = new SampleBuffer(100);
+        for (double t = from; t < to; t += 15) {
+            double born = -10_000;
+            for (double r : restarts) {
+                born = r <= t ? r : born;
+            }
+            b.add(T0 + Math.round(t * 1000), Math.floor(80 * (t - born)));
+        }
+        return b;
+    }
+
+    @Test
+    void aRestartThatNobodySawIsNotHeldAgainstTheOneThatComesBack() {
+        // The filler is gone before the restart and back only when the counter is higher than it ever was; the leader comes between.
+        SampleBuffer filler = counter(0, 300, 320);
+        SampleBuffer later = counter(13_000, 13_300, 320);
+        Samples.append(later, 0, later.size, filler);
+        SampleBuffer one = merge(List.of(counter(607, 800, 320), filler), true, T0, T0 + SPAN);
+        int i = Samples.lowerBound(one, 0, T0 + 607_000);
+        assertThat(one.values[i]).isEqualTo(80 * 287);
+        assertThat(one.values[i]).isLessThan(one.values[i - 1]);
+        assertThat(resets(one)).isEqualTo(1);
+    }
+
+    @Test
+    void aRestartBetweenTheFillersLastWordAndTheLeadersFirstIsOne() {
+        // The leader comes first after the restart; the filler speaks once more before it.
+        SampleBuffer leader = counter(488.3, 1000, 487.9);
+        SampleBuffer filler = counter(7.4, 1000, 487.9);
+        SampleBuffer one = merge(List.of(leader, filler), true, T0, T0 + SPAN);
+        assertThat(resets(one)).isEqualTo(1);
+        assertThat(one.values[Samples.lowerBound(one, 0, T0 + 488_300)]).isEqualTo(32);
+    }
+
     @Test
     void aMarkerOfOneReplicaCountsOnlyWhenNoOtherSeesTheTarget() {
         SampleBuffer a = new SampleBuffer(16);
