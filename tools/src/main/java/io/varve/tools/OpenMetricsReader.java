@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -20,6 +21,8 @@ import java.util.TreeMap;
 final class OpenMetricsReader {
     /** No line is longer. */
     private static final int MAX_LINE = 16 << 20;
+    private static final Set<String> TYPES = Set.of("counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
+            "unknown");
 
     /** Receives samples. */
     @FunctionalInterface
@@ -83,11 +86,40 @@ final class OpenMetricsReader {
             ended = true;
             return;
         }
-        String[] words = s.split(" ", 4);
-        boolean known = words.length >= 3 && (words[1].equals("TYPE") || words[1].equals("HELP") || words[1].equals("UNIT"));
-        if (!known) {
+        boolean type = s.startsWith("# TYPE ");
+        boolean unit = s.startsWith("# UNIT ");
+        if (!type && !unit && !s.startsWith("# HELP ")) {
             throw wrong("a line that begins with # must be TYPE, HELP, UNIT or EOF");
         }
+        String rest = s.substring(7);
+        int end = nameEnd(rest);
+        if (end == rest.length()) {
+            throw wrong("expected a text after the name");
+        }
+        if (rest.charAt(end) != ' ') {
+            throw wrong("expected a space after the name");
+        }
+        String name = rest.startsWith("\"") ? new Pairs(rest, 0).string() : rest.substring(0, end);
+        if (!rest.startsWith("\"") && !LabelNames.isLegacyMetric(name)) {
+            throw wrong("\"" + name + "\" is no metric name; other names stand in quotes");
+        }
+        String text = rest.substring(end + 1);
+        if (type && !TYPES.contains(text)) {
+            throw wrong("\"" + text + "\" is no type of a metric");
+        }
+        if (unit && !text.isEmpty() && !name.endsWith("_" + text)) {
+            throw wrong("the unit \"" + text + "\" is no suffix of the name " + name);
+        }
+    }
+
+    /** Where the name ends that a text begins with, in quotes or not. */
+    private static int nameEnd(String s) {
+        boolean quoted = s.startsWith("\"");
+        int i = quoted ? 1 : 0;
+        while (i < s.length() && s.charAt(i) != (quoted ? '"' : ' ')) {
+            i += quoted && s.charAt(i) == '\\' ? 2 : 1;
+        }
+        return Math.min(s.length(), quoted ? i + 1 : i);
     }
 
     private void sample(String s, Sink sink) {
@@ -97,32 +129,67 @@ final class OpenMetricsReader {
             lastLabels = series(key);
             lastKey = key;
         }
-        String rest = s.substring(end);
-        int exemplar = rest.indexOf(" # ");
-        String[] words = (exemplar < 0 ? rest : rest.substring(0, exemplar)).strip().split(" +");
-        if (words.length < 2) {
-            throw wrong("expected a value and a time, found \"" + rest.strip() + "\"");
-        }
-        if (words.length > 2) {
-            throw wrong("text after the time: \"" + words[2] + "\"");
-        }
-        double value;
-        double time;
-        try {
-            value = GoFloat.parse(words[0]);
-        } catch (NumberFormatException e) {
-            throw wrong("\"" + words[0] + "\" is no number");
-        }
-        try {
-            time = GoFloat.parse(words[1]) * 1000;
-        } catch (NumberFormatException e) {
-            throw wrong("\"" + words[1] + "\" is no time");
-        }
-        if (!(Math.abs(time) < 9e15)) {
-            throw wrong("time " + words[1] + " is out of bounds");
+        int valueEnd = tokenEnd(s, end, "a value after the series");
+        double value = number(s, end + 1, valueEnd, "number");
+        int timeEnd = tokenEnd(s, valueEnd, "a time after the value");
+        long time = time(s, valueEnd + 1, timeEnd);
+        if (timeEnd < s.length()) {
+            exemplar(s, timeEnd);
         }
         // Any NaN is written as the one that means "not a number", never as the stale marker.
-        sink.sample(lastLabels, Math.round(time), Double.isNaN(value) ? Double.longBitsToDouble(0x7ff8000000000001L) : value, line);
+        sink.sample(lastLabels, time, Double.isNaN(value) ? Double.longBitsToDouble(0x7ff8000000000001L) : value, line);
+    }
+
+    /** The end of the word that follows one space at {@code at}. */
+    private int tokenEnd(String s, int at, String what) {
+        int end = at < s.length() && s.charAt(at) == ' ' ? s.indexOf(' ', at + 1) : at + 1;
+        if (end < 0) {
+            end = s.length();
+        }
+        if (end <= at + 1 || s.charAt(at + 1) == '#') {
+            throw wrong("expected one space and " + what + ", found \"" + s.substring(at) + "\"");
+        }
+        return end;
+    }
+
+    private double number(String s, int from, int to, String what) {
+        String word = s.substring(from, to);
+        try {
+            // Go reads hexadecimal floats and _ between digits, OpenMetrics does not.
+            if (word.indexOf('_') < 0 && word.indexOf('p') < 0 && word.indexOf('P') < 0) {
+                return GoFloat.parse(word);
+            }
+            throw new NumberFormatException();
+        } catch (NumberFormatException e) {
+            throw wrong("\"" + word + "\" is no " + what);
+        }
+    }
+
+    private long time(String s, int from, int to) {
+        double millis = number(s, from, to, "time") * 1000;
+        if (!(Math.abs(millis) < 9e15)) {
+            throw wrong("time " + s.substring(from, to) + " is out of bounds");
+        }
+        return Math.round(millis);
+    }
+
+    /** Checks what stands behind the time: {@code # {labels} value} and perhaps another time. */
+    private void exemplar(String s, int at) {
+        if (!s.startsWith(" # {", at)) {
+            throw wrong("text after the time: \"" + s.substring(at + 1) + "\"");
+        }
+        String e = s.substring(at + 3);
+        int end = seriesEnd(e);
+        new Pairs(e, 1).read(new TreeMap<>());
+        int valueEnd = tokenEnd(e, end, "a value after the labels of the exemplar");
+        number(e, end + 1, valueEnd, "number");
+        if (valueEnd < e.length()) {
+            int timeEnd = tokenEnd(e, valueEnd, "a time after the value of the exemplar");
+            time(e, valueEnd + 1, timeEnd);
+            if (timeEnd < e.length()) {
+                throw wrong("text after the exemplar: \"" + e.substring(timeEnd + 1) + "\"");
+            }
+        }
     }
 
     /** Where the series ends and the value begins. */

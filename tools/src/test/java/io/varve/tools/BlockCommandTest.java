@@ -76,13 +76,38 @@ class BlockCommandTest {
     }
 
     @Test
+    void whatBlocksDoNotHoldIsPassedOver() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", """
+                    # HELP a_seconds What it is.
+                    # HELP b\s
+                    # TYPE a_seconds histogram
+                    # UNIT a_seconds seconds
+                    # TYPE "a name" gaugehistogram
+                    # UNIT b\s
+                    a_seconds_bucket{le="1"} 1 -1.0005 # {trace="x # y",b="}"} 0.5 1.25
+                    a_seconds_created 5 1.0019 # {} 1
+                    # EOF""".getBytes(StandardCharsets.UTF_8));
+            Path dir = tmp.resolve("data");
+            assertThat(block("create", text.toString(), dir.toString()).err()).isEmpty();
+            assertThat(block("dump", dir.toString()).out().lines().sorted()).containsExactly("# EOF",
+                    "a_seconds_bucket{le=\"1\"} 1 -1", "a_seconds_created 5 1.002");
+        }
+    }
+
+    @Test
     void wrongTextIsRefusedWithItsLineAndLeavesNoBlock() throws IOException {
         try (TempTree tmp = TempTree.create()) {
             for (String bad : List.of("a 1\n# EOF\n", "a 1 2\n", "a{b=\"c\" 1 2\n# EOF\n", "a{b=c} 1 2\n# EOF\n", "a x 2\n# EOF\n",
                     "a 1 y\n# EOF\n",
                     "# EOF\na 1 2\n", "a{b=\"1\",b=\"2\"} 1 2\n# EOF\n", "1a 1 2\n# EOF\n", "a 1 2\n\n# EOF\n", "a 1 2 3\n# EOF\n",
                     "{} 1 2\n# EOF\n",
-                    "a{b=\"\n# EOF\n", "a 1 1e300\n# EOF\n")) {
+                    "a{b=\"\n# EOF\n", "a 1 1e300\n# EOF\n", "a 0x1p3 1\n# EOF\n", "a 1_0 1\n# EOF\n", "a  1 2\n# EOF\n", "a 1 2 \n# EOF\n",
+                    "a{b=\"c\"}1 2\n# EOF\n", "a 1 2 # x\n# EOF\n", "a 1 2 # {b=c} 1\n# EOF\n", "a 1 2 # {b=\"c\"}\n# EOF\n",
+                    "a 1 2 # {b=\"c\"} x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 2 3\n# EOF\n",
+                    "a 1 # {b=\"c\"} 1\n# EOF\n", "# TYPE a untyped\n# EOF\n", "# TYPE a\n# EOF\n", "# HELP a\n# EOF\n",
+                    "# UNIT a b\n# EOF\n",
+                    "# UNIT \"a\n# EOF\n", "# TYPE a-b gauge\n# EOF\n", "# x\n# EOF\n")) {
                 Path text = tmp.write("bad.om", bad.getBytes(StandardCharsets.UTF_8));
                 Answer a = block("create", text.toString(), tmp.resolve("data").toString());
                 assertThat(a.code()).as(bad).isEqualTo(1);
