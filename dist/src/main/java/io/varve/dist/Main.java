@@ -54,7 +54,7 @@ public final class Main {
             case "compact" -> process(new CompactCommand(), command, args);
             case "tools" -> tools(args);
             case "demo" -> demo(args);
-            case "train" -> Training.run(List.of(args).contains("sidecar"));
+            case "train" -> Training.run(args.length > 0 ? args[0] : "");
             case "--version", "version" -> {
                 System.out.println(BuildInfo.current().describe());
                 yield 0;

@@ -66,9 +66,10 @@ final class Training {
     /**
      * Runs once; 0 also where parts were left out.
      *
-     * @param sidecarAlone for a cache of the sidecar's own: what is in a cache is in the memory of every process that uses it
+     * @param alone {@code sidecar} or {@code compact} for a cache of its own: what is in a cache is in the memory of every process that uses it;
+     *            otherwise all processes are trained
      */
-    static int run(boolean sidecarAlone) {
+    static int run(String alone) {
         List<AutoCloseable> open = new ArrayList<>();
         try {
             Path dir = Files.createTempDirectory("varve-training");
@@ -80,7 +81,7 @@ final class Training {
             String objstore = "--objstore.config-file=" + yaml;
             String http = "--http-address=127.0.0.1:0";
             String grpc = "--grpc-address=127.0.0.1:0";
-            if (sidecarAlone) {
+            if (alone.equals("sidecar")) {
                 ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
                         "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), objstore, http, grpc);
                 return 0;
@@ -89,6 +90,14 @@ final class Training {
             long to = boundary - DAY_MILLIS;
             History.uploadBoth(yaml, dir.resolve("work"), to - 5 * DAY_MILLIS, to);
             start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), objstore, http, "--consistency-delay=0s").await();
+            if (alone.equals("compact")) {
+                Path replicas = Files.writeString(dir.resolve("replicas.yaml"),
+                        "type: FILESYSTEM\nconfig:\n  directory: " + Files.createDirectories(dir.resolve("replicas")) + "\n");
+                History.uploadBoth(replicas, dir.resolve("work"), to - DAY_MILLIS, to);
+                start(open, new CompactCommand(), "--data-dir=" + dir.resolve("vertical"), "--objstore.config-file=" + replicas, http,
+                        "--consistency-delay=0s", "--deduplication.func=penalty", "--deduplication.replica-label=replica").await();
+                return 0;
+            }
             List<String> query = new ArrayList<>(List.of(http, grpc, "--query.replica-label=replica"));
             for (ProcessRunner.Running store : List.of(
                     ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),

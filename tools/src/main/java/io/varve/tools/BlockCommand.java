@@ -42,9 +42,9 @@ import picocli.CommandLine.Spec;
 @Command(name = "block", description = "Look into blocks, verify, dump and make them.", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND")
 final class BlockCommand implements Runnable {
     /** Samples held while blocks are made: 16 bytes each. */
-    private static final long BATCH_SAMPLES = 8_000_000;
-    /** What a sample takes while it is held where it is the only one of its series in the span: labels, arrays, an entry of a map. */
-    private static final long SAMPLE_BYTES = 320;
+    private static final int BATCH_SAMPLES = 8_000_000;
+    /** Of the heap, samples take a sixteenth at most; the rest is for series. */
+    private static final long HEAP_PER_SAMPLE = 16 * 16;
 
     @Spec
     @Nullable
@@ -272,9 +272,10 @@ final class BlockCommand implements Runnable {
                 throw new InvalidRequestException(named + ": there is no such file");
             }
             List<BlockMeta> made;
-            try (ProgressBar bar = output.bar(line().getErr(), "making blocks", 2 * Files.size(named))) {
+            try (ProgressBar bar = output.bar(line().getErr(), "making blocks", BlockCreation.PROGRESS_TOTAL)) {
                 made = new BlockCreation(named, directory, span,
-                        Math.min(BATCH_SAMPLES, Runtime.getRuntime().maxMemory() / SAMPLE_BYTES), new SecureRandom(), bar::at).run();
+                        (int) Math.min(BATCH_SAMPLES, Runtime.getRuntime().maxMemory() / HEAP_PER_SAMPLE), new SecureRandom(), bar::at)
+                        .run();
             }
             report(made, directory, output);
             return 0;

@@ -16,31 +16,35 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.LongConsumer;
 import java.util.random.RandomGenerator;
 
 /**
- * Makes blocks of OpenMetrics text, one for each aligned span of time that has samples. The text is read once to count and once
- * for every batch of spans whose samples fit in memory together; a span whose samples do not is read once for every run of series that do.
+ * Makes blocks of OpenMetrics text, one for each aligned span of time that has samples. The text is read once, its samples go to a
+ * {@link SampleSpool}; then the series are sorted, and the samples of each span are read from there, as many series at a time as fit. Memory holds
+ * the labels of all series and so many samples.
  */
 final class BlockCreation {
+    /** What the progress rises to. */
+    static final long PROGRESS_TOTAL = 1000;
+    /** What of it is due to the text. */
+    private static final long PROGRESS_TEXT = 750;
+    private static final long NONE = Long.MIN_VALUE;
+
     private final Path text;
     private final Path directory;
     private final long spanMillis;
-    private final long batchSamples;
+    private final int batchSamples;
     private final RandomGenerator random;
     private final LongConsumer progress;
-    private int passes;
-    /** After the first one. */
-    private long passesLeft;
+    private long written;
 
     /**
      * @param spanMillis length of a block's span
      * @param batchSamples samples that are held in memory at once, unless one series has more in a span
-     * @param progress called with how much is done, of twice the size of the text
+     * @param progress called with how much is done, of {@link #PROGRESS_TOTAL}
      */
-    BlockCreation(Path text, Path directory, long spanMillis, long batchSamples, RandomGenerator random, LongConsumer progress) {
+    BlockCreation(Path text, Path directory, long spanMillis, int batchSamples, RandomGenerator random, LongConsumer progress) {
         this.text = text;
         this.directory = directory;
         this.spanMillis = spanMillis;
@@ -49,193 +53,155 @@ final class BlockCreation {
         this.progress = progress;
     }
 
-    /** One series' samples in one span, sorted when they are written. */
-    private static final class Run {
-        static final long NONE = Long.MIN_VALUE;
-        private long[] times = new long[4];
-        private double[] values = new double[4];
-        private int size;
-        private boolean sorted = true;
-
-        void add(long time, double value) {
-            if (size == times.length) {
-                times = Arrays.copyOf(times, size * 2);
-                values = Arrays.copyOf(values, size * 2);
-            }
-            sorted &= size == 0 || times[size - 1] < time;
-            times[size] = time;
-            values[size++] = value;
-        }
-
-        /** Brings samples in order of time, equal ones once; gives the first time that has two values, {@link #NONE} otherwise. */
-        long sort() {
-            if (sorted) {
-                return NONE;
-            }
-            Integer[] order = new Integer[size];
-            Arrays.setAll(order, i -> i);
-            Arrays.sort(order, (a, b) -> Long.compare(times[a], times[b]));
-            long[] t = new long[size];
-            double[] v = new double[size];
-            int n = 0;
-            for (int i : order) {
-                if (n > 0 && t[n - 1] == times[i]) {
-                    if (Double.doubleToRawLongBits(v[n - 1]) != Double.doubleToRawLongBits(values[i])) {
-                        return times[i];
-                    }
-                    continue;
-                }
-                t[n] = times[i];
-                v[n++] = values[i];
-            }
-            times = t;
-            values = v;
-            size = n;
-            return NONE;
-        }
-    }
-
     List<BlockMeta> run() throws IOException {
-        TreeMap<Long, Long> spans = new TreeMap<>();
-        read((labels, time, value, line) -> spans.merge(Math.floorDiv(time, spanMillis), 1L, Long::sum));
-        List<List<Long>> batches = new ArrayList<>();
-        long samples = 0;
-        for (Map.Entry<Long, Long> span : spans.entrySet()) {
-            if (batches.isEmpty() || samples + span.getValue() > batchSamples) {
-                batches.add(new ArrayList<>());
-                samples = 0;
-                passesLeft += span.getValue() > batchSamples ? 2 + (span.getValue() - 1) / batchSamples : 1;
+        Files.createDirectories(directory);
+        try (SampleSpool spool = new SampleSpool(directory, batchSamples)) {
+            Labels[] series = spool(spool);
+            List<BlockMeta> out = new ArrayList<>();
+            for (long span : spool.spans()) {
+                out.add(block(spool, span, series));
             }
-            batches.getLast().add(span.getKey());
-            samples += span.getValue();
+            progress.accept(PROGRESS_TOTAL);
+            return out;
         }
-        List<BlockMeta> out = new ArrayList<>();
-        for (List<Long> batch : batches) {
-            if (spans.getOrDefault(batch.getFirst(), 0L) > batchSamples) {
-                out.add(large(batch.getFirst()));
-            } else {
-                write(batch, out);
-            }
-        }
-        return out;
     }
 
-    private void read(OpenMetricsReader.Sink sink) throws IOException {
+    /** Reads the text into the spool; gives the series in label order. */
+    private Labels[] spool(SampleSpool spool) throws IOException {
+        Map<Labels, Integer> ids = new HashMap<>();
+        long size = Math.max(1, Files.size(text));
         try (InputStream in = Files.newInputStream(text)) {
             OpenMetricsReader reader = new OpenMetricsReader(in, text.toString());
             long n = 0;
-            while (reader.next(sink)) {
+            while (reader.next((labels, time, value, line) -> {
+                Integer id = ids.get(labels);
+                if (id == null) {
+                    id = ids.size();
+                    ids.put(labels, id);
+                }
+                spool.add(Math.floorDiv(time, spanMillis), id, time, value);
+            })) {
                 if (++n % 10_000 == 0) {
-                    progress.accept(done(reader.bytes()));
+                    progress.accept(PROGRESS_TEXT * Math.min(size, reader.bytes()) / size);
                 }
             }
-            progress.accept(done(reader.bytes()));
-            passes++;
         }
-    }
-
-    /** The pass that counts is one half of the work, the others share the other. */
-    private long done(long bytes) throws IOException {
-        long size = Files.size(text);
-        return passes == 0 ? bytes : size + Math.min(size, (long) (((passes - 1) * (double) size + bytes) / passesLeft));
-    }
-
-    private void write(List<Long> batch, List<BlockMeta> out) throws IOException {
-        Map<Long, Map<Labels, Run>> spans = new HashMap<>();
-        batch.forEach(s -> spans.put(s, new HashMap<>()));
-        read((labels, time, value, line) -> {
-            Map<Labels, Run> series = spans.get(Math.floorDiv(time, spanMillis));
-            if (series != null) {
-                series.computeIfAbsent(labels, l -> new Run()).add(time, value);
-            }
-        });
-        for (long span : batch) {
-            Map<Labels, Run> series = spans.remove(span);
-            if (series != null) {
-                out.add(block(writer -> add(writer, series)));
-            }
+        Labels[] series = ids.keySet().toArray(Labels[]::new);
+        Arrays.sort(series);
+        int[] ranks = new int[series.length];
+        for (int i = 0; i < series.length; i++) {
+            ranks[ids.getOrDefault(series[i], 0)] = i;
         }
+        spool.finish(ranks);
+        return series;
     }
 
-    /** A span with more samples than fit: counts those of each series, and reads the text once for each run of series that fits. */
-    private BlockMeta large(long span) throws IOException {
-        TreeMap<Labels, Long> counts = new TreeMap<>();
-        read((labels, time, value, line) -> {
-            if (Math.floorDiv(time, spanMillis) == span) {
-                counts.merge(labels, 1L, Long::sum);
-            }
-        });
-        return block(writer -> {
-            Map<Labels, Run> part = new HashMap<>();
-            long samples = 0;
-            for (Map.Entry<Labels, Long> e : counts.entrySet()) {
-                if (!part.isEmpty() && samples + e.getValue() > batchSamples) {
-                    collect(span, part);
-                    add(writer, part);
-                    part.clear();
-                    samples = 0;
-                }
-                part.put(e.getKey(), new Run());
-                samples += e.getValue();
-            }
-            collect(span, part);
-            add(writer, part);
-        });
-    }
-
-    private void collect(long span, Map<Labels, Run> into) throws IOException {
-        read((labels, time, value, line) -> {
-            Run run = Math.floorDiv(time, spanMillis) == span ? into.get(labels) : null;
-            if (run != null) {
-                run.add(time, value);
-            }
-        });
-    }
-
-    /** Where series come from, in label order. */
-    private interface Content {
-        void writeTo(BlockWriter writer) throws IOException;
-    }
-
-    private BlockMeta block(Content content) throws IOException {
+    private BlockMeta block(SampleSpool spool, long span, Labels[] series) throws IOException {
         Ulid ulid = Ulid.of(System.currentTimeMillis(), random);
         try (BlockWriter writer = BlockWriter.create(directory, ulid)) {
-            content.writeTo(writer);
+            int[] counts = new int[series.length];
+            spool.read(span, (rank, time, value) -> counts[rank]++);
+            int from = 0;
+            while (from < series.length) {
+                long samples = 0;
+                int to = from;
+                while (to < series.length && (samples == 0 || samples + counts[to] <= batchSamples)) {
+                    samples += counts[to++];
+                }
+                if (samples > 0) {
+                    write(spool, span, series, counts, from, to, writer);
+                }
+                from = to;
+            }
             return writer.commit(
                     new BlockMeta(ulid, writer.minTime(), writer.maxTime() + 1, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(ulid)));
         }
     }
 
-    private void add(BlockWriter writer, Map<Labels, Run> series) throws IOException {
-        for (Labels labels : series.keySet().stream().sorted().toList()) {
-            Run run = series.get(labels);
-            if (run == null) {
+    /** Writes the samples that the series {@code [from, to)} have in a span. */
+    private void write(SampleSpool spool, long span, Labels[] series, int[] counts, int from, int to, BlockWriter writer)
+            throws IOException {
+        int[] ends = new int[to - from];
+        int n = 0;
+        for (int i = from; i < to; i++) {
+            ends[i - from] = n;
+            n = Math.addExact(n, counts[i]);
+        }
+        long[] times = new long[n];
+        double[] values = new double[n];
+        spool.read(span, (rank, time, value) -> {
+            if (rank >= from && rank < to) {
+                int at = ends[rank - from]++;
+                times[at] = time;
+                values[at] = value;
+            }
+        });
+        List<Chunk> chunks = new ArrayList<>();
+        ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, chunks::add);
+        int start = 0;
+        for (int i = from; i < to; i++) {
+            int end = ends[i - from];
+            if (end > start) {
+                int size = sort(times, values, start, end, series[i]);
+                appender.append(times, values, start, start + size);
+                appender.cut();
+                writer.add(series[i], List.copyOf(chunks));
+                chunks.clear();
+            }
+            start = end;
+            if (i % 1000 == 0) {
+                progress.accept(PROGRESS_TEXT + (PROGRESS_TOTAL - PROGRESS_TEXT) * (written + end) / spool.size());
+            }
+        }
+        written += n;
+    }
+
+    /** Brings samples in order of time, equal ones once; gives how many are left from {@code from}. */
+    private int sort(long[] times, double[] values, int from, int to, Labels labels) throws IOException {
+        boolean sorted = true;
+        for (int i = from + 1; i < to; i++) {
+            sorted &= times[i - 1] < times[i];
+        }
+        if (sorted) {
+            return to - from;
+        }
+        Integer[] order = new Integer[to - from];
+        Arrays.setAll(order, i -> from + i);
+        Arrays.sort(order, (a, b) -> Long.compare(times[a], times[b]));
+        long[] t = new long[order.length];
+        double[] v = new double[order.length];
+        int n = 0;
+        for (int i : order) {
+            if (n > 0 && t[n - 1] == times[i]) {
+                if (Double.doubleToRawLongBits(v[n - 1]) != Double.doubleToRawLongBits(values[i])) {
+                    throw twoValues(labels, times[i]);
+                }
                 continue;
             }
-            long twice = run.sort();
-            if (twice != Run.NONE) {
-                throw twoValues(labels, twice);
-            }
-            List<Chunk> chunks = new ArrayList<>();
-            ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, chunks::add);
-            for (int i = 0; i < run.size; i++) {
-                appender.append(run.times[i], run.values[i]);
-            }
-            appender.cut();
-            writer.add(labels, chunks);
+            t[n] = times[i];
+            v[n++] = values[i];
         }
+        System.arraycopy(t, 0, times, from, n);
+        System.arraycopy(v, 0, values, from, n);
+        return n;
     }
 
     /** Reads the text again for the lines that do not agree: line numbers of all samples would take as much memory as times do. */
     private InvalidRequestException twoValues(Labels labels, long time) throws IOException {
         List<Long> lines = new ArrayList<>();
         List<Double> values = new ArrayList<>();
-        read((l, t, value, line) -> {
-            if (t == time && l.equals(labels) && lines.size() < 2 && !values.contains(value)) {
-                lines.add(line);
-                values.add(value);
+        try (InputStream in = Files.newInputStream(text)) {
+            OpenMetricsReader reader = new OpenMetricsReader(in, text.toString());
+            boolean more = true;
+            while (more && lines.size() < 2) {
+                more = reader.next((l, t, value, line) -> {
+                    if (t == time && l.equals(labels) && !values.contains(value)) {
+                        lines.add(line);
+                        values.add(value);
+                    }
+                });
             }
-        });
+        }
         return new InvalidRequestException(text + ": line " + lines.getLast() + ": series " + labels + " has another value at " + time
                 + " ms in line " + lines.getFirst());
     }

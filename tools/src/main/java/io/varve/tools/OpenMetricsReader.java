@@ -10,6 +10,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -19,6 +21,8 @@ import java.util.TreeMap;
  * quotes.
  */
 final class OpenMetricsReader {
+    /** So many texts of labels are the same objects wherever they occur. */
+    private static final int SHARED_TEXTS = 1 << 16;
     /** No line is longer. */
     private static final int MAX_LINE = 16 << 20;
     private static final Set<String> TYPES = Set.of("counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
@@ -27,7 +31,7 @@ final class OpenMetricsReader {
     /** Receives samples. */
     @FunctionalInterface
     interface Sink {
-        void sample(Labels labels, long timeMillis, double value, long line);
+        void sample(Labels labels, long timeMillis, double value, long line) throws IOException;
     }
 
     private final InputStream in;
@@ -39,6 +43,7 @@ final class OpenMetricsReader {
     private long bytes;
     private long line;
     private boolean ended;
+    private final Map<String, String> texts = new HashMap<>();
     private String lastKey = "";
     private Labels lastLabels = Labels.EMPTY;
 
@@ -122,7 +127,7 @@ final class OpenMetricsReader {
         return Math.min(s.length(), quoted ? i + 1 : i);
     }
 
-    private void sample(String s, Sink sink) {
+    private void sample(String s, Sink sink) throws IOException {
         int end = seriesEnd(s);
         String key = s.substring(0, end);
         if (!key.equals(lastKey)) {
@@ -233,7 +238,17 @@ final class OpenMetricsReader {
         if (labels.isEmpty()) {
             throw wrong("series without a name or label");
         }
+        labels.replaceAll((n, value) -> shared(value));
         return Labels.of(labels);
+    }
+
+    /** The text object that stands for all equal ones, as far as they fit. */
+    private String shared(String s) {
+        String known = texts.get(s);
+        if (known == null && texts.size() < SHARED_TEXTS) {
+            texts.put(s, s);
+        }
+        return known == null ? s : known;
     }
 
     /** The inside of the braces. */
@@ -271,7 +286,7 @@ final class OpenMetricsReader {
                     if (s.charAt(at) != '"') {
                         throw wrong("label " + name + ": expected a value in quotes");
                     }
-                    before = labels.put(name, string());
+                    before = labels.put(shared(name), string());
                 } else if (quoted) {
                     before = labels.put(Labels.METRIC_NAME, name);
                 } else {

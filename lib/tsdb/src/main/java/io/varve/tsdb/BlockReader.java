@@ -135,12 +135,12 @@ public final class BlockReader implements AutoCloseable {
 
     /** All series with all chunks as they are stored; nothing deleted is left out. */
     public ChunkSeriesSet stored() {
-        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false, NO_TEXTS);
+        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false, NO_TEXTS, true);
     }
 
     /** All series with samples left in the range, cut to it and without deleted samples, with labels made of given text objects. */
     ChunkSeriesSet select(long minTime, long maxTime, String[] texts) {
-        return new Set(index.allPostings(), minTime, maxTime, true, true, index.version() == 1 ? NO_TEXTS : texts);
+        return new Set(index.allPostings(), minTime, maxTime, true, true, index.version() == 1 ? NO_TEXTS : texts, true);
     }
 
     /**
@@ -153,7 +153,28 @@ public final class BlockReader implements AutoCloseable {
      */
     public ChunkSeriesSet select(List<Matcher> matchers, long minTime, long maxTime, boolean trim) {
         Postings p = matchers.isEmpty() ? index.allPostings() : index.postings(matchers);
-        return new Set(p, minTime, maxTime, true, trim, NO_TEXTS);
+        return new Set(p, minTime, maxTime, true, trim, NO_TEXTS, false);
+    }
+
+    /** Lets go of what a reader leaves behind that goes over a file once: else all of a block would count as memory of the process in the end. */
+    private static final class Trail {
+        private static final long STEP = 8 << 20;
+        private @Nullable ByteRegion region;
+        private long from;
+
+        /** Reading goes on at a position; what lies before it is not needed any more. */
+        void at(ByteRegion now, long position) {
+            ByteRegion r = region;
+            if (r != null && now != r) {
+                r.release(from, r.size() - from);
+            } else if (r != null && position - from < STEP) {
+                return;
+            } else if (r != null) {
+                r.release(from, position - from);
+            }
+            region = now;
+            from = position;
+        }
     }
 
     /** Streams series by their postings. */
@@ -166,11 +187,16 @@ public final class BlockReader implements AutoCloseable {
         /** Texts of symbols by ordinal, none to ask the index. */
         private final String[] texts;
         private final SeriesEntry entry = new SeriesEntry();
+        /** Of chunks and of series entries, where all of the block is read in its order. */
+        private final @Nullable Trail chunkTrail;
+        private final @Nullable Trail indexTrail;
         private @Nullable Labels previous;
         private volatile boolean closed;
 
-        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, String[] texts) {
+        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, String[] texts, boolean once) {
             this.texts = texts;
+            this.chunkTrail = once ? new Trail() : null;
+            this.indexTrail = once ? new Trail() : null;
             this.postings = postings;
             this.minTime = minTime;
             this.maxTime = maxTime;
@@ -191,6 +217,12 @@ public final class BlockReader implements AutoCloseable {
                     continue;
                 }
                 List<Chunk> chunks = segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, left);
+                if (indexTrail != null) {
+                    indexTrail.at(index.region(), index.seriesOffset(id));
+                }
+                if (chunkTrail != null && left > 0) {
+                    chunkTrail.at(segments.segment(ChunkEntry.segment(entry.refs[0])), ChunkEntry.offset(entry.refs[0]));
+                }
                 if (applyTombstones) {
                     chunks = cut(chunks, tombstones.of(id));
                     if (chunks.isEmpty()) {

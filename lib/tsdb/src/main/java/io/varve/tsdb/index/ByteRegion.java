@@ -85,6 +85,20 @@ public final class ByteRegion {
         return new ByteRegion(segment, otherFile, otherBase);
     }
 
+    /**
+     * Lets go of the memory that a part of a mapped file takes in this process, for a reader that goes over a file once; nothing where the region is
+     * not mapped. It can be read as before.
+     */
+    public void release(long position, long length) {
+        if (segment.isMapped()) {
+            try {
+                segment.asSlice(position, length).unload();
+            } catch (IndexOutOfBoundsException | IllegalStateException e) {
+                throw translate(e, position);
+            }
+        }
+    }
+
     /** Throws unless {@code length} bytes from {@code position} lie inside. */
     public void check(long position, long length, String what) {
         if (position < 0 || length < 0 || position > size() - length) {
