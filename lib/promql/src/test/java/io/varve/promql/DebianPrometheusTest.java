@@ -136,7 +136,7 @@ class DebianPrometheusTest {
         int answered = 0;
         for (int i = 0; i < 400; i++) {
             String query = vector(1 + random.nextInt(3));
-            long at = BASE + 600_000 + random.nextInt(290) * 10_000L + 3_000;
+            long at = BASE + 1_080_000 + random.nextInt(250) * 10_000L + 3_000;
             boolean range = i % 2 == 0;
             long step = List.of(10_000L, 30_000L, 110_000L).get(random.nextInt(3));
             long end = at + step * random.nextInt(12);
@@ -240,18 +240,42 @@ class DebianPrometheusTest {
         if (depth == 0) {
             return selector() + shift();
         }
-        return switch (random.nextInt(10)) {
+        return switch (random.nextInt(16)) {
+            case 10 -> any(List.of("topk", "bottomk")) + any(List.of("", " by (job)", " without (instance, zone)")) + " ("
+                    + any(List.of("1", "3", "(time() / 10) % 4", "0", "100")) + ", "
+                    + any(List.of("temp", "load", "reqs_total", "temp{zone!=\"z2\"}", "sum by (instance, zone) (load)")) + ")";
+            case 11 -> any(List.of("quantile by (job) (0.3, ", "quantile (0.9, ", "count_values by (zone) (\"v\", round(",
+                    "count_values without (instance, zone) (\"job\", ceil(", "group by (zone) ("))
+                    .transform(s -> s + vector(depth - 1) + ")".repeat(brackets(s)));
+            case 12 -> any(List.of("label_replace(", "label_join(")).equals("label_join(")
+                    ? "label_join(" + vector(depth - 1) + ", \"zone\", \"-\", \"job\", \"nothing\", \"instance\")"
+                    : "label_replace(" + vector(depth - 1)
+                            + any(List.of(", \"zone\", \"$1\", \"instance\", \"h(.)\")", ", \"new\", \"a-$2$1\", \"job\", \"(.)(.*)\")",
+                                    ", \"zone\", \"\", \"\", \"\")", ", \"__name__\", \"x_$1\", \"__name__\", \"(.*)\")"));
+            case 13 -> any(List.of("clamp(", "clamp(1 - ")) + vector(depth - 1) + any(List.of(", -3, 5)", ", time() % 7, 6)", ", 5, 1)"));
+            case 14 -> any(List.of("round(", "clamp_max(", "clamp_min(")) + vector(depth - 1)
+                    + any(List.of(", 0.5)", ", 3)", ", scalar(temp{job=\"api\",instance=\"h1\"}))"));
+            case 15 -> any(List.of("temp", "load{zone!=\"z2\"}")) + any(List.of(" * on (job, instance) group_left (zone) ",
+                    " - on (instance, job) group_right (job) ", " + on (instance, job) ", " > ignoring (zone) ",
+                    " % ignoring (zone) group_left () ",
+                    " and on (zone) ", " unless on (instance) ", " or on (job) ")) + any(
+                            List.of("sum by (job, instance) (reqs_total)",
+                                    "max by (instance, job) (temp)", "load", "(load or temp * 2)", "vector(1)",
+                                    "absent(nothing{zone=\"z1\"})"));
             case 0, 1 -> any(List.of("sum", "avg", "min", "max", "count", "group"))
                     + any(List.of("", " by (job)", " without (instance)", " by (zone, job)")) + " (" + vector(depth - 1) + ")";
             case 2, 3, 4 -> any(List.of("delta", "irate", "idelta", "changes", "resets", "deriv", "avg_over_time",
                     "sum_over_time", "min_over_time", "max_over_time", "count_over_time", "last_over_time", "stddev_over_time",
-                    "stdvar_over_time", "present_over_time")) + "(" + matrix(depth) + ")";
+                    "stdvar_over_time", "present_over_time", "absent_over_time")) + "(" + matrix(depth) + ")";
             case 5 ->
-                any(List.of("abs", "ceil", "floor", "sgn", "exp", "sqrt", "ln", "timestamp", "-", "sort")) + "(" + vector(depth - 1) + ")";
+                any(List.of("abs", "ceil", "floor", "sgn", "exp", "sqrt", "ln", "timestamp", "-", "sort", "minute", "day_of_year", "absent",
+                        "sin", "log2", "deg")) + "(" + vector(depth - 1) + ")";
             case 6 -> any(List.of("rate(", "increase(")) + any(List.of("reqs_total", "bytes_total{zone=\"z1\"}")) + "["
                     + any(List.of("1m", "5m", "15m")) + "]" + shift() + ")";
-            case 7 -> any(List.of("quantile_over_time(0.7, ", "quantile_over_time(0, ")) + matrix(depth) + ")";
-            case 8 -> "(" + vector(depth - 1) + ") " + any(List.of("+ 1", "* 2", "% 3", "> 0", "<= bool 5", "^ 2", "/ 0"));
+            case 7 -> any(List.of("quantile_over_time(0.7, ", "quantile_over_time(0, ")) + matrix(depth) + ")"
+                    + (random.nextInt(3) == 0 ? " + on () group_left () vector(time() / 1e9)" : "");
+            case 8 -> "(" + vector(depth - 1) + ") " + any(List.of("+ 1", "* 2", "% 3", "> 0", "<= bool 5", "^ 2", "/ 0",
+                    "* scalar(load{job=\"web\",instance=\"h0\"})", "- time()"));
             default -> any(List.of("sum by (job, instance) (", "max by (job, instance) (")) + vector(depth - 1) + ") "
                     + any(List.of("+", "-", "/", ">", "== bool", "and", "or", "unless", "* on (job, instance)"))
                     + " sum by (job, instance) ("
@@ -259,9 +283,21 @@ class DebianPrometheusTest {
         };
     }
 
+    private static int brackets(String s) {
+        int open = 0;
+        for (int i = 0; i < s.length(); i++) {
+            open += s.charAt(i) == '(' ? 1 : s.charAt(i) == ')' ? -1 : 0;
+        }
+        return open;
+    }
+
     private String matrix(int depth) {
-        if (random.nextInt(5) == 0) {
-            return "(" + vector(depth - 1) + ")[" + any(List.of("2m:10s", "5m:30s", "3m20s:50s")) + "]";
+        // Not in each other: there, steps are where windows begin.
+        if (depth > 1 && random.nextInt(4) == 0) {
+            return "(" + (random.nextInt(3) == 0
+                    ? "(" + vector(0) + any(List.of(" > 3", " < 0", " % 5")) + ") or (" + vector(0) + any(List.of(" > 1", " * 2", " - 4"))
+                            + ")"
+                    : vector(Math.min(depth - 1, 1))) + ")[" + any(List.of("2m:10s", "5m:30s", "3m20s:50s")) + "]";
         }
         return selector() + "[" + any(List.of("1m", "2m", "5m", "15m")) + "]" + shift();
     }

@@ -690,12 +690,6 @@ public final class OperatorBuilder {
 
     private Operator overRange(PlanNode.Call c, PlanNode arg, Grid grid) {
         String f = c.function();
-        if (f.equals("absent_over_time")) {
-            PlanNode.Call present = new PlanNode.Call("present_over_time", c.type(), c.inputs(), c.position());
-            PlanNode inner = unwrapped(arg);
-            checkEdges(f, inner);
-            return new Absent(run, grid, f, overRange(present, arg, grid), absentLabels(inner));
-        }
         List<Operator> scalars = new ArrayList<>();
         for (PlanNode p : c.inputs()) {
             if (p.type() == ValueType.SCALAR) {
@@ -705,7 +699,9 @@ public final class OperatorBuilder {
         PlanNode inner = unwrapped(arg);
         checkEdges(f, inner);
         Position position = c.inputs().getFirst().position();
-        boolean drops = !f.equals("last_over_time") && !f.equals("first_over_time");
+        boolean absence = f.equals("absent_over_time");
+        // Of what is looked for in absence, series may well be equal but for their names.
+        boolean drops = !f.equals("last_over_time") && !f.equals("first_over_time") && !absence;
         boolean dropNow = !run.delayedNames;
         boolean starts = run.options.has(Feature.USE_START_TIMESTAMPS);
         ParameterSource parameterSource = new ParameterSource(scalars);
@@ -724,6 +720,9 @@ public final class OperatorBuilder {
             }
             default -> throw new IllegalArgumentException("no range vector: " + inner);
         };
+        if (absence) {
+            return new Absent(run, grid, f, rows, absentLabels(inner));
+        }
         if (scalars.isEmpty() && (!drops || run.delayedNames || uniqueWithoutName(inner))) {
             return rows;
         }
@@ -776,7 +775,7 @@ public final class OperatorBuilder {
             case "sum_over_time" -> new SumOverTime(false, check);
             case "avg_over_time" -> new SumOverTime(true, check);
             case "count_over_time" -> new CountOverTime(false);
-            case "present_over_time" -> new CountOverTime(true);
+            case "present_over_time", "absent_over_time" -> new CountOverTime(true);
             case "min_over_time" -> new Extreme(false, false);
             case "max_over_time" -> new Extreme(true, false);
             case "ts_of_min_over_time" -> new Extreme(false, true);
