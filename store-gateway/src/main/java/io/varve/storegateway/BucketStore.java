@@ -96,10 +96,13 @@ final class BucketStore implements Store {
     private final Parts parts;
     private final IndexAccess index;
     private final LabelPool pool = new LabelPool();
+    /** Blocks that large calls are at, together: the next step of a small call has to wait for a turn of each. */
+    private final Semaphore largeSlots;
 
     BucketStore(Parts parts) {
         this.parts = parts;
         this.index = new IndexAccess(parts.reader, parts.cache, parts.metrics);
+        this.largeSlots = new Semaphore(Math.max(parts.blockConcurrency, 32), true);
     }
 
     @Override
@@ -143,10 +146,9 @@ final class BucketStore implements Store {
         try {
             long minTime = Math.max(request.minTime(), parts.partition.min());
             long maxTime = Math.min(request.maxTime(), parts.partition.max());
-            long most = mostSeries(chosen(request, minTime, maxTime));
-            try (SeriesGate.Turn turn = parts.gate.enter(context, most)) {
-                classify(context, most);
-                answer(context, request, minTime, maxTime, new TurnSink(sink, turn, context));
+            try (SeriesGate.Turn turn = parts.gate.enter(context, mostSeries(chosen(request, minTime, maxTime)))) {
+                classify(context, turn.isLarge());
+                answer(context, request, turn.isLarge(), minTime, maxTime, new TurnSink(sink, turn, context));
             }
         } catch (MissingAggregateException e) {
             throw new CorruptDataException("", -1, e.getMessage() == null ? "" : e.getMessage(), e);
@@ -189,8 +191,8 @@ final class BucketStore implements Store {
     }
 
     /** Large calls leave some of the memory to others. */
-    private static void classify(QueryContext context, long mostSeries) {
-        if (mostSeries > SeriesGate.LARGE && context.budget() instanceof MemoryBroker.Request r) {
+    private static void classify(QueryContext context, boolean large) {
+        if (large && context.budget() instanceof MemoryBroker.Request r) {
             r.large();
         }
     }
@@ -225,7 +227,7 @@ final class BucketStore implements Store {
         return sum;
     }
 
-    private void answer(QueryContext context, SeriesRequest request, long minTime, long maxTime, SeriesSink sink) {
+    private void answer(QueryContext context, SeriesRequest request, boolean large, long minTime, long maxTime, SeriesSink sink) {
         if (request.maxResolutionMillis() < 0) {
             // As Thanos, whose stores stumble over it: said where there is something to answer, with nothing beside it.
             if (minTime <= maxTime && parts.blocks.get().streams().stream().anyMatch(s -> s.remaining(request.matchers()).isPresent())) {
@@ -240,7 +242,7 @@ final class BucketStore implements Store {
                 request.skipChunks(), request.withoutReplicaLabels(), request.shard(), limits, stats, parts.options, chosen.size());
         long start = System.nanoTime();
         Faults faults = new Faults(request.partialResponse(), sink::warning);
-        List<BlockCursor> cursors = prepare(query, chosen, faults);
+        List<BlockCursor> cursors = prepare(query, large, chosen, faults);
         String tenant = context.tenant();
         parts.metrics.getAllSeconds.labelValues(tenant).observe((System.nanoTime() - start) / 1e9);
         parts.metrics.blocksQueried.labelValues(tenant).observe(chosen.size());
@@ -311,7 +313,7 @@ final class BucketStore implements Store {
     }
 
     /** Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. */
-    private <T> List<@Nullable T> forAll(QueryContext context, List<Chosen> chosen, Faults faults, BlockWork<T> work) {
+    private <T> List<@Nullable T> forAll(QueryContext context, boolean large, List<Chosen> chosen, Faults faults, BlockWork<T> work) {
         Semaphore slots = new Semaphore(parts.blockConcurrency);
         List<CompletableFuture<T>> all = new ArrayList<>(chosen.size());
         for (Chosen c : chosen) {
@@ -321,8 +323,17 @@ final class BucketStore implements Store {
                 try {
                     slots.acquire();
                     try {
-                        context.check();
-                        f.complete(work.run(c));
+                        if (large) {
+                            largeSlots.acquire();
+                        }
+                        try {
+                            context.check();
+                            f.complete(work.run(c));
+                        } finally {
+                            if (large) {
+                                largeSlots.release();
+                            }
+                        }
                     } finally {
                         slots.release();
                     }
@@ -366,8 +377,8 @@ final class BucketStore implements Store {
     }
 
     /** Plans all blocks, side by side; then, with every limit passed, loads the first batch of each. */
-    private List<BlockCursor> prepare(SeriesQuery query, List<Chosen> chosen, Faults faults) {
-        List<@Nullable BlockCursor> planned = forAll(query.context(), chosen, faults, c -> {
+    private List<BlockCursor> prepare(SeriesQuery query, boolean large, List<Chosen> chosen, Faults faults) {
+        List<@Nullable BlockCursor> planned = forAll(query.context(), large, chosen, faults, c -> {
             BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool);
             try {
                 cursor.prepare();
@@ -387,7 +398,7 @@ final class BucketStore implements Store {
             List<Chosen> open = cursors.stream().map(c -> new Chosen(c.block(), List.of())).toList();
             Map<GatewayBlock, BlockCursor> byBlock = new IdentityHashMap<>();
             cursors.forEach(c -> byBlock.put(c.block(), c));
-            List<@Nullable Boolean> started = forAll(query.context(), open, faults, c -> {
+            List<@Nullable Boolean> started = forAll(query.context(), large, open, faults, c -> {
                 BlockCursor cursor = byBlock.get(c.block);
                 return cursor != null && cursor.next();
             });
@@ -592,9 +603,8 @@ final class BucketStore implements Store {
     private StringsResponse strings(QueryContext context, List<Chosen> chosen, boolean partial, long limit, List<String> drop, long minTime,
             long maxTime, StringsOf work) {
         releaseAtEnd(context);
-        long most = mostSeries(chosen);
-        try (SeriesGate.Turn _ = parts.gate.enter(context, most)) {
-            classify(context, most);
+        try (SeriesGate.Turn turn = parts.gate.enter(context, mostSeries(chosen))) {
+            classify(context, turn.isLarge());
             ReadStats stats = new ReadStats();
             MemoryBudget budget = context.budget();
             SeriesQuery query = new SeriesQuery(context, budget, minTime, maxTime, SeriesRequest.Spans.ALL, Set.of(), true, drop,
@@ -603,7 +613,7 @@ final class BucketStore implements Store {
             Set<String> warnings = new LinkedHashSet<>();
             Faults faults = new Faults(partial, warnings::add);
             Set<String> values = new TreeSet<>(Utf8Order::compare);
-            for (Found f : forAll(context, chosen, faults, c -> work.of(query, c))) {
+            for (Found f : forAll(context, turn.isLarge(), chosen, faults, c -> work.of(query, c))) {
                 if (f != null) {
                     values.addAll(f.values);
                 }

@@ -48,6 +48,11 @@ final class SeriesGate {
             this.isLarge = isLarge;
         }
 
+        /** Whether it is one that may have to look at many series. */
+        boolean isLarge() {
+            return isLarge;
+        }
+
         /** Gives the place up for as long as work takes that does not compute; then it is the next of its size to get one. */
         void pause(QueryContext context, Runnable work) {
             leave();

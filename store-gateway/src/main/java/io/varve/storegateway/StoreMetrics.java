@@ -64,8 +64,7 @@ final class StoreMetrics {
         lastLoaded = Gauge.builder().name("thanos_bucket_store_blocks_last_loaded_timestamp_seconds")
                 .help("Timestamp when last block got loaded.").register(r);
         blockLoadSeconds = histogram(r, "block_load_duration_seconds", "The total time taken to load a block in seconds.", SECONDS);
-        queriesDropped = Counter.builder().name("thanos_bucket_store_queries_dropped_total")
-                .help("Number of queries that were dropped due to the limit.").labelNames("reason", "tenant").register(r);
+        queriesDropped = counter(r, "queries_dropped_total", "Number of queries that were dropped due to the limit.", "reason", "tenant");
         double[] counts = powers(10, 10, 7);
         double[] bytes = powers(1024, 4, 11);
         dataTouched = histogram(r, "series_data_touched",
@@ -112,21 +111,19 @@ final class StoreMetrics {
                 SECONDS, "tenant");
         seriesRefetches = counter(r, "series_refetches_total", "Total number of cases where a series entry was larger than estimated.");
         chunkRefetches = counter(r, "chunk_refetches_total", "Total number of cases where a chunk was larger than estimated.");
-        cachedPostingsBytes = Counter.builder().name("thanos_bucket_store_cached_postings_original_size_bytes_total")
-                .help("Original size of postings stored into cache.").labelNames("tenant").register(r);
-        cachedPostingsStoredBytes = Counter.builder().name("thanos_bucket_store_cached_postings_compressed_size_bytes_total")
-                .help("Size of postings as they are stored into cache: lists are kept as they stand in the index.").labelNames("tenant")
-                .register(r);
+        cachedPostingsBytes = counter(r, "cached_postings_original_size_bytes_total", "Original size of postings stored into cache.",
+                "tenant");
+        cachedPostingsStoredBytes = counter(r, "cached_postings_compressed_size_bytes_total",
+                "Size of postings as they are stored into cache: lists are kept as they stand in the index.", "tenant");
         never(r, "cached_postings_compressions_total", "Number of postings compressions before storing to index cache: none.");
         never(r, "cached_postings_compression_errors_total", "Number of postings compression errors: none, nothing is compressed.");
         never(r, "cached_postings_compression_time_seconds_total", "Time spent compressing postings before storing them: none.");
         cachedPostingsBytes.initLabelValues(QueryContext.DEFAULT_TENANT);
         cachedPostingsStoredBytes.initLabelValues(QueryContext.DEFAULT_TENANT);
-        emptyPostings = Counter.builder().name("thanos_bucket_store_empty_postings_total")
-                .help("Total number of empty postings when fetching block series.").labelNames("tenant").register(r);
+        emptyPostings = counter(r, "empty_postings_total", "Total number of empty postings when fetching block series.", "tenant");
         lazyPostings = counter(r, "lazy_expanded_postings_total", "Total number of times when lazy expanded posting optimization applies.");
-        lazyGroups = Counter.builder().name("thanos_bucket_store_lazy_expanded_posting_groups_total")
-                .help("Total number of posting groups that are marked as lazy and corresponding reason.").labelNames("reason").register(r);
+        lazyGroups = counter(r, "lazy_expanded_posting_groups_total",
+                "Total number of posting groups that are marked as lazy and corresponding reason.", "reason");
         lazyBytes = counter(r, "lazy_expanded_posting_size_bytes_total", "Total number of lazy posting group size in bytes.");
         lazyOverfetched = counter(r, "lazy_expanded_posting_series_overfetched_size_bytes_total",
                 "Total number of series size in bytes overfetched due to posting lazy expansion.");
@@ -174,13 +171,13 @@ final class StoreMetrics {
         blockFaults.initLabelValues("unavailable");
     }
 
-    private static Counter counter(PrometheusRegistry r, String name, String help) {
-        return Counter.builder().name("thanos_bucket_store_" + name).help(help).register(r);
+    private static Counter counter(PrometheusRegistry r, String name, String help, String... labels) {
+        return Counter.builder().name("thanos_bucket_store_" + name).help(help).labelNames(labels).register(r);
     }
 
     /** What dashboards of Thanos ask for and does not happen here: there, and zero. */
     private static void never(PrometheusRegistry r, String name, String help) {
-        Counter c = Counter.builder().name("thanos_bucket_store_" + name).help(help).labelNames("op", "tenant").register(r);
+        Counter c = counter(r, name, help, "op", "tenant");
         c.initLabelValues("encode", QueryContext.DEFAULT_TENANT);
         c.initLabelValues("decode", QueryContext.DEFAULT_TENANT);
     }

@@ -3,61 +3,20 @@ package io.varve.objstore;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.varve.model.UnavailableException;
 import io.varve.testkit.S3TestServer;
-import io.varve.testkit.TempTree;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/** The contract against a real S3 server, each test below a prefix of its own. */
-class S3BucketTest extends BucketContract {
-    private static TempTree directory = TempTree.create();
-    private static @Nullable S3TestServer started;
-    private static int tests;
-
-    @BeforeAll
-    static void start() {
-        directory = TempTree.create();
-        started = S3TestServer.start(directory.root(), "contract").orElse(null);
-        assumeTrue(started != null);
-    }
-
-    @AfterAll
-    static void stop() {
-        S3TestServer server = started;
-        if (server != null) {
-            server.close();
-        }
-        directory.close();
-    }
-
-    static S3TestServer server() {
-        S3TestServer server = started;
-        if (server == null) {
-            throw new IllegalStateException("no S3 server");
-        }
-        return server;
-    }
-
+/** The contract against a real S3 server, and what only such a server shows. */
+class S3BucketTest extends S3Contract {
     @Override
-    Bucket empty() {
-        return PrefixedBucket.of(BucketFactory.open(yaml(), Map.of()), "test-" + tests++);
-    }
-
-    @Override
-    boolean aboveTheBasicPlane() {
-        return false;
-    }
-
-    String yaml() {
-        return server().yaml("part_size: 5242880");
+    Optional<S3TestServer> start(Path root, String bucketName) {
+        return S3TestServer.start(root, bucketName);
     }
 
     @Test
