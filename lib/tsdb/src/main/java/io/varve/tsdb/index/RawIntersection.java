@@ -1,10 +1,13 @@
 package io.varve.tsdb.index;
 
+import java.util.Arrays;
+
 /**
  * Two stored lists at once. Lists of like length are walked side by side without a branch that depends on the data, a window at
  * a time: on random lists the branch predictor would be wrong on every other id (PostingsBenchmark.intersect). Each step then waits for
  * the one before, so both halves of a window are walked in turns.
- * Where one is much shorter, its ids are looked up in the other by galloping.
+ * Where one is much shorter, its ids are looked up in the other by galloping. Where both are long and dense, the ids of one are marked in a small
+ * table for a stretch of ids and those of the other looked up there: no step waits for the one before.
  */
 final class RawIntersection implements Postings {
     /** Ids of the shorter list that are looked at together. */
@@ -12,12 +15,19 @@ final class RawIntersection implements Postings {
     private static final int HALF = WINDOW / 2;
     /** From this ratio of lengths on, galloping is faster than walking. */
     private static final int SKEW = 16;
+    /** Ids of a stretch that is marked at once: a byte each. */
+    private static final int STRETCH = 1 << 13;
+    /** Up to so many ids of a stretch for each one that is in the list, marking is faster than walking. */
+    private static final int SPARSE = 64;
+    private static final byte[] NO_MARKS = new byte[0];
 
     private final BigEndianPostings a;
     private final BigEndianPostings b;
     private final boolean gallop;
-    private final long[] batch = new long[WINDOW + 1];
-    private final long[] upper = new long[HALF + 1];
+    private final long[] batch;
+    private final long[] upper;
+    /** Empty where nothing is marked. */
+    private final byte[] marks;
     private int i;
     private int j;
     private int filled;
@@ -32,6 +42,11 @@ final class RawIntersection implements Postings {
         // Both may have been moved before: start at where they stand.
         this.i = Math.max(0, a.index());
         this.j = Math.max(0, b.index());
+        int n = a.count() - i;
+        boolean dense = !gallop && n > WINDOW && (a.get(a.count() - 1) - a.get(i)) / SPARSE < n;
+        this.marks = dense ? new byte[STRETCH] : NO_MARKS;
+        this.batch = new long[(dense ? STRETCH : WINDOW) + 1];
+        this.upper = new long[dense ? 0 : HALF + 1];
     }
 
     private void fill() {
@@ -40,10 +55,36 @@ final class RawIntersection implements Postings {
         while (filled == 0 && i < a.count() && j < b.count()) {
             if (gallop) {
                 gallop();
+            } else if (marks.length > 0) {
+                mark();
             } else {
                 walk();
             }
         }
+    }
+
+    private void mark() {
+        long base = Math.max(a.get(i), b.get(j));
+        i = a.indexOf(i, base);
+        j = b.indexOf(j, base);
+        int endA = a.indexOf(i, base + STRETCH);
+        // No list has an id twice; one that is damaged must not write beyond the batch, nor beyond the marks.
+        int endB = Math.min(b.indexOf(j, base + STRETCH), j + STRETCH);
+        byte[] m = marks;
+        for (int k = i; k < endA; k++) {
+            m[(int) (a.get(k) - base) & m.length - 1] = 1;
+        }
+        long[] out = batch;
+        int n = 0;
+        for (int k = j; k < endB; k++) {
+            long id = b.get(k);
+            out[n] = id;
+            n += m[(int) (id - base) & m.length - 1];
+        }
+        Arrays.fill(m, (byte) 0);
+        filled = n;
+        i = endA;
+        j = endB;
     }
 
     private void gallop() {

@@ -121,6 +121,28 @@ class PostingsTest {
         }
     }
 
+    /** Lists out of order are damage that a valid checksum may hide: whatever comes out, it ends and throws nothing. */
+    @Test
+    void longListsOutOfOrderIntersectToSomething() {
+        for (long seed = 0; seed < 200; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            int n = random.nextInt(1100, 30_000);
+            int range = random.nextBoolean() ? n : 4 * n;
+            ByteBuffer[] lists = {ByteBuffer.allocate(4 * n), ByteBuffer.allocate(4 * n)};
+            for (ByteBuffer b : lists) {
+                for (int i = 0; i < n; i++) {
+                    b.putInt(random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(8) == 0 ? random.nextInt(range) : i);
+                }
+                b.putInt(4 * n - 4, random.nextInt(range));
+            }
+            Postings p = new RawIntersection(new BigEndianPostings(lists[0].array(), 0, n), new BigEndianPostings(lists[1].array(), 0, n));
+            int found = 0;
+            while ((random.nextInt(10) == 0 ? p.advance(p.current() + 1) : p.next()) != Postings.NO_MORE) {
+                assertThat(++found).as("seed " + seed).isLessThanOrEqualTo(n);
+            }
+        }
+    }
+
     @Test
     void idsAreUnsigned() {
         TreeSet<Long> high = new TreeSet<>(List.of(1L, 1L << 31, (1L << 32) - 1));
