@@ -420,7 +420,7 @@ public final class OperatorBuilder {
         return switch (f) {
             case "pi" -> constant(Math.PI, grid);
             case "time" -> new ScalarRow(run, grid, "time", "", List.of(), () -> times(grid));
-            case "vector" -> node(args.getFirst(), grid);
+            case "vector", "+" -> node(args.getFirst(), grid);
             case "scalar" -> scalarOf(node(args.getFirst(), grid), grid);
             case "max_of", "min_of" -> {
                 Operator x = node(args.get(0), grid);

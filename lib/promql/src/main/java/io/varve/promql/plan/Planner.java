@@ -14,6 +14,7 @@ import io.varve.promql.parser.StringLiteral;
 import io.varve.promql.parser.SubqueryExpr;
 import io.varve.promql.parser.TimeShift;
 import io.varve.promql.parser.UnaryExpr;
+import io.varve.promql.parser.ValueType;
 import io.varve.promql.parser.VectorSelector;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,7 +63,13 @@ public final class Planner {
             case StepInvariantExpr s -> new PlanNode.Once(node(s.expr(), above));
             case UnaryExpr u -> {
                 PlanNode input = node(u.expr(), above);
-                yield u.negative() ? new PlanNode.Negate(input, u.position()) : input;
+                if (u.negative()) {
+                    yield new PlanNode.Negate(input, u.position());
+                }
+                // A plus changes nothing but that what it stands before is no plain selector any longer, as timestamp() and absent() see it.
+                yield input.type() == ValueType.VECTOR
+                        ? new PlanNode.Call("+", ValueType.VECTOR, List.of(input), u.position())
+                        : input;
             }
             case VectorSelector v -> select(v, 0, v.position(), above);
             case MatrixSelector m -> select(m.selector(), m.rangeMillis(), m.position(), above);
