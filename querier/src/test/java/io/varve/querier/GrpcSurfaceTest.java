@@ -148,6 +148,9 @@ class GrpcSurfaceTest {
             assertThat(range.samples).isEqualTo(770);
             assertThat(range.total).isEqualTo(770);
             assertThat(range.warnings).isEmpty();
+            Got far = new Got();
+            apis.queryRange(c, new QueryApi.Range("m", T0 / 1000, Long.MAX_VALUE, Long.MAX_VALUE, options), far);
+            assertThat(far.samples).isEqualTo(70);
             assertThatThrownBy(() -> apis.query(c, new QueryApi.Instant("sum(", T0 / 1000, options), new Got()))
                     .isInstanceOf(VarveException.class).hasMessageContaining("code = Unknown desc = 1:5: parse error");
 

@@ -33,7 +33,7 @@ public final class GrpcQueries implements QueryApi {
 
     @Override
     public void query(QueryContext context, Instant request, Results results) {
-        long t = request.timeSeconds() * 1000;
+        long t = millis(request.timeSeconds());
         withThanosCodes(() -> run(context, request, t, t, 0, results));
     }
 
@@ -43,8 +43,13 @@ public final class GrpcQueries implements QueryApi {
             throw new InvalidRequestException(
                     "a range query needs a positive interval and an end that is not before its start");
         }
-        withThanosCodes(() -> run(context, request, request.startSeconds() * 1000, request.endSeconds() * 1000,
-                request.intervalSeconds() * 1000, results));
+        withThanosCodes(() -> run(context, request, millis(request.startSeconds()), millis(request.endSeconds()),
+                millis(request.intervalSeconds()), results));
+    }
+
+    /** As far as the API's times go. */
+    private static long millis(long seconds) {
+        return Math.clamp(seconds, Params.MIN_TIME / 1000, Params.MAX_TIME / 1000) * 1000;
     }
 
     /** Queries that cannot be parsed have the code Unknown, as in Thanos. */
@@ -58,11 +63,12 @@ public final class GrpcQueries implements QueryApi {
 
     private void run(QueryContext context, Request request, long start, long end, long step, Results results) {
         Options o = request.options();
-        SourceOptions source = new SourceOptions(o.dedup(), o.replicaLabels(), dedup, o.partialResponse(), o.maxResolutionSeconds() * 1000,
-                new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false, o.engine() == Engine.THANOS, "");
-        long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? o.timeoutSeconds() * 1000 : Long.MAX_VALUE);
+        SourceOptions source = new SourceOptions(o.dedup(), o.replicaLabels(), dedup, o.partialResponse(),
+                Math.max(0, millis(o.maxResolutionSeconds())), new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false,
+                o.engine() == Engine.THANOS, "");
+        long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? millis(o.timeoutSeconds()) : Long.MAX_VALUE);
         QuerySpec spec = new QuerySpec(request.query(), start, end, step, timeout == Long.MAX_VALUE ? 0 : Math.max(1, timeout),
-                o.lookbackDeltaSeconds() * 1000, source, false, false, "prometheus", context.tenant(), "grpc");
+                millis(o.lookbackDeltaSeconds()), source, false, false, "prometheus", context.tenant(), "grpc");
         AtomicReference<QueryContext> own = new AtomicReference<>();
         try {
             queries.run(spec, c -> {
