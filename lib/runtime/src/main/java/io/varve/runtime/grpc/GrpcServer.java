@@ -19,6 +19,7 @@ import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.runtime.Listening;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.GrpcFlags;
 import io.varve.runtime.flags.HostPort;
@@ -155,7 +156,8 @@ public final class GrpcServer implements AutoCloseable {
                         ServerInterceptors.interceptForward(UnpackedSize.marked(service), metrics, recovery, encoding, unpacked));
             }
             try {
-                return new GrpcServer(builder.build().start(), health, boss, workers, at.host(), flags.gracePeriod().toMillis());
+                Server server = Listening.open(flags.address(), () -> builder.build().start());
+                return new GrpcServer(server, health, boss, workers, at.host(), flags.gracePeriod().toMillis());
             } catch (IOException e) {
                 boss.shutdownGracefully(0, 1, TimeUnit.SECONDS);
                 workers.shutdownGracefully(0, 1, TimeUnit.SECONDS);

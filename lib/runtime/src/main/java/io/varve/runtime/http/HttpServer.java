@@ -1,6 +1,7 @@
 package io.varve.runtime.http;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.runtime.Listening;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.HostPort;
 import java.io.IOException;
@@ -88,6 +89,10 @@ public final class HttpServer implements AutoCloseable {
         });
         server.setStopTimeout(Math.max(1, gracePeriod.toMillis()));
         try {
+            Listening.open(address, () -> {
+                connector.open();
+                return connector;
+            });
             server.start();
         } catch (Exception e) {
             try {
