@@ -161,7 +161,7 @@ final class BucketStore implements Store {
     }
 
     /** Sends frames, and lets others have the place of a call whose reader is slow. */
-    private record TurnSink(SeriesSink sink, SeriesGate.Turn turn, QueryContext context) implements SeriesSink {
+    private record TurnSink(SeriesSink sink, SeriesGate.Turn turn, QueryContext context) implements SeriesSink.Before {
         /** How long a call keeps its place while its reader is slow. */
         private static final long PATIENCE_MILLIS = 50;
 
@@ -172,21 +172,6 @@ final class BucketStore implements Store {
             } else {
                 turn.pause(context, () -> sink.series(series));
             }
-        }
-
-        @Override
-        public boolean ready(long millis) {
-            return sink.ready(millis);
-        }
-
-        @Override
-        public void warning(String text) {
-            sink.warning(text);
-        }
-
-        @Override
-        public void queriedBlocks(List<String> ids) {
-            sink.queriedBlocks(ids);
         }
     }
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /**
@@ -80,7 +81,7 @@ final class SampleSpool implements AutoCloseable {
         }
         ByteBuffer records = ByteBuffer.allocate(batched * RECORD);
         for (int i = 0; i < batched; i++) {
-            int[] place = places.getOrDefault(spans[i], new int[1]);
+            int[] place = Objects.requireNonNull(places.get(spans[i]));
             records.position(place[0]++ * RECORD).putInt(ids[i]).putLong(times[i]).putDouble(values[i]);
         }
         records.rewind();

@@ -76,7 +76,7 @@ public final class LimitedStore implements Store {
     }
 
     /** Counts what passes. One thread. */
-    private final class Counting implements SeriesSink {
+    private final class Counting implements SeriesSink.Before {
         private final SeriesSink sink;
         private long series;
         private long chunks;
@@ -103,18 +103,8 @@ public final class LimitedStore implements Store {
         }
 
         @Override
-        public boolean ready(long millis) {
-            return sink.ready(millis);
-        }
-
-        @Override
-        public void warning(String text) {
-            sink.warning(text);
-        }
-
-        @Override
-        public void queriedBlocks(List<String> ids) {
-            sink.queriedBlocks(ids);
+        public SeriesSink sink() {
+            return sink;
         }
     }
 }

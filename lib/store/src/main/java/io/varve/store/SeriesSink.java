@@ -17,4 +17,25 @@ public interface SeriesSink {
 
     /** The blocks that were asked, sent once. */
     void queriedBlocks(List<String> ids);
+
+    /** A sink before another one: what it does not do in a way of its own goes there as it is. */
+    interface Before extends SeriesSink {
+        /** The other one. */
+        SeriesSink sink();
+
+        @Override
+        default void warning(String text) {
+            sink().warning(text);
+        }
+
+        @Override
+        default boolean ready(long millis) {
+            return sink().ready(millis);
+        }
+
+        @Override
+        default void queriedBlocks(List<String> ids) {
+            sink().queriedBlocks(ids);
+        }
+    }
 }
