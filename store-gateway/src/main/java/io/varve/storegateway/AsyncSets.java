@@ -23,7 +23,7 @@ final class AsyncSets implements AutoCloseable {
     private final BlockingQueue<Job> queue;
     private final int batch;
     private final SetBreaker breaker;
-    private final CacheMetrics metrics;
+    private final CacheMetrics.Client metrics;
     private final Thread[] threads;
 
     /**
@@ -31,7 +31,7 @@ final class AsyncSets implements AutoCloseable {
      * @param concurrency batches stored at a time
      * @param batch values stored together at most
      */
-    AsyncSets(int capacity, int concurrency, int batch, SetBreaker breaker, CacheMetrics metrics, Store store) {
+    AsyncSets(int capacity, int concurrency, int batch, SetBreaker breaker, CacheMetrics.Client metrics, Store store) {
         this.queue = new ArrayBlockingQueue<>(Math.max(1, capacity));
         this.batch = batch;
         this.breaker = breaker;
@@ -44,7 +44,7 @@ final class AsyncSets implements AutoCloseable {
 
     void add(String key, byte[] value, long ttlSeconds) {
         if (!queue.offer(new Job(key, value, ttlSeconds))) {
-            metrics.skipped.labelValues("set", "queue-full").inc();
+            metrics.skipped("set", "async-buffer-full", 1);
         }
     }
 
@@ -55,20 +55,20 @@ final class AsyncSets implements AutoCloseable {
                 jobs.add(queue.take());
                 queue.drainTo(jobs, batch - 1);
                 if (!breaker.mayTry()) {
-                    metrics.skipped.labelValues("set", "circuit-breaker-open").inc(jobs.size());
+                    metrics.skipped("set", "circuit-breaker-open", jobs.size());
                     continue;
                 }
-                metrics.operations.labelValues("set").inc(jobs.size());
+                metrics.tried("set", jobs.size());
                 long start = System.nanoTime();
                 boolean worked = false;
                 try {
                     store.set(jobs);
                     worked = true;
-                    metrics.seconds.labelValues("set").observe((System.nanoTime() - start) / 1e9);
+                    metrics.took("set", start);
                 } catch (InterruptedException e) {
                     throw e;
                 } catch (Exception e) {
-                    metrics.failures.labelValues("set").inc(jobs.size());
+                    metrics.failed("set", CacheMetrics.Reason.of(e), jobs.size());
                     LOG.atDebug().addKeyValue("err", e.toString()).log("value is not cached");
                 } finally {
                     breaker.done(worked);

@@ -10,7 +10,6 @@ import io.varve.model.VarveException;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.ObjectBody;
 import io.varve.runtime.BuildInfo;
-import io.varve.runtime.ProcessContext;
 import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Response;
 import io.varve.runtime.http.Routes;
@@ -23,7 +22,6 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,13 +42,13 @@ final class BlocksApi {
         this.readOnly = readOnly;
     }
 
-    Routes routes(boolean disabled, String prefix, String prefixHeader, boolean cors, ProcessContext context) {
+    Routes routes(boolean disabled, String prefix, String prefixHeader, boolean cors, Map<String, String> flags) {
         if (disabled) {
             return Routes.none();
         }
         return Routes.builder().prefix(prefix).cors(cors).get("blocks", "/api/v1/blocks", this::blocks)
                 .post("blocks_mark", "/api/v1/blocks/mark", this::mark)
-                .get("status_flags", "/api/v1/status/flags", (q, r) -> sendData(r, flags(context)))
+                .get("status_flags", "/api/v1/status/flags", (q, r) -> sendData(r, JSON.valueToTree(flags)))
                 .get("status_build", "/api/v1/status/buildinfo", (q, r) -> sendData(r, build()))
                 .get("status_runtime", "/api/v1/status/runtimeinfo", (q, r) -> sendData(r, runtime()))
                 .get("bucket-ui", "/", (q, r) -> page(q, r, prefix, prefixHeader))
@@ -152,27 +150,6 @@ final class BlocksApi {
             return;
         }
         sendData(response, JSON.nullNode());
-    }
-
-    private static JsonNode flags(ProcessContext context) {
-        Map<String, String> given = new LinkedHashMap<>();
-        List<String> args = context.arguments();
-        for (int i = 0; i < args.size(); i++) {
-            String a = args.get(i);
-            if (a.startsWith("--")) {
-                int eq = a.indexOf('=');
-                if (eq > 0) {
-                    given.put(a.substring(2, eq), a.substring(eq + 1));
-                } else if (i + 1 < args.size() && !args.get(i + 1).startsWith("--")) {
-                    given.put(a.substring(2), args.get(++i));
-                } else {
-                    given.put(a.substring(2), "true");
-                }
-            }
-        }
-        given.replaceAll(
-                (k, v) -> k.equals("objstore.config") || k.endsWith("cache.config") || k.endsWith("bucket.config") ? "<hidden>" : v);
-        return JSON.valueToTree(given);
     }
 
     private static JsonNode build() {

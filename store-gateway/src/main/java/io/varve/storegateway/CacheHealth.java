@@ -1,24 +1,35 @@
 package io.varve.storegateway;
 
+import java.util.function.LongSupplier;
+
 /**
  * Whether a cache server is worth asking: after a failure it is left alone for a while, longer each time, so that a dead server costs one
- * timeout and no more. Safe for many threads.
+ * timeout and no more. Who may ask says how it went, with one of the other three. Safe for many threads.
  */
 final class CacheHealth {
     private static final long FIRST_NANOS = 1_000_000_000L;
     private static final long LONGEST_NANOS = 30_000_000_000L;
 
+    private final LongSupplier nanos;
     private long pauseNanos;
     private long untilNanos;
     private boolean down;
     private boolean probing;
+
+    CacheHealth() {
+        this(System::nanoTime);
+    }
+
+    CacheHealth(LongSupplier nanos) {
+        this.nanos = nanos;
+    }
 
     /** Whether to ask now. While the server is down one caller at a time may try. */
     synchronized boolean mayAsk() {
         if (!down) {
             return true;
         }
-        if (probing || System.nanoTime() - untilNanos < 0) {
+        if (probing || nanos.getAsLong() - untilNanos < 0) {
             return false;
         }
         probing = true;
@@ -31,10 +42,19 @@ final class CacheHealth {
         pauseNanos = 0;
     }
 
+    /** Requests that fail together are one failure: only the first of them begins a pause. */
     synchronized void failed() {
+        long now = nanos.getAsLong();
+        if (!down || probing && now - untilNanos >= 0) {
+            pauseNanos = pauseNanos == 0 ? FIRST_NANOS : Math.min(LONGEST_NANOS, pauseNanos * 2);
+            untilNanos = now + pauseNanos;
+        }
         down = true;
         probing = false;
-        pauseNanos = pauseNanos == 0 ? FIRST_NANOS : Math.min(LONGEST_NANOS, pauseNanos * 2);
-        untilNanos = System.nanoTime() + pauseNanos;
+    }
+
+    /** The server was not asked after all. */
+    synchronized void notAsked() {
+        probing = false;
     }
 }

@@ -2,25 +2,37 @@ package io.varve.storegateway;
 
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.UnavailableException;
+import io.varve.model.XxHash64;
 import io.varve.objstore.BucketReader;
 import io.varve.objstore.NoSuchObjectException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.SequenceInputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A bucket with a shared cache before it: aligned pieces of chunk files, small metadata files, the listing. For several gateways over one
  * bucket; one gateway alone has its page cache. Safe for many threads.
  */
 final class CachingBucket implements BucketReader {
+    private static final Logger LOG = LoggerFactory.getLogger(CachingBucket.class);
+    /** Metadata files above this are never kept, whatever is configured. */
+    static final int MAX_META_BYTES = 128 << 20;
+
     /**
      * Settings, named as in the YAML.
      *
@@ -34,17 +46,20 @@ final class CachingBucket implements BucketReader {
      * @param existsTtl seconds that a metadata file's size, so that it is there, is kept
      * @param missingTtl seconds that a metadata file is taken not to be there
      */
-    record Settings(int subrangeBytes, int maxRequests, long subrangeTtl, long iterTtl, long contentTtl, long contentMax,
+    record Settings(int subrangeBytes, int maxRequests, long subrangeTtl, long iterTtl, long contentTtl, int contentMax,
             long attributesTtl, long existsTtl, long missingTtl) {
     }
 
     private final BucketReader bucket;
     private final RemoteCache cache;
     private final Settings settings;
+    private final String listingKey;
     private final Counter requests;
     private final Counter hits;
 
-    CachingBucket(BucketReader bucket, RemoteCache cache, Settings settings, PrometheusRegistry registry) {
+    /** @param store what tells this object store from others that share the cache; objects of blocks are told apart by their ids */
+    CachingBucket(BucketReader bucket, RemoteCache cache, Settings settings, String store, PrometheusRegistry registry) {
+        this.listingKey = "varve:iter-recursive:" + HexFormat.of().toHexDigits(XxHash64.hash(store.getBytes(StandardCharsets.UTF_8)));
         this.bucket = bucket;
         this.cache = cache;
         this.settings = settings;
@@ -66,14 +81,30 @@ final class CachingBucket implements BucketReader {
             hits.labelValues("get", "metafile").inc();
             return new ByteArrayInputStream(known);
         }
-        try (InputStream in = bucket.open(key)) {
-            byte[] bytes = in.readAllBytes();
-            if (bytes.length <= settings.contentMax) {
-                cache.set(cacheKey, bytes, settings.contentTtl);
+        InputStream in = bucket.open(key);
+        boolean handedOver = false;
+        try {
+            byte[] bytes = in.readNBytes(settings.contentMax + 1);
+            if (bytes.length > settings.contentMax) {
+                handedOver = true;
+                return new SequenceInputStream(new ByteArrayInputStream(bytes), in);
             }
+            cache.set(cacheKey, bytes, settings.contentTtl);
             return new ByteArrayInputStream(bytes);
         } catch (IOException e) {
-            throw new io.varve.model.UnavailableException("get " + key + ": " + e, e);
+            throw new UnavailableException("get " + key + ": " + e, e);
+        } finally {
+            if (!handedOver) {
+                closeQuietly(in);
+            }
+        }
+    }
+
+    private static void closeQuietly(InputStream in) {
+        try {
+            in.close();
+        } catch (IOException e) {
+            LOG.atDebug().addKeyValue("err", e.toString()).log("object cannot be closed");
         }
     }
 
@@ -91,6 +122,8 @@ final class CachingBucket implements BucketReader {
         }
         requests.labelValues("getrange", "chunks").inc(keys.size());
         Map<String, byte[]> known = new HashMap<>(cache.getAll(keys));
+        // What is not a whole piece was not stored from here.
+        known.values().removeIf(v -> v.length != piece);
         hits.labelValues("getrange", "chunks").inc(known.size());
         Ranges missing = new Ranges();
         for (long i = first; i <= last; i++) {
@@ -109,7 +142,7 @@ final class CachingBucket implements BucketReader {
             byte[] bytes = bucket.readRange(key, plan.start(r), plan.length(r));
             for (int at = 0; at < plan.length(r); at += piece) {
                 int n = Math.clamp(bytes.length - at, 0, piece);
-                byte[] part = n == 0 ? new byte[0] : java.util.Arrays.copyOfRange(bytes, at, at + n);
+                byte[] part = n == 0 ? new byte[0] : Arrays.copyOfRange(bytes, at, at + n);
                 String k = cacheKey(key, (plan.start(r) + at) / piece);
                 known.put(k, part);
                 // A short piece is the end of the object, or a read that was cut off: not worth the doubt.
@@ -132,7 +165,7 @@ final class CachingBucket implements BucketReader {
                 break;
             }
         }
-        return done == length ? out : java.util.Arrays.copyOf(out, done);
+        return done == length ? out : Arrays.copyOf(out, done);
     }
 
     private String cacheKey(String key, long piece) {
@@ -184,9 +217,8 @@ final class CachingBucket implements BucketReader {
             bucket.listRecursive(prefix, objects);
             return;
         }
-        String cacheKey = "varve:iter-recursive:" + bucket.name();
         requests.labelValues("iter", "blocks-iter").inc();
-        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        byte[] known = cache.getAll(List.of(listingKey)).get(listingKey);
         List<ObjectAttributes> all = known == null ? null : parse(new String(known, StandardCharsets.UTF_8));
         if (all != null) {
             hits.labelValues("iter", "blocks-iter").inc();
@@ -198,11 +230,11 @@ final class CachingBucket implements BucketReader {
             text.append(o.size()).append(' ').append(o.lastModifiedMillis()).append(' ').append(o.key()).append('\n');
             objects.accept(o);
         });
-        cache.set(cacheKey, text.append("end\n").toString().getBytes(StandardCharsets.UTF_8), settings.iterTtl);
+        cache.set(listingKey, text.append("end\n").toString().getBytes(StandardCharsets.UTF_8), settings.iterTtl);
     }
 
     /** Null where the text is not what was stored. */
-    private static @org.jspecify.annotations.Nullable List<ObjectAttributes> parse(String text) {
+    private static @Nullable List<ObjectAttributes> parse(String text) {
         List<ObjectAttributes> out = new ArrayList<>();
         if (!text.endsWith("end\n")) {
             return null;

@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -19,17 +20,12 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,6 +38,9 @@ final class MemcachedCache implements RemoteCache {
     private static final Logger LOG = LoggerFactory.getLogger(MemcachedCache.class);
     private static final int MAX_KEY = 250;
     private static final int MAX_LINE = 2048;
+    /** What claims to be greater is not read, where no bound is configured. */
+    private static final long MAX_VALUE = 128 << 20;
+    private static final long MAX_TTL_SECONDS = 30L * 24 * 3600;
 
     /**
      * Settings, named as in the YAML.
@@ -53,7 +52,7 @@ final class MemcachedCache implements RemoteCache {
      * @param asyncBuffer sets waiting
      * @param getConcurrency gets at a time, 0 = no bound
      * @param getBatch keys per get, 0 = all
-     * @param maxItemBytes greater values are not stored
+     * @param maxItemBytes greater values are not stored, 0 = no bound
      * @param refreshMillis how often names are resolved
      * @param breaker when sets are given up
      */
@@ -63,11 +62,10 @@ final class MemcachedCache implements RemoteCache {
     }
 
     private final Settings settings;
-    private final CacheMetrics metrics;
+    private final CacheMetrics.Client metrics;
     private final AsyncSets sets;
     private final Semaphore gets;
     private final ConcurrentMap<String, Server> servers = new ConcurrentHashMap<>();
-    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final Dns dns;
     private final Map<String, List<String>> resolved = new HashMap<>();
     private volatile List<String> sorted;
@@ -78,6 +76,7 @@ final class MemcachedCache implements RemoteCache {
         final int port;
         final Deque<Connection> idle = new ConcurrentLinkedDeque<>();
         final CacheHealth health = new CacheHealth();
+        private volatile boolean gone;
 
         Server(String address) {
             int colon = address.lastIndexOf(':');
@@ -85,18 +84,83 @@ final class MemcachedCache implements RemoteCache {
             port = Integer.parseInt(address.substring(colon + 1));
         }
 
-        Connection take() throws IOException {
-            Connection c = idle.pollFirst();
-            return c != null ? c : new Connection(this);
+        void give(Connection c) {
+            if (idle.size() >= settings.maxIdleConnections) {
+                c.close();
+                return;
+            }
+            idle.addFirst(c);
+            if (gone) {
+                closeIdle();
+            }
         }
 
-        void give(Connection c) {
-            if (idle.size() < settings.maxIdleConnections) {
-                idle.addFirst(c);
-            } else {
+        void closeIdle() {
+            for (Connection c = idle.pollFirst(); c != null; c = idle.pollFirst()) {
                 c.close();
             }
         }
+
+        void retire() {
+            gone = true;
+            closeIdle();
+        }
+
+        /**
+         * Runs an exchange on a connection. One that was kept may have been closed by the server meanwhile, as it does when it starts anew: then
+         * so were the others, and the exchange runs again on a new one.
+         */
+        <T> T exchange(Exchange<T> exchange) throws IOException {
+            boolean worked = false;
+            try {
+                Connection kept = idle.pollFirst();
+                if (kept != null) {
+                    try {
+                        T answer = run(kept, exchange);
+                        worked = true;
+                        return answer;
+                    } catch (EOFException | SocketException e) {
+                        closeIdle();
+                        if (Thread.currentThread().isInterrupted()) {
+                            throw e;
+                        }
+                    }
+                }
+                T answer = run(new Connection(this), exchange);
+                worked = true;
+                return answer;
+            } catch (IOException | RuntimeException e) {
+                LOG.atDebug().addKeyValue("server", host + ":" + port).addKeyValue("err", e.toString()).log("memcached does not answer");
+                throw e;
+            } finally {
+                if (worked) {
+                    health.worked();
+                } else {
+                    health.failed();
+                    closeIdle();
+                }
+            }
+        }
+
+        private <T> T run(Connection c, Exchange<T> exchange) throws IOException {
+            boolean whole = false;
+            try {
+                T answer = exchange.run(c);
+                whole = true;
+                return answer;
+            } finally {
+                if (whole) {
+                    give(c);
+                } else {
+                    c.close();
+                }
+            }
+        }
+    }
+
+    /** Sends a request and reads all of its answer; an exception where that cannot be said. */
+    private interface Exchange<T> {
+        T run(Connection c) throws IOException;
     }
 
     private final class Connection {
@@ -141,7 +205,7 @@ final class MemcachedCache implements RemoteCache {
         }
     }
 
-    MemcachedCache(Settings settings, Dns dns, CacheMetrics metrics) {
+    MemcachedCache(Settings settings, Dns dns, CacheMetrics.Client metrics) {
         this.settings = settings;
         this.metrics = metrics;
         this.gets = new Semaphore(settings.getConcurrency <= 0 ? Integer.MAX_VALUE : settings.getConcurrency);
@@ -183,7 +247,7 @@ final class MemcachedCache implements RemoteCache {
                     servers.values().removeIf(s -> {
                         boolean gone = !now.contains(s.host + ":" + s.port);
                         if (gone) {
-                            s.idle.forEach(Connection::close);
+                            s.retire();
                         }
                         return gone;
                     });
@@ -217,108 +281,87 @@ final class MemcachedCache implements RemoteCache {
         return (int) b;
     }
 
+    /** What the protocol takes for a key: no blanks and no control characters, which would end it. */
+    private static boolean isKey(String key) {
+        return key.length() <= MAX_KEY && key.chars().allMatch(c -> c > ' ' && c < 0x7F);
+    }
+
     @Override
     public Map<String, byte[]> getAll(Collection<String> keys) {
         Map<Server, List<String>> byServer = new HashMap<>();
         for (String k : keys) {
-            Server s = server(k);
-            if (s != null && k.length() <= MAX_KEY) {
+            Server s = isKey(k) ? server(k) : null;
+            if (s != null) {
                 byServer.computeIfAbsent(s, x -> new ArrayList<>()).add(k);
             }
         }
-        List<Future<Map<String, byte[]>>> reads = new ArrayList<>();
+        CacheReads reads = new CacheReads(gets, settings.timeoutMillis, metrics);
         byServer.forEach((server, all) -> {
             int batch = settings.getBatch <= 0 ? all.size() : settings.getBatch;
             for (int i = 0; i < all.size(); i += batch) {
                 List<String> part = all.subList(i, Math.min(all.size(), i + batch));
-                if (server.health.mayAsk()) {
-                    reads.add(threads.submit(() -> read(server, part)));
-                } else {
-                    metrics.skipped.labelValues("getmulti", "server-down").inc();
-                }
+                reads.begin(server.health, () -> read(server, part));
             }
         });
+        return reads.found();
+    }
+
+    private Map<String, byte[]> read(Server server, List<String> keys) {
+        metrics.tried("getmulti", 1);
+        long start = System.nanoTime();
+        try {
+            Map<String, byte[]> out = server.exchange(c -> get(c, keys));
+            metrics.took("getmulti", start);
+            return out;
+        } catch (IOException | RuntimeException e) {
+            metrics.failed("getmulti", CacheMetrics.Reason.of(e), 1);
+            return Map.of();
+        }
+    }
+
+    private Map<String, byte[]> get(Connection c, List<String> keys) throws IOException {
+        StringBuilder request = new StringBuilder("get");
+        keys.forEach(k -> request.append(' ').append(k));
+        c.out.write(request.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1));
+        c.out.flush();
+        Set<String> wanted = Set.copyOf(keys);
         Map<String, byte[]> out = new HashMap<>();
-        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(settings.timeoutMillis);
-        for (Future<Map<String, byte[]>> f : reads) {
-            try {
-                out.putAll(f.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS));
-            } catch (TimeoutException | ExecutionException e) {
-                f.cancel(true);
-            } catch (InterruptedException e) {
-                f.cancel(true);
-                Thread.currentThread().interrupt();
+        for (String line = c.line(); !line.equals("END"); line = c.line()) {
+            String[] parts = line.split(" ", -1);
+            if (parts.length < 4 || !parts[0].equals("VALUE") || !wanted.contains(parts[1])) {
+                throw unexpected(line);
             }
+            int n;
+            try {
+                n = Integer.parseInt(parts[3]);
+            } catch (NumberFormatException e) {
+                throw unexpected(line);
+            }
+            if (n < 0 || n > (settings.maxItemBytes == 0 ? MAX_VALUE : Math.max(settings.maxItemBytes, 1 << 20) * 4L)) {
+                throw new IOException("value of " + n + " bytes");
+            }
+            byte[] value = c.in.readNBytes(n);
+            if (value.length < n || c.in.read() != '\r' || c.in.read() != '\n') {
+                throw new EOFException("value is cut off");
+            }
+            out.put(parts[1], value);
         }
         return out;
     }
 
-    private Map<String, byte[]> read(Server server, List<String> keys) {
-        metrics.operations.labelValues("getmulti").inc();
-        long start = System.nanoTime();
-        Connection c = null;
-        try {
-            if (!gets.tryAcquire(settings.timeoutMillis, TimeUnit.MILLISECONDS)) {
-                server.health.worked();
-                metrics.skipped.labelValues("getmulti", "busy").inc();
-                return Map.of();
-            }
-            try {
-                c = server.take();
-                StringBuilder request = new StringBuilder("get");
-                keys.forEach(k -> request.append(' ').append(k));
-                c.out.write(request.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1));
-                c.out.flush();
-                Map<String, byte[]> out = new HashMap<>();
-                for (String line = c.line(); !line.equals("END"); line = c.line()) {
-                    String[] parts = line.split(" ", -1);
-                    if (parts.length < 4 || !parts[0].equals("VALUE")) {
-                        throw new IOException("unexpected answer: " + line);
-                    }
-                    int n = Integer.parseInt(parts[3]);
-                    if (n < 0 || n > Math.max(settings.maxItemBytes, 1 << 20) * 4L) {
-                        throw new IOException("value of " + n + " bytes");
-                    }
-                    byte[] value = c.in.readNBytes(n);
-                    if (value.length < n || c.in.read() != '\r' || c.in.read() != '\n') {
-                        throw new EOFException("value is cut off");
-                    }
-                    out.put(parts[1], value);
-                }
-                server.give(c);
-                server.health.worked();
-                metrics.seconds.labelValues("getmulti").observe((System.nanoTime() - start) / 1e9);
-                return out;
-            } finally {
-                gets.release();
-            }
-        } catch (IOException | NumberFormatException e) {
-            failed(server, c, e);
-            metrics.failures.labelValues("getmulti").inc();
-            return Map.of();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            failed(server, c, e);
-            return Map.of();
-        }
-    }
-
-    private static void failed(Server server, @Nullable Connection c, Exception e) {
-        if (c != null) {
-            c.close();
-        }
-        server.health.failed();
-        LOG.atDebug().addKeyValue("server", server.host + ":" + server.port).addKeyValue("err", e.toString())
-                .log("memcached does not answer");
+    private static IOException unexpected(String answer) {
+        return answer.startsWith("SERVER_ERROR") ? new ServerErrorException(answer) : new IOException("unexpected answer: " + answer);
     }
 
     @Override
     public void set(String key, byte[] value, long ttlSeconds) {
-        if (value.length > settings.maxItemBytes) {
-            metrics.skipped.labelValues("set", "max-item-size").inc();
-            return;
+        if (settings.maxItemBytes > 0 && value.length > settings.maxItemBytes) {
+            metrics.skipped("set", "max-item-size", 1);
+        } else if (!isKey(key)) {
+            metrics.skipped("set", "malformed-key", 1);
+        } else {
+            sets.add(key, value, ttlSeconds);
         }
-        sets.add(key, value, ttlSeconds);
     }
 
     private void store(List<AsyncSets.Job> jobs) throws IOException {
@@ -329,29 +372,27 @@ final class MemcachedCache implements RemoteCache {
 
     private void store(String key, byte[] value, long ttlSeconds) throws IOException {
         Server server = server(key);
-        if (server == null || key.length() > MAX_KEY || !server.health.mayAsk()) {
-            metrics.skipped.labelValues("set", "server-down").inc();
+        if (server == null || !server.health.mayAsk()) {
+            metrics.skipped("set", "server-down", 1);
             return;
         }
-        Connection c = null;
-        try {
-            c = server.take();
-            // Beyond 30 days memcached takes the number for a date.
-            long ttl = Math.min(ttlSeconds, 30L * 24 * 3600);
-            c.out.write(("set " + key + " 0 " + ttl + " " + value.length + "\r\n").getBytes(StandardCharsets.ISO_8859_1));
+        // Beyond 30 days memcached takes the number for a date.
+        long until = ttlSeconds <= MAX_TTL_SECONDS ? ttlSeconds : System.currentTimeMillis() / 1000 + ttlSeconds;
+        String answer = server.exchange(c -> {
+            c.out.write(("set " + key + " 0 " + until + " " + value.length + "\r\n").getBytes(StandardCharsets.ISO_8859_1));
             c.out.write(value);
             c.out.write('\r');
             c.out.write('\n');
             c.out.flush();
-            String answer = c.line();
-            if (!answer.equals("STORED") && !answer.startsWith("SERVER_ERROR") && !answer.equals("NOT_STORED")) {
-                throw new IOException("unexpected answer: " + answer);
+            String line = c.line();
+            if (!line.equals("STORED") && !line.startsWith("SERVER_ERROR") && !line.equals("NOT_STORED")) {
+                throw unexpected(line);
             }
-            server.give(c);
-            server.health.worked();
-        } catch (IOException e) {
-            failed(server, c, e);
-            throw e;
+            return line;
+        });
+        if (answer.startsWith("SERVER_ERROR")) {
+            // It is there and answers, for this value it has no room.
+            throw new ServerErrorException(answer);
         }
     }
 
@@ -359,7 +400,6 @@ final class MemcachedCache implements RemoteCache {
     public void close() {
         sets.close();
         refresher.interrupt();
-        threads.shutdownNow();
-        servers.values().forEach(s -> s.idle.forEach(Connection::close));
+        servers.values().forEach(Server::retire);
     }
 }

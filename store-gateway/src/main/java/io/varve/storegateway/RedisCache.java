@@ -12,13 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
@@ -33,7 +27,8 @@ import redis.clients.jedis.RedisClient;
 import redis.clients.jedis.RedisSentinelClient;
 import redis.clients.jedis.Response;
 import redis.clients.jedis.UnifiedJedis;
-import redis.clients.jedis.exceptions.JedisException;
+import redis.clients.jedis.exceptions.JedisAccessControlException;
+import redis.clients.jedis.exceptions.JedisDataException;
 import redis.clients.jedis.params.SetParams;
 
 /** Redis, one server or a group behind sentinels. A server that fails is left alone for a while. */
@@ -52,9 +47,9 @@ final class RedisCache implements RemoteCache {
      * @param database number
      * @param dialMillis to connect
      * @param readMillis to wait for an answer
-     * @param getConcurrency gets at a time
+     * @param getConcurrency gets at a time, 0 = no bound
      * @param getBatch keys per get, 0 = all
-     * @param setConcurrency batches of sets at a time
+     * @param setConcurrency batches of sets at a time, 0 = no bound
      * @param setBatch sets sent together, 0 = whatever waits
      * @param asyncBuffer sets waiting
      * @param asyncConcurrency threads that send sets
@@ -101,26 +96,29 @@ final class RedisCache implements RemoteCache {
     }
 
     private final Settings settings;
-    private final CacheMetrics metrics;
+    private final CacheMetrics.Client metrics;
     private final CacheHealth health = new CacheHealth();
     private final @Nullable SSLContext tls;
     private final Semaphore gets;
     private final Semaphore setBatches;
     private final AsyncSets sets;
-    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private @Nullable UnifiedJedis client;
     private int nextAddress;
 
-    RedisCache(Settings settings, CacheMetrics metrics) {
+    RedisCache(Settings settings, CacheMetrics.Client metrics) {
         this.settings = settings;
         this.metrics = metrics;
-        this.gets = new Semaphore(Math.max(1, settings.getConcurrency));
-        this.setBatches = new Semaphore(Math.max(1, settings.setConcurrency));
+        this.gets = room(settings.getConcurrency);
+        this.setBatches = room(settings.setConcurrency);
         // Files that cannot be read are told at the start.
         this.tls = settings.tls.map(Tls::context).orElse(null);
         this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency,
                 settings.setBatch <= 0 ? Math.max(1, settings.asyncBuffer) : settings.setBatch, new SetBreaker(settings.breaker), metrics,
                 this::store);
+    }
+
+    private static Semaphore room(int concurrency) {
+        return new Semaphore(concurrency == 0 ? Integer.MAX_VALUE : concurrency);
     }
 
     private synchronized UnifiedJedis client() {
@@ -137,8 +135,9 @@ final class RedisCache implements RemoteCache {
                 config.password(settings.password);
             }
             ConnectionPoolConfig pool = new ConnectionPoolConfig();
-            pool.setMaxTotal(Math.max(8, settings.getConcurrency + settings.asyncConcurrency));
-            pool.setMaxIdle(pool.getMaxTotal());
+            // Nobody waits for a connection: there is one for everybody who may read or store.
+            pool.setMaxTotal(settings.getConcurrency == 0 ? -1 : settings.getConcurrency + settings.asyncConcurrency);
+            pool.setMaxIdle(Math.max(8, pool.getMaxTotal()));
             pool.setJmxEnabled(false);
             if (settings.masterName.isEmpty()) {
                 HostAndPort at = HostAndPort.from(settings.addresses.get(nextAddress++ % settings.addresses.size()));
@@ -164,14 +163,16 @@ final class RedisCache implements RemoteCache {
         }
     }
 
-    /** With several addresses the next attempt goes to the next one. */
-    private synchronized void failed(Exception e) {
+    /**
+     * Lets go of a client whose server does not answer: other connections of its are as good as closed, and with several addresses the next
+     * attempt goes to the next one.
+     */
+    private synchronized void failed(@Nullable UnifiedJedis failing, Exception e) {
         health.failed();
         LOG.atDebug().addKeyValue("err", e.toString()).log("redis does not answer");
-        UnifiedJedis c = client;
-        if (c != null && settings.addresses.size() > 1 && settings.masterName.isEmpty()) {
+        if (failing != null && failing == client && !(e instanceof JedisDataException)) {
             client = null;
-            c.close();
+            failing.close();
         }
     }
 
@@ -183,40 +184,21 @@ final class RedisCache implements RemoteCache {
     public Map<String, byte[]> getAll(Collection<String> keys) {
         List<String> all = List.copyOf(keys);
         int batch = settings.getBatch <= 0 ? Math.max(1, all.size()) : settings.getBatch;
-        List<Future<Map<String, byte[]>>> reads = new ArrayList<>();
+        CacheReads reads = new CacheReads(gets, Math.min(MAX_WAIT_MILLIS, settings.readMillis), metrics);
         for (int i = 0; i < all.size(); i += batch) {
             List<String> part = all.subList(i, Math.min(all.size(), i + batch));
-            if (!health.mayAsk()) {
-                metrics.skipped.labelValues("getmulti", "server-down").inc();
-                continue;
-            }
-            reads.add(threads.submit(() -> read(part)));
+            reads.begin(health, () -> read(part));
         }
-        Map<String, byte[]> out = new HashMap<>();
-        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Math.min(MAX_WAIT_MILLIS, settings.readMillis));
-        for (Future<Map<String, byte[]>> f : reads) {
-            try {
-                out.putAll(f.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS));
-            } catch (TimeoutException e) {
-                // Who answers too late is as good as down.
-                health.failed();
-                f.cancel(true);
-            } catch (ExecutionException e) {
-                f.cancel(true);
-            } catch (InterruptedException e) {
-                f.cancel(true);
-                Thread.currentThread().interrupt();
-            }
-        }
-        return out;
+        return reads.found();
     }
 
-    private Map<String, byte[]> read(List<String> keys) throws InterruptedException {
-        metrics.operations.labelValues("getmulti").inc();
+    private Map<String, byte[]> read(List<String> keys) {
+        metrics.tried("getmulti", 1);
         long start = System.nanoTime();
-        gets.acquire();
+        UnifiedJedis c = null;
         try {
-            List<byte[]> values = client().mget(keys.stream().map(this::key).toArray(byte[][]::new));
+            c = client();
+            List<byte[]> values = c.mget(keys.stream().map(this::key).toArray(byte[][]::new));
             Map<String, byte[]> out = new HashMap<>();
             for (int i = 0; i < keys.size() && i < values.size(); i++) {
                 byte[] v = values.get(i);
@@ -225,15 +207,19 @@ final class RedisCache implements RemoteCache {
                 }
             }
             health.worked();
-            metrics.seconds.labelValues("getmulti").observe((System.nanoTime() - start) / 1e9);
+            metrics.took("getmulti", start);
             return out;
-        } catch (JedisException e) {
-            failed(e);
-            metrics.failures.labelValues("getmulti").inc();
+        } catch (RuntimeException e) {
+            // Not only the client's own: what is no answer to the question fails in many ways.
+            failed(c, e);
+            metrics.failed("getmulti", CacheMetrics.Reason.of(told(e)), 1);
             return Map.of();
-        } finally {
-            gets.release();
         }
+    }
+
+    /** An error of the server's as such. */
+    private static Exception told(RuntimeException e) {
+        return e instanceof JedisDataException ? new ServerErrorException(e.getMessage()) : e;
     }
 
     @Override
@@ -241,32 +227,48 @@ final class RedisCache implements RemoteCache {
         sets.add(key, value, ttlSeconds);
     }
 
-    private void store(List<AsyncSets.Job> jobs) throws InterruptedException {
-        if (!health.mayAsk()) {
-            metrics.skipped.labelValues("set", "server-down").inc(jobs.size());
-            return;
-        }
+    private void store(List<AsyncSets.Job> jobs) throws Exception {
         setBatches.acquire();
-        try (AbstractPipeline pipeline = client().pipelined()) {
-            List<Response<String>> answers = new ArrayList<>(jobs.size());
-            for (AsyncSets.Job j : jobs) {
-                answers.add(pipeline.set(key(j.key()), j.value(), SetParams.setParams().ex(Math.max(1, j.ttlSeconds()))));
+        try {
+            if (health.mayAsk()) {
+                send(jobs);
+            } else {
+                metrics.skipped("set", "server-down", jobs.size());
             }
-            pipeline.sync();
-            answers.forEach(Response::get);
-            health.worked();
-        } catch (JedisException e) {
-            failed(e);
-            throw e;
         } finally {
             setBatches.release();
+        }
+    }
+
+    private void send(List<AsyncSets.Job> jobs) throws Exception {
+        UnifiedJedis c = null;
+        try {
+            c = client();
+            try (AbstractPipeline pipeline = c.pipelined()) {
+                List<Response<String>> answers = new ArrayList<>(jobs.size());
+                for (AsyncSets.Job j : jobs) {
+                    answers.add(pipeline.set(key(j.key()), j.value(), SetParams.setParams().ex(Math.max(1, j.ttlSeconds()))));
+                }
+                pipeline.sync();
+                answers.forEach(Response::get);
+            }
+            health.worked();
+        } catch (JedisAccessControlException e) {
+            failed(c, e);
+            throw told(e);
+        } catch (JedisDataException e) {
+            // It is there and answers, for these values it has no room, or they are for another server.
+            health.worked();
+            throw told(e);
+        } catch (RuntimeException e) {
+            failed(c, e);
+            throw e;
         }
     }
 
     @Override
     public synchronized void close() {
         sets.close();
-        threads.shutdownNow();
         UnifiedJedis c = client;
         if (c != null) {
             client = null;

@@ -41,15 +41,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code store}: the store gateway. All flags of {@code thanos store}, and some of our own, which say so. */
 @Command(name = "store", description = "Store gateway: serves the blocks of a bucket over the StoreAPI.")
@@ -62,6 +68,9 @@ public final class StoreCommand implements ProcessCommand {
     /** For the launcher. */
     public StoreCommand() {
     }
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
 
     @Mixin
     private HttpFlags http = new HttpFlags();
@@ -243,17 +252,20 @@ public final class StoreCommand implements ProcessCommand {
         check();
         Relabel rules;
         Bucket bucket;
+        String bucketConfig;
         try {
             rules = selector.relabelConfig().readExpanded().map(yaml -> Relabel.parse(yaml, Relabel.SELECTOR_ACTIONS)).orElse(Relabel.NONE);
-            bucket = BucketFactory.open(objstore.config().require());
+            bucketConfig = objstore.config().require();
+            bucket = BucketFactory.open(bucketConfig);
         } catch (InvalidRequestException e) {
             throw new FlagException(e.getMessage(), e);
         }
         InstrumentedBucket counted = new InstrumentedBucket(bucket, new InstrumentedBucket.Metrics(context.registry()));
         context.onStop("bucket", counted);
+        CacheMetrics caches = new CacheMetrics(context.registry());
         BucketReader read = new PathOrContent("store.caching-bucket.config", cachingBucketConfigFile, cachingBucketConfig).readExpanded()
                 .<BucketReader>map(yaml -> {
-                    CachingBucket caching = CacheConfig.cachingBucket(yaml, "store.caching-bucket.config", counted, context.registry());
+                    CachingBucket caching = CacheConfig.cachingBucket(yaml, "store.caching-bucket.config", counted, bucketConfig, caches);
                     context.onStop("caching bucket", caching);
                     return caching;
                 }).orElse(counted);
@@ -278,7 +290,7 @@ public final class StoreCommand implements ProcessCommand {
                 context.level()));
         context.onStop("store gateway", gateway);
         IndexCache cache = new PathOrContent("index-cache.config", indexCacheConfigFile, indexCacheConfig).readExpanded()
-                .map(yaml -> CacheConfig.indexCache(yaml, "index-cache.config", context.registry()))
+                .map(yaml -> CacheConfig.indexCache(yaml, "index-cache.config", caches))
                 .orElseGet(() -> indexCacheSize <= 0
                         ? IndexCache.NONE
                         : new MemoryIndexCache(Math.min(indexCacheSize, heap / 5), 125L << 20, Set.of(IndexCache.Item.values()),
@@ -299,7 +311,7 @@ public final class StoreCommand implements ProcessCommand {
                         limits.samples() > 0 ? limits.samples() : seriesSampleLimit, downloadedBytesLimit),
                 options, metrics, partition(), blockSyncConcurrency, gateway));
         context.startHttp(http, new BlocksApi(gateway, counted, bucketWebLabel, disableAdminOperations)
-                .routes(webDisable, webExternalPrefix, webPrefixHeader, !webDisableCors, context));
+                .routes(webDisable, webExternalPrefix, webPrefixHeader, !webDisableCors, flagValues()));
         Thread loop = Thread.ofPlatform().name("sync").daemon()
                 .unstarted(() -> run(gateway, context, () -> startGrpc(context, store, broker)));
         loop.start();
@@ -310,6 +322,25 @@ public final class StoreCommand implements ProcessCommand {
         });
         return () -> {
         };
+    }
+
+    /** All flags with their values, for {@code /api/v1/status/flags}; what may hold passwords is not shown. */
+    private Map<String, String> flagValues() {
+        Map<String, String> out = new TreeMap<>();
+        for (OptionSpec o : spec.options()) {
+            String name = o.longestName();
+            if (name.startsWith("--") && !o.usageHelp() && !o.versionHelp()) {
+                Object value = o.getValue();
+                List<String> texts = o.originalStringValues();
+                String given = value instanceof Boolean
+                        ? value.toString()
+                        : texts.isEmpty() ? Objects.requireNonNullElse(o.defaultValue(), "") : String.join(",", texts);
+                boolean secret = name.startsWith("--objstore.config") || name.endsWith("cache.config") || name.endsWith("bucket.config")
+                        || name.startsWith("--tracing.config");
+                out.put(name.substring(2), secret && !given.isEmpty() ? "<REDACTED>" : given);
+            }
+        }
+        return out;
     }
 
     private final CountDownLatch stopping = new CountDownLatch(1);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.objstore.BucketOperation;
+import io.varve.objstore.BucketReader;
 import io.varve.objstore.FaultyBucket;
 import io.varve.objstore.MemoryBucket;
 import io.varve.objstore.ObjectBody;
@@ -64,6 +65,18 @@ class RemoteCacheTest {
         }
     }
 
+    private static CacheMetrics.Client metrics(String kind) {
+        return new CacheMetrics(new PrometheusRegistry()).client(kind, "index-cache");
+    }
+
+    private static IndexCache indexCache(String yaml) {
+        return CacheConfig.indexCache(yaml, "test", new CacheMetrics(new PrometheusRegistry()));
+    }
+
+    private static CachingBucket cachingBucket(String yaml, BucketReader bucket) {
+        return CacheConfig.cachingBucket(yaml, "test", bucket, "store", new CacheMetrics(new PrometheusRegistry()));
+    }
+
     private static boolean installed(String binary) {
         boolean there = new File(binary).canExecute();
         if (!there) {
@@ -77,7 +90,8 @@ class RemoteCacheTest {
             MemoryBucket bucket = new MemoryBucket("cached");
             TestBlocks blocks = TestBlocks.random(bucket, random);
             // Two gateways share the cache; neither keeps pages, so that it is used.
-            TestGateway.Setup setup = TestGateway.Setup.DEFAULT.disk(0).cache(r -> CacheConfig.indexCache(yaml, "test", r));
+            TestGateway.Setup setup = TestGateway.Setup.DEFAULT.disk(0)
+                    .cache(r -> CacheConfig.indexCache(yaml, "test", new CacheMetrics(r)));
             for (int gateway = 0; gateway < 2; gateway++) {
                 try (TestGateway g = new TestGateway(bucket, setup)) {
                     for (int i = 0; i < 25; i++) {
@@ -121,7 +135,7 @@ class RemoteCacheTest {
                     new MemcachedCache.Settings(List.of("127.0.0.1:" + a.port), 2000, 5, 2, 100, 10, 2, 1 << 20, 10_000,
                             SetBreaker.Settings.OFF),
                     Dns.SYSTEM,
-                    new CacheMetrics(new PrometheusRegistry(), "memcached", "index"))) {
+                    metrics("memcached"))) {
                 keepsAndFinds(c);
             }
             answersStay(yaml);
@@ -137,7 +151,7 @@ class RemoteCacheTest {
             try (RemoteCache c = new RedisCache(
                     new RedisCache.Settings(List.of("127.0.0.1:" + s.port), "p:", "", "", 0, 2000, 2000, 10, 2, 2, 2, 100, 2,
                             Optional.empty(), "", SetBreaker.Settings.OFF),
-                    new CacheMetrics(new PrometheusRegistry(), "redis", "index"))) {
+                    metrics("redis"))) {
                 keepsAndFinds(c);
             }
             answersStay(yaml);
@@ -146,7 +160,7 @@ class RemoteCacheTest {
 
     private static RemoteCache redis(String address, Optional<RedisCache.Tls> tls, String user, String password, String master) {
         return new RedisCache(new RedisCache.Settings(List.of(address), "p:", user, password, 0, 2000, 2000, 10, 2, 2, 100, 100, 2, tls,
-                master, SetBreaker.Settings.OFF), new CacheMetrics(new PrometheusRegistry(), "redis", "index"));
+                master, SetBreaker.Settings.OFF), metrics("redis"));
     }
 
     /** A certificate that signs itself, for the name {@code cache.example} and the loopback address. */
@@ -257,7 +271,7 @@ class RemoteCacheTest {
             try (RemoteCache c = new MemcachedCache(
                     new MemcachedCache.Settings(List.of("dnssrv+_memcache._tcp.example"), 2000, 5, 2, 100, 10,
                             2, 1 << 20, 10_000, SetBreaker.Settings.OFF),
-                    names, new CacheMetrics(new PrometheusRegistry(), "memcached", "index"))) {
+                    names, metrics("memcached"))) {
                 keepsAndFinds(c);
             }
         }
@@ -269,8 +283,8 @@ class RemoteCacheTest {
         memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", ObjectBody.of(new byte[7]));
         memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json", ObjectBody.of(new byte[9]));
         FaultyBucket counted = FaultyBucket.counting(memory);
-        try (CachingBucket b = CacheConfig.cachingBucket("type: IN-MEMORY\nchunk_object_attrs_ttl: 1h\nmetafile_exists_ttl: 1h\n"
-                + "metafile_doesnt_exist_ttl: 1h\n", "test", counted, new PrometheusRegistry())) {
+        try (CachingBucket b = cachingBucket("type: IN-MEMORY\nchunk_object_attrs_ttl: 1h\nmetafile_exists_ttl: 1h\n"
+                + "metafile_doesnt_exist_ttl: 1h\n", counted)) {
             for (int i = 0; i < 2; i++) {
                 assertThat(b.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001").orElseThrow().size()).isEqualTo(7);
                 assertThat(b.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json")).isEqualTo(memory.find("01ARZ3NDEKTSV4RRFFQ69G5FAV/meta.json"));
@@ -288,7 +302,7 @@ class RemoteCacheTest {
         }
         for (String yaml : List.of("type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + port + "\"]\n",
                 "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + port + "\n")) {
-            try (IndexCache c = CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())) {
+            try (IndexCache c = indexCache(yaml)) {
                 long start = System.nanoTime();
                 for (int i = 0; i < 200; i++) {
                     assertThat(c.postings("01ARZ3NDEKTSV4RRFFQ69G5FAV", new long[]{i}, "t")).isEmpty();
@@ -306,7 +320,7 @@ class RemoteCacheTest {
                     "type: MEMCACHED\nconfig:\n  addresses: [\"127.0.0.1:" + silent.getLocalPort() + "\"]\n  timeout: 200ms\n",
                     "type: REDIS\nconfig:\n  addr: 127.0.0.1:" + silent.getLocalPort()
                             + "\n  read_timeout: 200ms\n  write_timeout: 200ms\n")) {
-                try (IndexCache c = CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())) {
+                try (IndexCache c = indexCache(yaml)) {
                     long start = System.nanoTime();
                     for (int i = 0; i < 100; i++) {
                         assertThat(c.postings("01ARZ3NDEKTSV4RRFFQ69G5FAV", new long[]{i}, "t")).isEmpty();
@@ -324,8 +338,7 @@ class RemoteCacheTest {
         Seeds.random(3).nextBytes(data);
         memory.upload("01ARZ3NDEKTSV4RRFFQ69G5FAV/chunks/000001", ObjectBody.of(data));
         FaultyBucket counted = FaultyBucket.counting(memory);
-        try (CachingBucket b = CacheConfig.cachingBucket("type: IN-MEMORY\nchunk_subrange_size: 1000\n", "test", counted,
-                new PrometheusRegistry())) {
+        try (CachingBucket b = cachingBucket("type: IN-MEMORY\nchunk_subrange_size: 1000\n", counted)) {
             Seeds.forEach(50, random -> {
                 int from = random.nextInt(data.length);
                 int length = 1 + random.nextInt(20_000);
@@ -365,10 +378,47 @@ class RemoteCacheTest {
                 "type: IN-MEMORY\nenabled_items: [Chunks]\n",
                 "Chunks", "type: MEMCACHED\nconfig: {}\n", "addresses", "type: MEMCACHED\nconfig:\n  addresses: ['nope']\n", "nope")
                 .forEach(
-                        (yaml, name) -> assertThatThrownBy(() -> CacheConfig.indexCache(yaml, "test", new PrometheusRegistry())).as(yaml)
+                        (yaml, name) -> assertThatThrownBy(() -> indexCache(yaml)).as(yaml)
                                 .isInstanceOf(FlagException.class).hasMessageContaining(name));
-        assertThatThrownBy(() -> CacheConfig.cachingBucket("type: GROUPCACHE\n", "test", new MemoryBucket("x"), new PrometheusRegistry()))
+        for (String config : List.of("config: text", "config: [a]", "config: {addresses: 'x:1'}", "config: {addresses: [x:99999]}",
+                "config: {addresses: [x:0]}", "config: {addresses: [srv+x:1]}", "config: {addresses: [{a: b}]}",
+                "config: {addresses: [x:1], timeout: -1s}", "config: {addresses: [x:1], timeout: soon}",
+                "config: {addresses: [x:1], auto_discovery: maybe}", "config: {addresses: [x:1], max_item_size: -1}",
+                "config: {addresses: [x:1], dns_provider_update_interval: 0s}", "config: {addresses: [x:1], max_async_concurrency: 0}",
+                "config: {addresses: [x:1], tls_enabled: true}", "config: {addresses: [x:1]}\nttl: -1h",
+                "config: {addresses: [x:1]}\nenabled_items: Postings")) {
+            assertThatThrownBy(() -> indexCache("type: MEMCACHED\n" + config)).as(config).isInstanceOf(FlagException.class);
+        }
+        for (String config : List.of("addr: x:1, tls_enabled: maybe", "addr: [x:1]", "addr: x:1, db: 1.5", "addr: x:1, read_timeout: -1ns",
+                "addr: x:99999", "addr: x:1, prefix: {a: b}", "addr: x:1, pool_size: 1", "addr: x:1, set_async_circuit_breaker_config: 1",
+                "addr: x:1, set_async_circuit_breaker_config: {open_duration: 0s}")) {
+            assertThatThrownBy(() -> indexCache("type: REDIS\nconfig: {" + config + "}")).as(config).isInstanceOf(FlagException.class);
+        }
+        for (String config : List.of("max_size: -1", "max_size: 10MB", "max_size: {}", "size: 1")) {
+            assertThatThrownBy(() -> indexCache("type: IN-MEMORY\nconfig: {" + config + "}")).as(config).isInstanceOf(FlagException.class);
+            assertThatThrownBy(() -> cachingBucket("type: IN-MEMORY\nconfig: {" + config + "}", new MemoryBucket("x"))).as(config)
+                    .isInstanceOf(FlagException.class);
+        }
+        assertThatThrownBy(() -> indexCache("[]")).isInstanceOf(FlagException.class);
+        assertThatThrownBy(() -> cachingBucket("type: GROUPCACHE\n", new MemoryBucket("x")))
                 .isInstanceOf(FlagException.class).hasMessageContaining("GROUPCACHE");
+    }
+
+    @Test
+    void zeroMeansWhatItMeansInThanos() {
+        for (String yaml : List.of(
+                "type: memcached\nconfig: {addresses: ['127.0.0.1:1', 'dnssrv+x.y'], timeout: 0, max_item_size: 0, max_get_multi_concurrency: 0, "
+                        + "max_get_multi_batch_size: 0, max_idle_connections: 0, auto_discovery: no}\nttl: 0s\nenabled_items: []",
+                "type: redis\nconfig: {addr: '127.0.0.1:1,[::1]:2', dial_timeout: 0s, read_timeout: 0, write_timeout: 0, cache_size: 0, "
+                        + "max_get_multi_concurrency: 0, max_set_multi_concurrency: 0, get_multi_batch_size: 0, set_multi_batch_size: 0, "
+                        + "tls_enabled: off, set_async_circuit_breaker_config: {enabled: yes, min_requests: 0}}",
+                "type: In-Memory\nconfig:\n  max_size: 1GiB\n", "type: IN-MEMORY\nconfig:\n")) {
+            try (IndexCache c = indexCache(yaml)) {
+                assertThat(c.postings("01ARZ3NDEKTSV4RRFFQ69G5FAV", new long[]{1}, "t")).as(yaml).isEmpty();
+            }
+        }
+        cachingBucket("type: IN-MEMORY\nmax_chunks_get_range_requests: -1\nblocks_iter_ttl: 0s\nmetafile_max_size: 1MB\n"
+                + "chunk_subrange_size: 1000\n", new MemoryBucket("x")).close();
     }
 
     @Test

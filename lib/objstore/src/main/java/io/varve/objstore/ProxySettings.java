@@ -13,6 +13,12 @@ final class ProxySettings {
     private ProxySettings() {
     }
 
+    /** The proxy for requests to where the URL points. */
+    static Optional<URI> proxyFor(Map<String, String> env, URI endpoint) {
+        boolean https = "https".equals(endpoint.getScheme());
+        return proxyFor(env, https, endpoint.getHost(), endpoint.getPort() > 0 ? endpoint.getPort() : https ? 443 : 80);
+    }
+
     /**
      * The proxy for requests to {@code host:port}: {@code HTTPS_PROXY} or, over plain HTTP, {@code HTTP_PROXY} (lower case too), except
      * where {@code NO_PROXY} excludes it. Loopback is never proxied.

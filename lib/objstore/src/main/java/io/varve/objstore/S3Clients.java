@@ -56,7 +56,7 @@ final class S3Clients {
 
     static Client open(S3Config config, Map<String, String> env) {
         List<AutoCloseable> resources = new ArrayList<>();
-        SdkHttpClient http = http(config, env, !config.insecure(), config.host(), port(config));
+        SdkHttpClient http = http(config, env, config.url());
         resources.add(http);
         AwsCredentialsProvider credentials = credentials(config, env, resources);
         S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials)
@@ -73,7 +73,7 @@ final class S3Clients {
         if (config.isPublicAws()) {
             builder.dualstackEnabled(config.dualstack());
         } else {
-            builder.endpointOverride(URI.create((config.insecure() ? "http://" : "https://") + config.endpoint()));
+            builder.endpointOverride(config.url());
         }
         S3Client s3 = builder.build();
         resources.add(s3);
@@ -85,21 +85,15 @@ final class S3Clients {
             return Optional.empty();
         }
         String host = config.pathStyle() ? config.host() : config.bucket() + "." + config.host();
-        return Optional.of(new S3Reads(http, credentials, config.insecure(), host, port(config),
+        return Optional.of(new S3Reads(http, credentials, config.insecure(), host, config.port(),
                 config.pathStyle() ? "/" + S3Reads.encoded(config.bucket()) + "/" : "/", config.knownRegion().orElse("us-east-1"),
                 Clock.systemUTC()));
     }
 
-    private static int port(S3Config config) {
-        return config.endpoint().equals(config.host())
-                ? config.insecure() ? 80 : 443
-                : Integer.parseInt(config.endpoint().substring(config.host().length() + 1));
-    }
-
-    private static SdkHttpClient http(S3Config config, Map<String, String> env, boolean https, String host, int port) {
+    private static SdkHttpClient http(S3Config config, Map<String, String> env, URI endpoint) {
         S3Config.Http settings = config.http();
         ProxyConfiguration.Builder proxy = ProxyConfiguration.builder().useSystemPropertyValues(false).useEnvironmentVariableValues(false);
-        ProxySettings.proxyFor(env, https, host, port).ifPresent(uri -> {
+        ProxySettings.proxyFor(env, endpoint).ifPresent(uri -> {
             proxy.endpoint(URI.create(uri.getScheme() + "://" + uri.getHost() + ":"
                     + (uri.getPort() < 0 ? uri.getScheme().equals("https") ? 443 : 80 : uri.getPort())));
             String user = uri.getUserInfo();
@@ -173,18 +167,15 @@ final class S3Clients {
     }
 
     private static StsClient sts(S3Config config, Map<String, String> env, List<AutoCloseable> resources) {
-        String endpoint = config.stsEndpoint().isEmpty() || config.stsEndpoint().contains("://")
-                ? config.stsEndpoint()
-                : "https://" + config.stsEndpoint();
         Region region = Region.of(config.knownRegion().or(() -> java.util.Optional.ofNullable(env.get("AWS_REGION")))
                 .or(() -> java.util.Optional.ofNullable(env.get("AWS_DEFAULT_REGION"))).orElse("us-east-1"));
-        String host = endpoint.isEmpty() ? "sts." + region.id() + ".amazonaws.com" : URI.create(endpoint).getHost();
-        SdkHttpClient http = http(config, env, !endpoint.startsWith("http:"), host, 443);
+        URI endpoint = URI.create(config.stsEndpoint().isEmpty() ? "https://sts." + region.id() + ".amazonaws.com" : config.stsEndpoint());
+        SdkHttpClient http = http(config, env, endpoint);
         resources.add(http);
         StsClientBuilder builder = StsClient.builder().httpClient(http).region(region)
                 .credentialsProvider(software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider.create());
-        if (!endpoint.isEmpty()) {
-            builder.endpointOverride(URI.create(endpoint));
+        if (!config.stsEndpoint().isEmpty()) {
+            builder.endpointOverride(endpoint);
         }
         StsClient sts = builder.build();
         resources.add(sts);

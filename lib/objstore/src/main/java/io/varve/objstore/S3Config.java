@@ -2,6 +2,8 @@ package io.varve.objstore;
 
 import io.varve.model.InvalidRequestException;
 import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,6 +18,7 @@ import java.util.regex.Pattern;
  *
  * @param endpoint host or host:port
  * @param region "" where neither the key nor an AWS endpoint names one
+ * @param stsEndpoint where web identities are exchanged, as a URL; "" = Amazon's
  * @param maxRetries how often a request is repeated; 0 = default
  * @param trace whether each request is logged
  */
@@ -28,6 +31,7 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
     static final int MAX_PARTS = 10_000;
     /** One PUT holds no more than this on AWS. */
     static final long MAX_PUT_BYTES = 5L << 30;
+    private static final Pattern ENDPOINT = Pattern.compile("(?:[^\\s/:@?#\\[\\]]+|\\[[0-9A-Fa-f:.]+])(?::[1-9][0-9]{0,4})?");
     private static final Pattern AWS = Pattern
             .compile("(?:.*\\.)?s3(?:[.-](?:dualstack\\.)?([a-z]{2}(?:-[a-z]+)+-\\d))?\\.amazonaws\\.com(?:\\.cn)?");
 
@@ -76,7 +80,8 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
         if (endpoint.isEmpty()) {
             throw yaml.refused("endpoint", "no s3 endpoint in config file");
         }
-        if (endpoint.contains("://") || endpoint.contains("/")) {
+        if (endpoint.contains("://") || !ENDPOINT.matcher(endpoint).matches() || portOf(endpoint) > 65_535
+                || !isUrl("http://" + endpoint)) {
             throw yaml.refused("endpoint",
                     "expected host or host:port without scheme and path, found " + endpoint + " (plain HTTP is \"insecure: true\")");
         }
@@ -90,6 +95,17 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
         if (accessKey.isEmpty() != secretKey.isEmpty()) {
             throw yaml.refused(accessKey.isEmpty() ? "access_key" : "secret_key",
                     "missing: access_key and secret_key are given together, or neither, and the environment or an IAM role supplies them");
+        }
+        String sessionToken = yaml.text("session_token", "");
+        if (!sessionToken.isEmpty() && accessKey.isEmpty()) {
+            throw yaml.refused("session_token", "belongs to access_key and secret_key, which are missing");
+        }
+        String stsEndpoint = yaml.text("sts_endpoint", "");
+        if (!stsEndpoint.isEmpty() && !stsEndpoint.contains("://")) {
+            stsEndpoint = "https://" + stsEndpoint;
+        }
+        if (!stsEndpoint.isEmpty() && !isUrl(stsEndpoint)) {
+            throw yaml.refused("sts_endpoint", "expected https://host or http://host:port, found " + stsEndpoint);
         }
         if (yaml.flag("signature_version2", false)) {
             throw yaml.refused("signature_version2", "refused: the S3 client signs with version 4 only");
@@ -119,12 +135,20 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
         if (region.isEmpty() && aws.matches() && aws.group(1) != null) {
             region = aws.group(1);
         }
-        return new S3Config(bucket, endpoint, region, !yaml.flag("disable_dualstack", false), sdkAuth, accessKey, secretKey,
-                yaml.text("session_token", ""),
+        return new S3Config(bucket, endpoint, region, !yaml.flag("disable_dualstack", false), sdkAuth, accessKey, secretKey, sessionToken,
                 insecure, yaml.texts("put_user_metadata"), http(yaml.child("http_config")), traced, listVersion.equals("v1"), lookup,
                 yaml.flag("send_content_md5", true), !yaml.flag("disable_multipart", false), partSize,
                 encryption(yaml.child("sse_config"), insecure),
-                yaml.text("sts_endpoint", ""), (int) yaml.number("max_retries", 0, 0, 1000));
+                stsEndpoint, (int) yaml.number("max_retries", 0, 0, 1000));
+    }
+
+    private static boolean isUrl(String text) {
+        try {
+            URI uri = new URI(text);
+            return uri.getHost() != null && ("https".equals(uri.getScheme()) || "http".equals(uri.getScheme()));
+        } catch (URISyntaxException e) {
+            return false;
+        }
     }
 
     private static Http http(StrictYaml yaml) {
@@ -192,6 +216,12 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
         }
     }
 
+    /** The port, 0 where none is given. */
+    private static int portOf(String endpoint) {
+        String host = host(endpoint);
+        return host.length() == endpoint.length() ? 0 : Integer.parseInt(endpoint.substring(host.length() + 1));
+    }
+
     private static String host(String endpoint) {
         int colon = endpoint.lastIndexOf(':');
         return colon > endpoint.lastIndexOf(']') ? endpoint.substring(0, colon) : endpoint;
@@ -200,6 +230,17 @@ record S3Config(String bucket, String endpoint, String region, boolean dualstack
     /** The endpoint's host without port. */
     String host() {
         return host(endpoint);
+    }
+
+    /** The endpoint's port, that of the protocol where it names none. */
+    int port() {
+        int port = portOf(endpoint);
+        return port > 0 ? port : insecure ? 80 : 443;
+    }
+
+    /** The endpoint with its protocol. */
+    URI url() {
+        return URI.create((insecure ? "http://" : "https://") + endpoint);
     }
 
     /** Whether the endpoint is AWS' own. */

@@ -8,6 +8,7 @@ import io.varve.model.InvalidRequestException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -53,7 +54,7 @@ final class StrictYaml {
             throw new InvalidRequestException(
                     "object storage configuration: " + (path.isEmpty() ? "expected a mapping" : "key \"" + path + "\": expected a mapping")
                             + ", found "
-                            + node.getNodeType().name().toLowerCase(java.util.Locale.ROOT));
+                            + node.getNodeType().name().toLowerCase(Locale.ROOT));
         }
         return new StrictYaml(path, node);
     }
@@ -94,9 +95,10 @@ final class StrictYaml {
         if (value == null) {
             return fallback;
         }
-        return switch (value.asText()) {
-            case "true" -> true;
-            case "false" -> false;
+        // As the YAML of Go has it.
+        return switch (value.asText().toLowerCase(Locale.ROOT)) {
+            case "true", "yes", "on", "y" -> true;
+            case "false", "no", "off", "n" -> false;
             default -> throw refused(key, "expected true or false, found " + value);
         };
     }

@@ -72,6 +72,9 @@ class BucketFactoryTest {
             sse_config: {type: SSE-KMS}                     | "config.sse_config.kms_key_id": missing
             sse_config: {type: SSE-C, encryption_key: /no}  | "config.sse_config.encryption_key"
             {insecure: true, sse_config: {type: SSE-C}}     | refused over plain HTTP
+            session_token: x                                | "config.session_token": belongs to access_key
+            sts_endpoint: 'ftp://x'                         | "config.sts_endpoint": expected https://host
+            sts_endpoint: 'a b'                             | "config.sts_endpoint": expected https://host
             max_retries: -1                                 | "config.max_retries"
             http_config: {dial: 1}                          | unknown key "config.http_config.dial"
             """)
@@ -83,7 +86,9 @@ class BucketFactoryTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"http://minio:9000", "minio:9000/bucket"})
+    @ValueSource(strings = {"http://minio:9000", "minio:9000/bucket", "minio:", "minio:port", "minio:99999", "minio:0", "::1",
+            "under_score:9000",
+            "user@minio", "mi nio", "minio?x"})
     void anEndpointIsAHost(String endpoint) {
         assertThatThrownBy(() -> parse("{bucket: b, endpoint: \"" + endpoint + "\"}")).isInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining("config.endpoint");
@@ -113,6 +118,16 @@ class BucketFactoryTest {
         assertThat(c.region()).isEqualTo(region);
         assertThat(c.isPublicAws()).isEqualTo(publicAws);
         assertThat(c.pathStyle()).isEqualTo(pathStyle);
+    }
+
+    @Test
+    void endpointsHavePorts() {
+        assertThat(parse("{bucket: b, endpoint: minio}").port()).isEqualTo(443);
+        assertThat(parse("{bucket: b, endpoint: minio, insecure: yes}").port()).isEqualTo(80);
+        assertThat(parse("{bucket: b, endpoint: \"[::1]:9000\"}").port()).isEqualTo(9000);
+        assertThat(parse("{bucket: b, endpoint: \"[::1]\"}").host()).isEqualTo("[::1]");
+        assertThat(parse("{bucket: b, endpoint: x, sts_endpoint: sts.example}").stsEndpoint()).isEqualTo("https://sts.example");
+        assertThat(parse("{bucket: b, endpoint: x, sts_endpoint: \"http://sts:8080\"}").stsEndpoint()).isEqualTo("http://sts:8080");
     }
 
     @Test
@@ -156,6 +171,9 @@ class BucketFactoryTest {
         assertThat(ProxySettings.proxyFor(env, true, "corp.example", 443)).isPresent();
         assertThat(ProxySettings.proxyFor(env, true, "11.1.2.3", 443)).isPresent();
         assertThat(ProxySettings.proxyFor(Map.of(), true, "x", 1)).isEmpty();
+        assertThat(ProxySettings.proxyFor(env, URI.create("https://special:444"))).as("the port of a URL counts").isEmpty();
+        assertThat(ProxySettings.proxyFor(env, URI.create("https://special"))).isPresent();
+        assertThat(ProxySettings.proxyFor(env, URI.create("http://s3.example"))).contains(URI.create("http://plain:80"));
     }
 
     private static S3Config parse(String flow) {
