@@ -713,7 +713,7 @@ public final class HttpApi {
     }
 
     private void series(Request request, Response response) throws IOException {
-        Params p = Params.strict(request);
+        Params p = Params.withoutMultipart(request);
         if (p.all("match[]").isEmpty()) {
             throw ApiException.badData("no match[] parameter provided");
         }

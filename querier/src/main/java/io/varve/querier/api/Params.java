@@ -23,6 +23,7 @@ import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -53,6 +54,22 @@ final class Params {
             if (e.status() == 413) {
                 throw e;
             }
+            throw new ApiException(ApiException.Kind.BAD_DATA, "parse form: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * As {@link #strict}, of the query and of a URL-encoded form alone: an endpoint whose first deed is Go's {@code ParseForm} never sees the fields of a
+     * multipart form.
+     */
+    static Params withoutMultipart(Request request) {
+        String type = request.header("Content-Type");
+        if (type == null || !type.toLowerCase(Locale.ROOT).strip().startsWith("multipart/")) {
+            return strict(request);
+        }
+        try {
+            return new Params(request.queryParameters());
+        } catch (HttpStatusException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, "parse form: " + e.getMessage(), e);
         }
     }

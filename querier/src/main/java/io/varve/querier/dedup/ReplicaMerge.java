@@ -57,6 +57,9 @@ public final class ReplicaMerge {
     /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
     private int[] gaps = new int[16];
     private int gapCount;
+    /** Whether the samples before and after the gap that is being filled make place for one of the other's. */
+    private boolean insteadOfBefore;
+    private boolean insteadOfAfter;
     private final long[] distances = new long[4 * NEIGHBOURS];
 
     private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, boolean allHistograms,
@@ -149,7 +152,7 @@ public final class ReplicaMerge {
                 int after = gaps[2 * g + 1];
                 if (fillGap(before, after, copied, r)) {
                     changed = true;
-                    copied = after;
+                    copied = insteadOfAfter ? after + 1 : after;
                 }
             }
         }
@@ -337,6 +340,8 @@ public final class ReplicaMerge {
         }
         int taken = 0;
         int[] take = new int[to - from];
+        insteadOfBefore = false;
+        insteadOfAfter = false;
         if (wide) {
             long edge = interval / 2;
             long last = hasBefore ? t0 : Long.MIN_VALUE;
@@ -350,8 +355,7 @@ public final class ReplicaMerge {
                     last = t;
                 }
             }
-            taken = relax(take, taken, from, to, hasBefore ? t0 : Long.MIN_VALUE, hasAfter ? t1 : Long.MAX_VALUE, gap,
-                    Math.min(interval / 8, NEAREST_MILLIS));
+            taken = relax(take, taken, from, to, before, after, before > copied, gap, Math.min(interval / 8, NEAREST_MILLIS));
         }
         if (taken == 0 && !markers) {
             return false;
@@ -360,34 +364,67 @@ public final class ReplicaMerge {
             tooLittle = true;
             return false;
         }
-        complete(before - 1, after + NEIGHBOURS);
+        complete(before - 2, after + NEIGHBOURS);
         return write(before, after, copied, take, taken, from, to, gap, r);
     }
 
-    /** Takes also nearer samples where there would still be a gap although the other replica has some. */
-    private int relax(int[] take, int taken, int from, int to, long t0, long t1, long gap, long nearest) {
+    /**
+     * Takes also nearer samples where there would still be a gap although the other replica has some. One that is near an end of the gap stands in
+     * for the sample there, so that two scrapes of one moment do not stand side by side; where that would tear another gap both stay.
+     *
+     * @param mayDrop whether the sample before the gap has a neighbour that will be there
+     */
+    private int relax(int[] take, int taken, int from, int to, int before, int after, boolean mayDrop, long gap, long nearest) {
+        SampleBuffer m = merged;
+        long edge = gap / 3;
+        long t0 = before >= 0 ? m.timestamps[before] : Long.MIN_VALUE;
+        long t1 = after < m.size ? m.timestamps[after] : Long.MAX_VALUE;
+        long earlier = mayDrop && !Samples.isStale(m, before - 1) ? m.timestamps[before - 1] : -FAR;
+        long later = after + 1 < m.size && !Samples.isStale(m, after + 1) ? m.timestamps[after + 1] : FAR;
+        int n = taken;
         int k = 0;
         long last = t0;
         for (int i = from; i < to; i++) {
-            if (k < taken && take[k] == i) {
+            if (k < n && take[k] == i) {
                 last = other.timestamps[i];
                 k++;
                 continue;
             }
-            if (Samples.isStale(other, i)) {
+            long t = other.timestamps[i];
+            long following = k < n ? other.timestamps[take[k]] : t1;
+            boolean far = last == Long.MIN_VALUE || following == Long.MAX_VALUE || following - last > gap;
+            if (Samples.isStale(other, i) || !far) {
                 continue;
             }
-            long t = other.timestamps[i];
-            long following = k < taken ? other.timestamps[take[k]] : t1;
-            boolean far = last == Long.MIN_VALUE || following == Long.MAX_VALUE || following - last > gap;
-            if (far && (last == Long.MIN_VALUE || t - last >= nearest) && (following == Long.MAX_VALUE || following - t >= nearest)) {
-                System.arraycopy(take, k, take, k + 1, taken - k);
+            boolean replaces;
+            if (k == 0 && before >= 0 && t - t0 < edge && t - earlier <= gap) {
+                insteadOfBefore = true;
+                replaces = true;
+            } else {
+                replaces = k == n && after < m.size && t1 - t < edge && (later - t <= gap || bridges(to, t, t1, later, gap))
+                        && (last == Long.MIN_VALUE || t - last >= nearest);
+                if (replaces) {
+                    insteadOfAfter = true;
+                    t1 = later;
+                }
+            }
+            if (replaces || (last == Long.MIN_VALUE || t - last >= nearest) && (following == Long.MAX_VALUE || following - t >= nearest)) {
+                System.arraycopy(take, k, take, k + 1, n - k);
                 take[k++] = i;
-                taken++;
+                n++;
                 last = t;
             }
         }
-        return taken;
+        return n;
+    }
+
+    /** Whether the other replica has a sample that will be taken into the next gap, near enough to the one at {@code t}. */
+    private boolean bridges(int next, long t, long t1, long later, long gap) {
+        int i = next;
+        while (i < other.size && (Samples.isStale(other, i) || other.timestamps[i] - t1 < gap / 3)) {
+            i++;
+        }
+        return i < other.size && other.timestamps[i] - t <= gap && later - other.timestamps[i] >= gap / 3;
     }
 
     private boolean write(int before, int after, int copied, int[] take, int taken, int from, int to, long gap, Replica r) {
@@ -395,7 +432,7 @@ public final class ReplicaMerge {
         SampleBuffer out = next;
         boolean hasAfter = after < m.size;
         long t1 = hasAfter ? m.timestamps[after] : Long.MAX_VALUE;
-        Samples.append(m, copied, before + 1, out);
+        Samples.append(m, copied, insteadOfBefore ? before : before + 1, out);
         int k = 0;
         int mark = before + 1; // markers of the streams merged so far
         int theirs = from; // all of the other's samples, for its markers
@@ -450,12 +487,15 @@ public final class ReplicaMerge {
         }
         if (trace != null && taken > 0) {
             trace.add(other.timestamps[take[0]], other.timestamps[take[taken - 1]], taken, r.name(),
-                    "fills a gap of " + ((hasAfter ? m.timestamps[after] : max) - (before >= 0 ? m.timestamps[before] : min)) + " ms");
+                    "fills a gap of " + ((hasAfter ? m.timestamps[after] : max) - (before >= 0 ? m.timestamps[before] : min)) + " ms"
+                            + (insteadOfBefore ? ", in place of the sample before" : "")
+                            + (insteadOfAfter ? ", in place of the sample after" : ""));
         }
-        if (hasAfter && taken > 0) {
-            Samples.forgetHint(m, after);
+        int back = insteadOfAfter ? after + 1 : after;
+        if (back < m.size && taken > 0) {
+            Samples.forgetHint(m, back);
             if (counter && lastIsTheirs && out.size > first) {
-                holdReturning(before, after, take[taken - 1], out, gap);
+                holdReturning(back, take[taken - 1], out, gap);
             }
         }
         return true;
@@ -525,7 +565,7 @@ public final class ReplicaMerge {
     }
 
     /** Back from the other replica's sample {@code f} to the merged stream's {@code after}. */
-    private void holdReturning(int before, int after, int f, SampleBuffer out, long gap) {
+    private void holdReturning(int after, int f, SampleBuffer out, long gap) {
         int said = out.size - 1;
         if (!sameKind(out, said, merged, after) || !(level(merged, after) < level(out, said))) {
             return;

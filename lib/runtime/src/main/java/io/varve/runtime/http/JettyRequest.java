@@ -3,6 +3,7 @@ package io.varve.runtime.http;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -92,6 +93,11 @@ final class JettyRequest implements Request {
                     ? UrlDecoder.form(new String(readBody(HttpServer.MAX_FORM_BYTES), StandardCharsets.UTF_8), result)
                     : null;
             HttpStatusException inQuery = UrlDecoder.form(rawQuery(), result);
+            if (type != null && MultipartForm.is(type)) {
+                for (Map.Entry<String, List<String>> field : MultipartForm.read(type, readBody(HttpServer.MAX_FORM_BYTES)).entrySet()) {
+                    result.computeIfAbsent(field.getKey(), k -> new ArrayList<>(1)).addAll(field.getValue());
+                }
+            }
             malformed = inBody == null ? inQuery : inBody;
             all = result;
         }

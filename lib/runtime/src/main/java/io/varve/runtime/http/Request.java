@@ -28,7 +28,8 @@ public interface Request {
     List<String> headers(String name);
 
     /**
-     * All parameters: those of a form body (POST, PUT, PATCH), then those of the query, in order. Reads the body.
+     * All parameters: those of a form body (POST, PUT, PATCH), then those of the query, then the text fields of a {@code multipart/form-data} body,
+     * each in order; so it is with Go's {@code FormValue}. Reads the body. A broken multipart form counts as not there.
      *
      * @throws HttpStatusException 400 where they are malformed, 413 where the form is larger than the server's limit
      */

@@ -76,6 +76,10 @@ class HttpServerTest {
         return client.send(b.build(), BodyHandlers.ofString());
     }
 
+    private static String part(String name, String value) {
+        return "--xX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+    }
+
     @Test
     void routesByPathAndMethod() throws Exception {
         assertThat(get("/api/v1/label/a%2Fb+c/values").body()).isEqualTo("a/b+c");
@@ -97,6 +101,11 @@ class HttpServerTest {
         assertThat(send("POST", "/api/v1/query?b=3&c=%7B", "a=1+2&b=2", "Content-Type", "application/x-www-form-urlencoded").body())
                 .isEqualTo("{a=[1 2], b=[2, 3], c=[{]}");
         assertThat(get("/api/v1/query?a=%C3%A4&a=").body()).isEqualTo("{a=[ä, ]}");
+        assertThat(send("POST", "/api/v1/query?b=3",
+                part("b", "2") + part("c", "x=1&y\r\n--z") + part("d\"; filename=\"f", "a file") + "--xX--",
+                "Content-Type", "Multipart/Form-Data; boundary=\"xX\"").body()).isEqualTo("{b=[3, 2], c=[x=1&y\r\n--z]}");
+        assertThat(send("POST", "/api/v1/query?b=3", part("b", "2"), "Content-Type", "multipart/form-data; boundary=xX").body())
+                .isEqualTo("{b=[3]}");
         assertThat(send("POST", "/api/v1/query", "a=%zz", "Content-Type", "application/x-www-form-urlencoded").statusCode()).isEqualTo(400);
     }
 
