@@ -1,6 +1,7 @@
 package io.varve.model;
 
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +37,11 @@ public final class SampleBuffer {
     public @Nullable WindowEnds windowEnds;
     /** Hears of the bytes of each histogram before it is made, and may throw to refuse it; null where nobody asks. Kept by {@link #clear}. */
     public @Nullable LongConsumer histogramBytes;
+    /**
+     * Hears for how many samples there is going to be room, before the arrays grow (many megabytes at a time for long series), and may
+     * throw where nobody wants the samples any longer. Null where nobody asks. Kept by {@link #clear}.
+     */
+    public @Nullable IntConsumer growing;
 
     /** An empty buffer with room for {@code capacity} samples. */
     public SampleBuffer(int capacity) {
@@ -48,6 +54,7 @@ public final class SampleBuffer {
         SampleBuffer part = new SampleBuffer(capacity);
         part.windowEnds = whole.windowEnds;
         part.histogramBytes = whole.histogramBytes;
+        part.growing = whole.growing;
         return part;
     }
 
@@ -71,6 +78,10 @@ public final class SampleBuffer {
         int need = size + more;
         if (need > timestamps.length) {
             int capacity = Math.max(need, timestamps.length + (timestamps.length >> 1) + 16);
+            IntConsumer g = growing;
+            if (g != null) {
+                g.accept(capacity);
+            }
             timestamps = Arrays.copyOf(timestamps, capacity);
             values = Arrays.copyOf(values, capacity);
             if (histograms != null) {

@@ -4,12 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.varve.model.CancelledException;
+import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
+import io.varve.model.Series;
+import io.varve.model.SeriesSet;
+import io.varve.model.SeriesSource;
 import io.varve.model.UnavailableException;
 import java.util.EnumSet;
+import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Every operator under a budget one byte short, a source that fails, a cancelled query: nothing stays reserved or open. */
@@ -139,6 +146,67 @@ class TortureTest {
                 assertThat(budget.reserved()).as(query).isZero();
             }
         }
+    }
+
+    /** One series that says how far it was read, and may end its query while it is. */
+    private static SeriesSource longSeries(AtomicInteger read, int cancelAt) {
+        return (context, hints, matchers) -> {
+            Iterator<Series> it = List.<Series>of(new Series() {
+                @Override
+                public Labels labels() {
+                    return Labels.of("__name__", "m");
+                }
+
+                @Override
+                public void read(SampleBuffer into) {
+                    for (int i = 0; i < 1_000_000; i++) {
+                        into.add(MemorySource.START + i, i);
+                        if (read.incrementAndGet() == cancelAt) {
+                            context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "enough"));
+                        }
+                    }
+                }
+
+                @Override
+                public long encodedBytes() {
+                    return 16;
+                }
+            }).iterator();
+            return new SeriesSet() {
+                @Override
+                public @Nullable Series next() {
+                    return it.hasNext() ? it.next() : null;
+                }
+
+                @Override
+                public void close() {
+                }
+            };
+        };
+    }
+
+    @Test
+    void aLongSeriesIsNotReadToItsEndOnceTheQueryIsOver() {
+        AtomicInteger read = new AtomicInteger();
+        MeasuredBudget budget = new MeasuredBudget();
+        try (Engine engine = engine(1)) {
+            assertThatThrownBy(() -> engine.execute(new QueryContext(0, budget), longSeries(read, 10_000), request("rate(m[5m])")))
+                    .isInstanceOf(CancelledException.class);
+        }
+        assertThat(read.get()).isBetween(10_000, 20_000);
+        assertThat(budget.reserved()).isZero();
+    }
+
+    @Test
+    void roomForALongSeriesIsReservedBeforeItIsTaken() {
+        AtomicInteger read = new AtomicInteger();
+        MeasuredBudget budget = new MeasuredBudget(1 << 20, 0);
+        try (Engine engine = engine(1)) {
+            assertThatThrownBy(() -> engine.execute(new QueryContext(0, budget), longSeries(read, 0), request("rate(m[5m])")))
+                    .isInstanceOf(LimitExceededException.class);
+        }
+        assertThat(read.get()).isLessThan(100_000);
+        assertThat(budget.reserved()).isZero();
     }
 
     @Test

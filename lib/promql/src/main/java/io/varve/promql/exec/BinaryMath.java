@@ -2,6 +2,7 @@ package io.varve.promql.exec;
 
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
+import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
 import io.varve.promql.function.Notes;
 import io.varve.promql.function.Row;
@@ -86,8 +87,15 @@ final class BinaryMath {
         }
     }
 
-    /** Between scalars. */
+    /**
+     * Between scalars.
+     *
+     * @throws io.varve.model.InvalidRequestException for operators of histograms, which the parser lets stand between scalars
+     */
     static double scalar(BinaryOp op, double a, double b) {
+        if (op.isTrim()) {
+            throw QueryRun.failure("operator " + GoQuote.quote(op.symbol()) + " not allowed for Scalar operations");
+        }
         return op.isComparison() ? compare(op, a, b) ? 1 : 0 : arithmetic(op, a, b);
     }
 

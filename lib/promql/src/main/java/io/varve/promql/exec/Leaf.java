@@ -126,6 +126,10 @@ final class Leaf extends Operator {
         Scratch() {
             samples.windowEnds = kernel.ends();
             samples.histogramBytes = this::histogram;
+            samples.growing = capacity -> {
+                run.context.check();
+                account(capacity);
+            };
         }
 
         /** Sees to it that histograms are reserved that a source had already, or made by other ways than decoding. */
@@ -172,8 +176,8 @@ final class Leaf extends Operator {
             histograms = 0;
         }
 
-        void account() {
-            int n = samples.timestamps.length;
+        /** Sees to it that the arrays are reserved that a series of so many samples takes. */
+        void account(int n) {
             long now = 16L * n + kernel.bytes(n);
             if (now > reserved) {
                 memory.reserve(now - reserved);
@@ -223,7 +227,7 @@ final class Leaf extends Operator {
                     // A row in the making, and where windows begin and end.
                     memory.reserve(24L * grid.count());
                     s = new Scratch();
-                    s.account();
+                    s.account(s.samples.timestamps.length);
                 }
                 for (int i = 0; i < series.size() && !ended; i++) {
                     run.context.check();
@@ -252,7 +256,7 @@ final class Leaf extends Operator {
                 if (statsOnly) {
                     HistogramStatistics.reduce(s.samples);
                 }
-                s.account();
+                s.account(s.samples.timestamps.length);
                 size = s.samples.size;
                 Leaf.this.run.hold(size);
                 Row row = s.kernel.row(from.labels(), false, s.samples, notes, count);

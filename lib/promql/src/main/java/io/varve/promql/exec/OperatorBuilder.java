@@ -776,10 +776,10 @@ public final class OperatorBuilder {
             case "avg_over_time" -> new SumOverTime(true, check);
             case "count_over_time" -> new CountOverTime(false);
             case "present_over_time", "absent_over_time" -> new CountOverTime(true);
-            case "min_over_time" -> new Extreme(false, false);
-            case "max_over_time" -> new Extreme(true, false);
-            case "ts_of_min_over_time" -> new Extreme(false, true);
-            case "ts_of_max_over_time" -> new Extreme(true, true);
+            case "min_over_time" -> new Extreme(false, false, check);
+            case "max_over_time" -> new Extreme(true, false, check);
+            case "ts_of_min_over_time" -> new Extreme(false, true, check);
+            case "ts_of_max_over_time" -> new Extreme(true, true, check);
             case "stddev_over_time" -> new Spread(true, check);
             case "stdvar_over_time" -> new Spread(false, check);
             case "first_over_time" -> new EndOverTime(false, false);

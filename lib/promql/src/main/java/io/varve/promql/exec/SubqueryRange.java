@@ -36,6 +36,7 @@ final class SubqueryRange extends Operator {
             if (in == null) {
                 return null;
             }
+            run.context.check();
             load(in, inner, buffer);
             Row out = kernel.row(in.labels, in.dropName, buffer, run.notes, count);
             if (out != null) {

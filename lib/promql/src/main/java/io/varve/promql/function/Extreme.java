@@ -2,17 +2,23 @@ package io.varve.promql.function;
 
 /** {@code min_over_time}, {@code max_over_time} and when those were, with a queue that holds only what can still be the extreme. */
 public final class Extreme implements RangeFunction {
+    /** Samples between two looks at whether the query is over. */
+    private static final int CHECKED = 1 << 17;
+
     private final boolean max;
     private final boolean time;
+    private final Runnable check;
     private int[] queue = new int[0];
 
     /**
      * @param max whether the greatest is meant, else the least
      * @param time whether its time is meant, in seconds; of equal ones the last counts then
+     * @param check called now and then; throws where the query is over
      */
-    public Extreme(boolean max, boolean time) {
+    public Extreme(boolean max, boolean time, Runnable check) {
         this.max = max;
         this.time = time;
+        this.check = check;
     }
 
     @Override
@@ -29,9 +35,14 @@ public final class Extreme implements RangeFunction {
         int tail = 0;
         int end = 0;
         double[] v = w.values;
+        int checked = 0;
         for (int i = 0; i < w.grid.count(); i++) {
             int lo = w.lo[i];
             int hi = w.hi[i];
+            if (hi - checked > CHECKED) {
+                check.run();
+                checked = hi;
+            }
             for (; end < hi; end++) {
                 while (tail > head && (end < lo || isWorse(v[queue[tail - 1]], v[end]))) {
                     tail--;

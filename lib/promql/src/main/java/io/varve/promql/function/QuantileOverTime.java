@@ -6,6 +6,8 @@ import io.varve.model.GoFloat;
 public final class QuantileOverTime implements RangeFunction {
     /** Windows of more samples than this, on average, are ranked if they overlap. */
     private static final int LONG = 4;
+    /** Between two looks at whether the query is over there are as many samples and one more. */
+    private static final int CHECKED = (1 << 16) - 1;
 
     private final double[] q;
     private final boolean deviation;
@@ -76,6 +78,9 @@ public final class QuantileOverTime implements RangeFunction {
             end = Math.max(end, lo);
             for (; end < hi; end++) {
                 r.add(end - from);
+                if ((end & CHECKED) == 0) {
+                    check.run();
+                }
             }
             if ((i & 63) == 0) {
                 check.run();

@@ -56,10 +56,11 @@ final class RankedWindow {
             rising &= Long.compareUnsigned(previous, key) <= 0 || i == 0;
             previous = key;
         }
+        check.run();
         if (!rising) {
             sort(n);
+            check.run();
         }
-        check.run();
         for (int r = 0; r < n; r++) {
             int i = order[r];
             rank[i] = r;

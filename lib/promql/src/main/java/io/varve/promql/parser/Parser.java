@@ -500,19 +500,27 @@ public final class Parser {
         return new NumberLiteral(value, duration, at);
     }
 
-    /** First as an integer with Go's prefixes (a leading 0 is octal), then as a float. */
     private double parseNumber(String text, Position at) {
-        Long n = goInteger(text);
-        if (n != null) {
-            return n;
-        }
         try {
-            // The scanner lets underscores stand between digits only.
-            return GoFloat.parse(text.startsWith("0x") || text.startsWith("0X") ? text : text.replace("_", ""));
+            return number(text);
         } catch (NumberFormatException e) {
             throw error(at, "error parsing number: "
                     + String.valueOf(e.getMessage()).replace(GoQuote.quote(text.replace("_", "")), GoQuote.quote(text)));
         }
+    }
+
+    /**
+     * A number as expressions and scripts write it: first as an integer with Go's prefixes (a leading 0 is octal), then as a float.
+     *
+     * @throws NumberFormatException with Go's text
+     */
+    public static double number(String text) {
+        Long n = goInteger(text);
+        if (n != null) {
+            return n;
+        }
+        // The scanner lets underscores stand between digits only.
+        return GoFloat.parse(text.startsWith("0x") || text.startsWith("0X") ? text : text.replace("_", ""));
     }
 
     /** Go's integers of base 0, null where the text is none that fits into 64 bits. */

@@ -2,7 +2,6 @@ package io.varve.promql.test;
 
 import com.google.re2j.Pattern;
 import com.google.re2j.PatternSyntaxException;
-import io.varve.model.GoFloat;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.PromDuration;
 import io.varve.promql.parser.Parser;
@@ -289,7 +288,7 @@ final class ScriptReader {
 
     private static @Nullable Double number(String line) {
         try {
-            return GoFloat.parse(line);
+            return Parser.number(line);
         } catch (NumberFormatException e) {
             return null;
         }

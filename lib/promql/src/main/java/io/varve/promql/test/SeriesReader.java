@@ -2,7 +2,6 @@ package io.varve.promql.test;
 
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
-import io.varve.model.GoFloat;
 import io.varve.model.HistogramSum;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
@@ -278,7 +277,7 @@ final class SeriesReader {
                 return duration() / 1000.0;
             }
             try {
-                return GoFloat.parse(text.substring(from, pos).replace("_", ""));
+                return Parser.number(text.substring(from, pos));
             } catch (NumberFormatException e) {
                 throw error("bad number");
             }

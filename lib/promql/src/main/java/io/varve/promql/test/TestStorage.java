@@ -12,6 +12,7 @@ import io.varve.model.SeriesSet;
 import io.varve.model.SeriesSource;
 import io.varve.model.TimeRange;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -85,10 +86,11 @@ final class TestStorage implements SeriesSource {
                 if (isGauge) {
                     hint = CounterResetHint.GAUGE;
                 } else if (stored.hint() != CounterResetHint.RESET && last != null && !gauge && h != null && !last.isStale()) {
-                    // A reset begins a new chunk, and of a chunk's first sample no reader says more than "unknown".
-                    hint = stored.withHint(CounterResetHint.UNKNOWN).isResetAfter(last.withHint(CounterResetHint.UNKNOWN))
-                            ? CounterResetHint.UNKNOWN
-                            : CounterResetHint.NOT_RESET;
+                    // A reset or another layout begins a new chunk, and of a chunk's first sample no reader says more than "unknown".
+                    hint = !sameLayout(stored, last)
+                            || stored.withHint(CounterResetHint.UNKNOWN).isResetAfter(last.withHint(CounterResetHint.UNKNOWN))
+                                    ? CounterResetHint.UNKNOWN
+                                    : CounterResetHint.NOT_RESET;
                 }
                 last = stored;
                 gauge = isGauge;
@@ -101,6 +103,10 @@ final class TestStorage implements SeriesSource {
             }
         }
         return out;
+    }
+
+    private static boolean sameLayout(FloatHistogram a, FloatHistogram b) {
+        return a.schema() == b.schema() && a.zeroThreshold() == b.zeroThreshold() && Arrays.equals(a.customValues(), b.customValues());
     }
 
     /** A series with its samples decoded. */

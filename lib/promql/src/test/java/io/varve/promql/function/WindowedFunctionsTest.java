@@ -34,10 +34,10 @@ class WindowedFunctionsTest {
         f.put("avg_over_time", n -> new SumOverTime(true, NEVER));
         f.put("stddev_over_time", n -> new Spread(true, NEVER));
         f.put("stdvar_over_time", n -> new Spread(false, NEVER));
-        f.put("min_over_time", n -> new Extreme(false, false));
-        f.put("max_over_time", n -> new Extreme(true, false));
-        f.put("ts_of_min_over_time", n -> new Extreme(false, true));
-        f.put("ts_of_max_over_time", n -> new Extreme(true, true));
+        f.put("min_over_time", n -> new Extreme(false, false, NEVER));
+        f.put("max_over_time", n -> new Extreme(true, false, NEVER));
+        f.put("ts_of_min_over_time", n -> new Extreme(false, true, NEVER));
+        f.put("ts_of_max_over_time", n -> new Extreme(true, true, NEVER));
         f.put("quantile_over_time", n -> new QuantileOverTime(filled(n, 0.83), false, NEVER));
         f.put("median", n -> new QuantileOverTime(filled(n, 0.5), false, NEVER));
         f.put("mad_over_time", n -> new QuantileOverTime(new double[0], true, NEVER));
