@@ -6,11 +6,15 @@ import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.HostPort;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.io.ManagedSelector;
+import org.eclipse.jetty.io.SocketChannelEndPoint;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
@@ -67,7 +71,14 @@ public final class HttpServer implements AutoCloseable {
         configuration.setRequestHeaderSize(MAX_HEADER_BYTES);
         configuration.setOutputBufferSize(32 << 10);
         configuration.setUriCompliance(org.eclipse.jetty.http.UriCompliance.UNSAFE);
-        ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(configuration));
+        ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(configuration)) {
+            @Override
+            protected SocketChannelEndPoint newEndPoint(SocketChannel channel, ManagedSelector selector, SelectionKey key) {
+                SocketChannelEndPoint point = new WatchedEndPoint(channel, selector, key, getScheduler());
+                point.setIdleTimeout(getIdleTimeout());
+                return point;
+            }
+        };
         InetSocketAddress socket = at.socketAddress();
         if (socket.isUnresolved()) {
             throw new FlagException("listen on " + address + ": no such host");
@@ -219,7 +230,11 @@ public final class HttpServer implements AutoCloseable {
         }
 
         private static void handle(Routes.Match match, JettyRequest request, JettyResponse response) throws Exception {
-            match.route().handler().handle(request, response);
+            try {
+                match.route().handler().handle(request, response);
+            } finally {
+                request.ended();
+            }
         }
 
         private void cors(JettyResponse response) {

@@ -20,6 +20,7 @@ final class JettyRequest implements Request {
     private @Nullable Map<String, List<String>> all;
     private @Nullable HttpStatusException malformed;
     private @Nullable InputStream body;
+    private @Nullable WatchedEndPoint watched;
 
     JettyRequest(org.eclipse.jetty.server.Request jetty, String prefix, Map<String, String> pathParameters) {
         this.jetty = jetty;
@@ -148,6 +149,17 @@ final class JettyRequest implements Request {
     @Override
     public void onClientGone(Runnable action) {
         jetty.addFailureListener(failure -> action.run());
+        if (jetty.getConnectionMetaData().getConnection().getEndPoint() instanceof WatchedEndPoint point) {
+            point.watch(action);
+            watched = point;
+        }
+    }
+
+    /** The handler is done: the connection is Jetty's again. */
+    void ended() {
+        if (watched != null) {
+            watched.unwatch();
+        }
     }
 
     long approximateBytes() {

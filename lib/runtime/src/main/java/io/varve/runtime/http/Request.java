@@ -66,6 +66,9 @@ public interface Request {
     /** The query as sent, undecoded, "" for none. */
     String rawQuery();
 
-    /** Runs {@code action} when the connection fails while the handler is at work: the client is gone. Must not block. */
+    /**
+     * Runs {@code action} when the connection fails or the client ends it while the handler is at work: nobody waits for the answer. After the request
+     * was read; at most once per request, and it may run more than once. Must not block.
+     */
     void onClientGone(Runnable action);
 }

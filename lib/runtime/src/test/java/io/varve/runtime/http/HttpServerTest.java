@@ -29,6 +29,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class HttpServerTest {
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final HttpClient client = HttpClient.newHttpClient();
+    private final CountDownLatch slow = new CountDownLatch(1);
+    private final CompletableFuture<Boolean> gone = new CompletableFuture<>();
     private final HttpServer server = HttpServer.start("127.0.0.1:0", Duration.ofSeconds(10), Routes.builder()
             .get("values", "/api/v1/label/{name}/values", (q, a) -> a.sendText(200, q.pathParameter("name")))
             .getOrPost("query", "/api/v1/query", (q, a) -> a.sendText(200, q.parameters().toString()))
@@ -43,6 +45,15 @@ class HttpServerTest {
                         out.write(piece);
                     }
                 }
+            })
+            .getOrPost(null, "/slow", (q, a) -> {
+                q.parameters();
+                CountDownLatch done = new CountDownLatch(1);
+                q.onClientGone(done::countDown);
+                slow.countDown();
+                boolean left = done.await(q.parameter("wait") == null ? 30_000 : 50, TimeUnit.MILLISECONDS);
+                gone.complete(left);
+                a.sendText(200, left ? "gone" : "waited");
             })
             .get(null, "/fails", (q, a) -> {
                 throw new IllegalStateException("secret detail");
@@ -78,6 +89,36 @@ class HttpServerTest {
 
     private static String part(String name, String value) {
         return "--xX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+    }
+
+    @Test
+    void aHandlerHearsThatItsClientWentAway() throws Exception {
+        try (java.net.Socket socket = new java.net.Socket("127.0.0.1", server.port())) {
+            socket.getOutputStream().write(
+                    "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=1"
+                            .getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(gone.get(20, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void requestsThatAreSentAheadAreAnsweredInTurn() throws Exception {
+        String one = "GET /slow?wait=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+        try (java.net.Socket socket = new java.net.Socket("127.0.0.1", server.port())) {
+            socket.getOutputStream().write(one.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
+            socket.getOutputStream()
+                    .write((one + "GET /fails HTTP/1.1\r\nHost: x\r\n\r\n" + one.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
+                            .getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            String all = new String(socket.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+            assertThat(all.split("HTTP/1.1 200", -1)).hasSize(4);
+            assertThat(all.split("HTTP/1.1 500", -1)).hasSize(2);
+            assertThat(all.split("waited", -1)).hasSize(4);
+        }
+        // And a connection that is kept serves the next request.
+        assertThat(get("/slow?wait=1").body()).isEqualTo("waited");
+        assertThat(get("/slow?wait=1").body()).isEqualTo("waited");
     }
 
     @Test
