@@ -7,7 +7,6 @@ import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.Encoding;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoFloat;
-import io.varve.model.HistogramBucket;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.JsonText;
 import io.varve.model.LabelNames;
@@ -170,31 +169,11 @@ final class BlockDump {
             FloatHistogram h = samples.histogram(i);
             if (h != null) {
                 sb.append(any ? ",[" : "[").append(samples.timestamps[i]).append(',');
-                appendHistogram(sb, h);
+                JsonText.appendHistogram(sb, h);
                 sb.append(']');
                 any = true;
             }
         }
         sb.append(']');
-    }
-
-    private static void appendHistogram(StringBuilder sb, FloatHistogram h) {
-        sb.append("{\"count\":");
-        JsonText.appendSample(sb, h.count());
-        sb.append(",\"sum\":");
-        JsonText.appendSample(sb, h.sum());
-        boolean any = false;
-        for (HistogramBucket b : h.buckets()) {
-            sb.append(any ? ",[" : ",\"buckets\":[[");
-            any = true;
-            sb.append(b.lowerInclusive() ? b.upperInclusive() ? 3 : 1 : b.upperInclusive() ? 0 : 2).append(',');
-            JsonText.appendSample(sb, b.lower());
-            sb.append(',');
-            JsonText.appendSample(sb, b.upper());
-            sb.append(',');
-            JsonText.appendSample(sb, b.count());
-            sb.append(']');
-        }
-        sb.append(any ? "]}" : "}");
     }
 }

@@ -13,6 +13,8 @@ final class BitReader {
     static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
     /** Payload bits of a variable number by the count of ones before it. */
     private static final int[] VARBIT_WIDTH = {0, 3, 6, 9, 12, 18, 25, 56, 64};
+    /** With fewer ones before it, a variable number and they come from one load. */
+    private static final int ONE_WORD = 7;
 
     final byte[] data;
     /** Where bit 0 is. */
@@ -76,27 +78,28 @@ final class BitReader {
 
     /** A signed number with one of nine widths. */
     long varbitInt() {
-        long w = word();
-        if (w >= 0) {
-            pos++;
-            return 0;
+        long p = pos;
+        long w = word(p);
+        int ones = Long.numberOfLeadingZeros(~w);
+        if (ones < ONE_WORD) {
+            int width = VARBIT_WIDTH[ones];
+            pos = p + ones + 1 + width;
+            // In two steps, as the width may be 0.
+            long v = w << ones + 1 >>> 1 >>> 63 - width;
+            return v > 1L << width >> 1 ? v - (1L << width) : v;
         }
-        int ones = Math.min(8, Long.numberOfLeadingZeros(~w));
-        int width = VARBIT_WIDTH[ones];
-        pos += ones < 8 ? ones + 1 : 8;
-        return ones < 8 ? ranged(width) : bits(64);
+        pos = p + 8;
+        return ones == ONE_WORD ? ranged(VARBIT_WIDTH[ONE_WORD]) : bits(64);
     }
 
     /** An unsigned number with one of nine widths. */
     long varbitUint() {
-        long w = word();
-        if (w >= 0) {
-            pos++;
-            return 0;
-        }
+        long p = pos;
+        long w = word(p);
         int ones = Math.min(8, Long.numberOfLeadingZeros(~w));
-        pos += ones < 8 ? ones + 1 : 8;
-        return bits(VARBIT_WIDTH[ones]);
+        int width = VARBIT_WIDTH[ones];
+        pos = p + Math.min(8, ones + 1);
+        return bits(width);
     }
 
     /** LEB128, its bytes at any bit position. */

@@ -4,6 +4,7 @@ import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
 import io.varve.model.SampleBuffer;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -13,6 +14,18 @@ import java.util.List;
 final class HistogramReader {
     /** With up to so many ones before it, a variable number has three bits for each of them. */
     private static final int SHORT = 4;
+    /**
+     * By the eleven bits that say it, the window of a float: significant bits in the second byte, trailing zeros in the first; negative where
+     * there is none.
+     */
+    private static final short[] WINDOWS = new short[1 << 11];
+    static {
+        for (int i = 0; i < WINDOWS.length; i++) {
+            int significant = (i - 1 & 63) + 1;
+            int trailing = 64 - (i >>> 6) - significant;
+            WINDOWS[i] = (short) (trailing < 0 ? -1 : significant << 8 | trailing);
+        }
+    }
 
     private final BitReader in;
     private final boolean ints;
@@ -36,8 +49,10 @@ final class HistogramReader {
     private long[] values = new long[FlatHistogram.BUCKETS];
     /** Integers only: how the values changed last. */
     private long[] deltas = new long[FlatHistogram.BUCKETS];
-    /** Leading and trailing zeros of the floats. */
-    private byte[] windows = new byte[2 * FlatHistogram.BUCKETS];
+    /** Leading and trailing zeros of count, zero count and sum where they are floats. */
+    private final byte[] windows = new byte[2 * FlatHistogram.BUCKETS];
+    /** Floats only, of each bucket: its window as in {@link #WINDOWS}. */
+    private short[] bucketWindows = new short[0];
 
     HistogramReader(Encoding encoding, byte[] data, int offset, int length) {
         size = ChunkDecoder.header(encoding, data, offset, length);
@@ -95,7 +110,9 @@ final class HistogramReader {
                 values[i] = in.varbitInt();
             }
         } else {
-            windows = new byte[2 * n];
+            bucketWindows = new short[n];
+            // Before the first window all 64 bits are significant.
+            Arrays.fill(bucketWindows, (short) (64 << 8));
             for (int i = 0; i < n; i++) {
                 values[i] = in.bits(64);
             }
@@ -121,38 +138,44 @@ final class HistogramReader {
     private void buckets(long[] v, long[] d) {
         BitReader r = in;
         long pos = r.pos;
-        int n = v.length;
+        int n = Math.min(v.length, d.length);
         int i = FlatHistogram.BUCKETS;
-        while (i < n) {
-            long w = r.word(pos);
-            int stop = Math.min(i + 3, n);
-            int used = 0;
-            do {
-                int ones = Long.numberOfLeadingZeros(~w);
-                if (ones > SHORT) {
-                    break;
-                }
-                int width = 3 * ones;
-                int size = width + ones + 1;
-                // In two steps, as the width may be 0.
-                long x = w << ones + 1 >>> 1 >>> 63 - width;
-                long range = 1L << width;
-                // Values above the middle are negative: the middle itself is not.
-                x -= range & (range >>> 1) - x >> 63;
-                v[i] += d[i] += x;
-                i++;
-                used += size;
-                w <<= size;
-            } while (i < stop);
-            pos += used;
-            if (i < stop) {
+        while (i < n - 2) {
+            // Upside down, so that the ones before a number are leading zeros.
+            long w = ~r.word(pos);
+            int ones = Long.numberOfLeadingZeros(w);
+            int used = 4 * ones + 1;
+            long w2 = w << used;
+            int ones2 = Long.numberOfLeadingZeros(w2);
+            int used2 = 4 * ones2 + 1;
+            long w3 = w2 << used2;
+            int ones3 = Long.numberOfLeadingZeros(w3);
+            if (Math.max(Math.max(ones, ones2), ones3) > SHORT) {
                 r.pos = pos;
                 v[i] += d[i] += r.varbitInt();
                 i++;
                 pos = r.pos;
+                continue;
             }
+            pos += used + used2 + 4 * ones3 + 1;
+            v[i] += d[i] += number(~w, ones);
+            v[i + 1] += d[i + 1] += number(~w2, ones2);
+            v[i + 2] += d[i + 2] += number(~w3, ones3);
+            i += 3;
         }
         r.pos = pos;
+        while (i < n) {
+            v[i] += d[i] += r.varbitInt();
+            i++;
+        }
+    }
+
+    /** The number at the head of {@code w} that has so many ones before it, {@link #SHORT} at most. */
+    private static long number(long w, int ones) {
+        int width = 3 * ones;
+        // Values above the middle are negative and the middle itself is not: two's complement once it is one less. Shifts by 64 are by 0, which
+        // makes the 0 of the width 0 right too.
+        return ((w >>> -(4 * ones + 1)) - 1 << -width >> -width) + 1;
     }
 
     private void nextFloats() {
@@ -160,38 +183,68 @@ final class HistogramReader {
         for (int i = 0; i < FlatHistogram.BUCKETS; i++) {
             v[i] = in.xor(v[i], windows, i);
         }
-        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
-            return;
+        if (v[FlatHistogram.SUM] != SampleBuffer.STALE_NAN_BITS) {
+            floatBuckets(v, bucketWindows);
         }
+    }
+
+    /**
+     * Steps all buckets. Whether a bucket changed and whether it has a new window are as good as random: masks, all ones or 0, and no branch.
+     * Mostly two buckets come from one load.
+     */
+    private void floatBuckets(long[] v, short[] windows) {
         BitReader r = in;
-        byte[] windows = this.windows;
         long pos = r.pos;
-        for (int i = FlatHistogram.BUCKETS; i < v.length; i++) {
-            long w = r.word(pos);
-            if (w >= 0) {
-                pos++;
+        long w = 0;
+        int room = 0;
+        int n = Math.min(v.length, windows.length);
+        for (int i = FlatHistogram.BUCKETS; i < n; i++) {
+            if ((i & 1) != 0) {
+                w = r.word(pos);
+                room = 57;
+            }
+            int changed = (int) (w >> 63);
+            int isNew = (int) ((w & w << 1) >> 63);
+            int window = windows[i];
+            // One bit, two and the value, or thirteen and the value, whose length is six bits from the eighth on, 0 for 64.
+            int used = 1 + ((window >> 8) + 1 & (changed ^ isNew)) + (((int) (w >>> 51) - 1 & 63) + 13 & isNew);
+            window ^= (WINDOWS[(int) (w << 2 >>> 53)] ^ window) & isNew;
+            if ((room - used | window) < 0) {
+                // Too wide, or damaged, or cut off by the end of the load.
+                r.pos = pos;
+                v[i] = wideFloat(v[i], windows, i);
+                pos = r.pos;
+                w = r.word(pos);
+                room = 57;
                 continue;
             }
-            int leading = windows[2 * i];
-            int trailing = windows[2 * i + 1];
-            int used = 2;
-            if (w << 1 < 0) {
-                r.pos = pos + 2;
-                r.newWindow(windows, i);
-                leading = windows[2 * i];
-                trailing = windows[2 * i + 1];
-                used = 13;
-            }
-            int significant = 64 - leading - trailing;
-            if (used + significant <= 57) {
-                v[i] ^= w << used >>> 64 - significant << trailing;
-            } else {
-                r.pos = pos + used;
-                v[i] ^= r.bits(significant) << trailing;
-            }
-            pos += used + significant;
+            windows[i] = (short) window;
+            v[i] ^= (w >>> -used & ~(-1L << (window >> 8 & changed))) << window;
+            w <<= used;
+            room -= used;
+            pos += used;
         }
         r.pos = pos;
+    }
+
+    private long wideFloat(long before, short[] windows, int i) {
+        BitReader r = in;
+        long w = r.word();
+        if (w >= 0) {
+            r.pos++;
+            return before;
+        }
+        r.pos += 2;
+        int window = windows[i];
+        if (w << 1 < 0) {
+            window = WINDOWS[(int) (w << 2 >>> 53)];
+            if (window < 0) {
+                throw r.corrupt("a float has more leading zeros and significant bits than 64 together");
+            }
+            windows[i] = (short) window;
+            r.pos += 11;
+        }
+        return before ^ r.bits(window >> 8) << window;
     }
 
     boolean stale() {
@@ -276,8 +329,8 @@ final class HistogramReader {
         int p = FlatHistogram.BUCKETS + l.positiveCount();
         return new Histogram(hint(), l.schema(), l.zeroThreshold(), v[FlatHistogram.ZERO_COUNT], v[FlatHistogram.COUNT],
                 Double.longBitsToDouble(v[FlatHistogram.SUM]),
-                l.positiveSpans(), java.util.Arrays.copyOfRange(v, FlatHistogram.BUCKETS, p), l.negativeSpans(),
-                java.util.Arrays.copyOfRange(v, p, v.length), l.customValues());
+                l.positiveSpans(), Arrays.copyOfRange(v, FlatHistogram.BUCKETS, p), l.negativeSpans(),
+                Arrays.copyOfRange(v, p, v.length), l.customValues());
     }
 
     /** The stale marker as an integer histogram. */

@@ -59,6 +59,29 @@ public final class JsonText {
         sb.append('}');
     }
 
+    /** A histogram as an object: count, sum and the buckets that are not empty, those that reach into the zero bucket cut off at its edge. */
+    public static void appendHistogram(StringBuilder sb, FloatHistogram h) {
+        sb.append("{\"count\":");
+        appendSample(sb, h.count());
+        sb.append(",\"sum\":");
+        appendSample(sb, h.sum());
+        double zero = h.usesCustomBuckets() ? 0 : h.zeroThreshold();
+        boolean any = false;
+        for (HistogramBucket b : h.buckets()) {
+            int kind = b.lowerInclusive() ? b.upperInclusive() ? 3 : 1 : b.upperInclusive() ? 0 : 2;
+            boolean isZero = kind == 3;
+            sb.append(any ? ",[" : ",\"buckets\":[[").append(kind).append(',');
+            any = true;
+            appendSample(sb, !isZero && b.lower() >= 0 && b.lower() < zero ? zero : b.lower());
+            sb.append(',');
+            appendSample(sb, !isZero && b.upper() <= 0 && b.upper() > -zero ? -zero : b.upper());
+            sb.append(',');
+            appendSample(sb, b.count());
+            sb.append(']');
+        }
+        sb.append(any ? "]}" : "}");
+    }
+
     private static void append(StringBuilder sb, String s, boolean html) {
         sb.append('"');
         int plain = 0;

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Merges the samples of overlapping chunks by time: it stays with one chunk while its samples come first, and of several samples
  * at one time the one that is met first survives. A histogram that comes from another chunk than the sample before cannot be
- * compared with it: its hint becomes unknown, unless it is a gauge.
+ * compared with it: its hint becomes unknown, unless it is a gauge. A chunk holds samples that all have a start timestamp, or none that has.
  */
 final class SampleChain {
     private static final Comparator<SampleCursor> BY_TIME = Comparator.comparingLong(SampleCursor::timestamp);
@@ -32,18 +32,15 @@ final class SampleChain {
     private boolean consecutive;
 
     static List<Chunk> merge(Labels labels, List<Chunk> overlapping) {
-        boolean startTimestamps = false;
         for (Chunk c : overlapping) {
             if (c.encoding() == Encoding.AGGREGATE) {
                 throw new InvalidRequestException("downsampled chunks of " + labels + " overlap at " + c.minTime()
                         + ": they need a merge of their own");
             }
-            startTimestamps |= ChunkCut.keepsStartTimestamps(c.encoding());
         }
         List<Chunk> out = new ArrayList<>();
-        ChunkAppender appender = startTimestamps
-                ? ChunkAppender.withStartTimestamps(ChunkAppender.USUAL_SAMPLES, out::add)
-                : ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, out::add);
+        ChunkAppender plain = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, out::add);
+        ChunkAppender withStarts = ChunkAppender.withStartTimestamps(ChunkAppender.USUAL_SAMPLES, out::add);
         // The earliest chunk is asked last, as Prometheus does: at equal times that decides whose sample stays.
         List<SampleCursor> cursors = new ArrayList<>(overlapping.size());
         for (int i = 1; i < overlapping.size(); i++) {
@@ -51,7 +48,14 @@ final class SampleChain {
         }
         cursors.add(ChunkDecoder.cursor(overlapping.getFirst()));
         SampleChain chain = new SampleChain(cursors);
+        ChunkAppender appender = plain;
         while (chain.next()) {
+            // Samples with a start timestamp and such without stand in chunks of their own, whatever chunks they come from.
+            ChunkAppender now = chain.hasStartTimestamp() ? withStarts : plain;
+            if (now != appender) {
+                appender.cut();
+                appender = now;
+            }
             chain.append(appender);
         }
         appender.cut();
@@ -101,6 +105,11 @@ final class SampleChain {
         any = true;
         lastTime = c.timestamp();
         return true;
+    }
+
+    private boolean hasStartTimestamp() {
+        SampleCursor c = current;
+        return c != null && c.startTimestamp() != 0;
     }
 
     private void append(ChunkAppender appender) {

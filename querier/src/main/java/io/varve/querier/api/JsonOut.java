@@ -2,13 +2,11 @@ package io.varve.querier.api;
 
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoFloat;
-import io.varve.model.HistogramBucket;
 import io.varve.model.JsonText;
 import io.varve.model.Labels;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 
 /** Writes JSON text to a stream through a small buffer, so that an answer of any size takes little memory. One thread. */
 final class JsonOut {
@@ -152,33 +150,9 @@ final class JsonOut {
         sep();
         sb.append('[');
         JsonText.appendTimestamp(sb, millis);
-        sb.append(",{\"count\":");
-        JsonText.appendSample(sb, h.count());
-        sb.append(",\"sum\":");
-        JsonText.appendSample(sb, h.sum());
-        boolean some = false;
-        List<HistogramBucket> buckets = h.buckets();
-        for (HistogramBucket b : buckets) {
-            if (b.count() == 0) {
-                continue;
-            }
-            sb.append(some ? "," : ",\"buckets\":[");
-            some = true;
-            int kind = b.lowerInclusive() ? b.upperInclusive() ? 3 : 1 : b.upperInclusive() ? 0 : 2;
-            // What lies within the zero bucket belongs to it.
-            double zero = h.usesCustomBuckets() ? 0 : h.zeroThreshold();
-            boolean isZero = kind == 3;
-            double lower = !isZero && b.lower() >= 0 && b.lower() < zero ? zero : b.lower();
-            double upper = !isZero && b.upper() <= 0 && b.upper() > -zero ? -zero : b.upper();
-            sb.append('[').append(kind).append(',');
-            JsonText.appendSample(sb, lower);
-            sb.append(',');
-            JsonText.appendSample(sb, upper);
-            sb.append(',');
-            JsonText.appendSample(sb, b.count());
-            sb.append(']');
-        }
-        sb.append(some ? "]}]" : "}]");
+        sb.append(',');
+        JsonText.appendHistogram(sb, h);
+        sb.append(']');
         if (sb.length() >= FLUSH) {
             flush();
         }
