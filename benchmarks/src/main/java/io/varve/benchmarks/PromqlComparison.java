@@ -35,10 +35,11 @@ import java.util.stream.Stream;
  *
  * <pre>
  * PromqlComparison --varve=dist/target/varve/bin/varve [--prometheus=/usr/bin/prometheus] [--hours=6] [--step=30] [--rounds=5]
- *                  [--only=TEXT]
+ *                  [--warm=0] [--only=TEXT]
  * </pre>
  *
- * It prints for each query the best time of either, their ratio, and varve's nanoseconds per sample that the query reads.
+ * With {@code --warm}, each query is asked of varve so many times before the rounds begin: a process that has run for a while, as Prometheus,
+ * which compiles nothing while it runs, always is. It prints for each query the best time of either, their ratio, and varve's nanoseconds per sample that the query reads.
  */
 public final class PromqlComparison {
     private static final long INTERVAL = 30_000;
@@ -67,6 +68,7 @@ public final class PromqlComparison {
         int hours = Integer.parseInt(option(args, "hours", "6"));
         int step = Integer.parseInt(option(args, "step", "30"));
         int rounds = Integer.parseInt(option(args, "rounds", "5"));
+        int warm = Integer.parseInt(option(args, "warm", "0"));
         String only = option(args, "only", "");
         Path directory = Files.createTempDirectory("varve-comparison-");
         PromqlComparison c = new PromqlComparison(directory);
@@ -78,6 +80,9 @@ public final class PromqlComparison {
                     "Prometheus", "varve", "ratio", "ns/sample");
             for (Case q : cases(hours)) {
                 if (q.text.contains(only)) {
+                    for (int i = 0; i < warm; i++) {
+                        c.time(varve, q.text, hours, step, new int[1]);
+                    }
                     c.compare(q, prometheus, varve, hours, step, rounds);
                 }
             }

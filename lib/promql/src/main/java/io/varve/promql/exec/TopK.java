@@ -5,6 +5,8 @@ import io.varve.promql.function.Grid;
 import io.varve.promql.function.Row;
 import io.varve.promql.function.UnstableSort;
 import io.varve.promql.parser.Position;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -13,6 +15,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +29,44 @@ final class TopK extends Operator {
     private final Position position;
     private @Nullable Iterator<Row> output;
     private final Map<Row, Held> rows = new HashMap<>();
+    /** By group: what {@link Bounds} says; read by all threads. */
+    private final Map<Labels, Bounds> bounds = new ConcurrentHashMap<>();
     private long held;
+
+    /**
+     * By step: what a value must be better than to get among the k of the series that were merged so far, not-a-number where any may.
+     * Written by the thread that pulls. Others may see what was a while ago: the k only ever get better, so that leaves less out and
+     * nothing too much.
+     */
+    private static final class Bounds {
+        private static final VarHandle AT = MethodHandles.arrayElementVarHandle(double[].class);
+
+        private final double[] worst;
+
+        Bounds(int steps) {
+            worst = new double[steps];
+            Arrays.fill(worst, Double.NaN);
+        }
+
+        void set(int step, double value) {
+            AT.setOpaque(worst, step, value);
+        }
+
+        /** Takes out of a row what is not good enough. Whether any is left. */
+        boolean filter(double[] values, boolean top) {
+            boolean any = false;
+            for (int i = 0; i < values.length; i++) {
+                double w = (double) AT.getOpaque(worst, i);
+                double v = values[i];
+                if (w == w && !(top ? w < v : w > v)) {
+                    values[i] = Row.ABSENT;
+                } else {
+                    any = true;
+                }
+            }
+            return any;
+        }
+    }
 
     /** A row with the number of steps at which it is among the k. */
     private static final class Held {
@@ -78,13 +118,18 @@ final class TopK extends Operator {
 
         @Override
         public boolean keep(Row row) {
-            Heap[] heaps = groups.get(grouping.key(row.labels));
+            Labels key = grouping.key(row.labels);
+            Bounds known = bounds.get(key);
+            boolean any = row.histograms != null;
+            if (known != null && !known.filter(row.values, top) && !any) {
+                return false;
+            }
+            Heap[] heaps = groups.get(key);
             if (heaps == null) {
                 reserve(8L * grid.count() + 100);
                 heaps = new Heap[grid.count()];
-                groups.put(grouping.key(row.labels), heaps);
+                groups.put(key, heaps);
             }
-            boolean any = row.histograms != null;
             for (int i = 0; i < row.values.length; i++) {
                 if (!row.hasFloat(i)) {
                     continue;
@@ -144,7 +189,8 @@ final class TopK extends Operator {
         Map<Labels, Heap[]> groups = new LinkedHashMap<>();
         int order = 0;
         int most = Arrays.stream(k).max().orElse(0);
-        if (sharded && most <= Batch.MOST && inputs.getFirst() instanceof Leaf leaf) {
+        boolean sieved = sharded && most <= Batch.MOST && inputs.getFirst() instanceof Leaf;
+        if (sieved && inputs.getFirst() instanceof Leaf leaf) {
             leaf.sieve(() -> new Batch(k, Math.max(1, most)));
         }
         while (true) {
@@ -159,6 +205,7 @@ final class TopK extends Operator {
                 heaps = new Heap[grid.count()];
                 groups.put(key, heaps);
             }
+            Bounds worst = sieved ? bounds(key) : null;
             Held h = new Held(row, order++, row.bytes());
             for (int i = 0; i < row.values.length; i++) {
                 if (row.histogram(i) != null) {
@@ -173,6 +220,9 @@ final class TopK extends Operator {
                         heaps[i] = heap;
                     }
                     offer(heap, k[i], row.values[i], h);
+                    if (worst != null && heap.size == k[i]) {
+                        worst.set(i, heap.values[0]);
+                    }
                 }
             }
             if (h.uses > 0) {
@@ -183,6 +233,16 @@ final class TopK extends Operator {
             }
         }
         return grid.count() == 1 ? ranked(groups) : masked(groups);
+    }
+
+    private Bounds bounds(Labels key) {
+        Bounds b = bounds.get(key);
+        if (b == null) {
+            memory.reserve(8L * grid.count() + 100);
+            b = new Bounds(grid.count());
+            bounds.put(key, b);
+        }
+        return b;
     }
 
     /** Whether a value gets among the k. */
@@ -340,5 +400,6 @@ final class TopK extends Operator {
         run.drop(held);
         held = 0;
         rows.clear();
+        bounds.clear();
     }
 }
