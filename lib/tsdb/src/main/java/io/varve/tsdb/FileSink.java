@@ -1,7 +1,10 @@
 package io.varve.tsdb;
 
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -9,6 +12,7 @@ import java.util.zip.CRC32C;
 
 /** Writes a file from front to back through a buffer, with a running checksum on demand. One thread. */
 final class FileSink implements AutoCloseable {
+    private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
     private static final byte[] ZEROS = new byte[16];
 
     private final FileChannel channel;
@@ -16,6 +20,7 @@ final class FileSink implements AutoCloseable {
     private final CRC32C crc = new CRC32C();
     private int buffered;
     private long position;
+    private boolean summing;
 
     FileSink(Path file) throws IOException {
         channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE,
@@ -28,7 +33,9 @@ final class FileSink implements AutoCloseable {
     }
 
     void write(byte[] from, int offset, int length) throws IOException {
-        crc.update(from, offset, length);
+        if (summing) {
+            crc.update(from, offset, length);
+        }
         position += length;
         if (length > buffer.length - buffered) {
             flush();
@@ -46,7 +53,15 @@ final class FileSink implements AutoCloseable {
     }
 
     void i32(int v) throws IOException {
-        write(new byte[]{(byte) (v >> 24), (byte) (v >> 16), (byte) (v >> 8), (byte) v}, 0, 4);
+        if (buffer.length - buffered < 4) {
+            flush();
+        }
+        INT.set(buffer, buffered, v);
+        if (summing) {
+            crc.update(buffer, buffered, 4);
+        }
+        buffered += 4;
+        position += 4;
     }
 
     /** Zeros up to a multiple of a power of two, at most 16. */
@@ -54,11 +69,14 @@ final class FileSink implements AutoCloseable {
         write(ZEROS, 0, (int) (-position & to - 1));
     }
 
+    /** From here on what is written is summed up, until the sum is asked for. */
     void startCrc() {
         crc.reset();
+        summing = true;
     }
 
     int crc() {
+        summing = false;
         return (int) crc.getValue();
     }
 

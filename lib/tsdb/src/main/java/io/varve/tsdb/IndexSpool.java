@@ -5,13 +5,14 @@ import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
 import io.varve.model.Utf8Order;
-import java.io.BufferedInputStream;
-import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -21,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongFunction;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Builds an index in two passes, because the symbols come first in the file and are known last. While series arrive, their
@@ -225,7 +227,7 @@ final class IndexSpool implements AutoCloseable {
         try (FileSink out = new FileSink(file); Arena arena = Arena.ofConfined()) {
             writeHeaderAndSymbols(out, texts);
             long seriesAt = out.position();
-            MemorySegment lists = postingsMemory(size, arena);
+            Lists lists = new Lists(size, postingsFile, arena);
             writeSeries(file, out, lists, places, slot, keys);
             long seriesEnd = out.position();
             out.align(ALIGN_POSTINGS);
@@ -245,13 +247,92 @@ final class IndexSpool implements AutoCloseable {
         return 4 + 4 + 4 * ids + 4;
     }
 
-    private MemorySegment postingsMemory(long size, Arena arena) throws IOException {
-        if (size <= IN_MEMORY) {
-            return MemorySegment.ofArray(new byte[(int) size]);
+    /** The bytes of all postings lists: in an array where they are few, else in a mapped file. */
+    private static final class Lists {
+        private static final VarHandle IN_ARRAY = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
+        private final byte @Nullable [] few;
+        private final @Nullable MemorySegment many;
+
+        Lists(long size, Path file, Arena arena) throws IOException {
+            if (size <= IN_MEMORY) {
+                few = new byte[(int) size];
+                many = null;
+                return;
+            }
+            few = null;
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
+                    StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                many = channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
+            }
         }
-        try (FileChannel channel = FileChannel.open(postingsFile, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-            return channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
+
+        void put(long at, int value) {
+            byte[] array = few;
+            if (array != null) {
+                IN_ARRAY.set(array, (int) at, value);
+            } else if (many != null) {
+                many.set(INT, at, value);
+            }
+        }
+
+        void copy(long at, byte[] into, int length) {
+            byte[] array = few;
+            if (array != null) {
+                System.arraycopy(array, (int) at, into, 0, length);
+            } else if (many != null) {
+                MemorySegment.copy(many, ValueLayout.JAVA_BYTE, at, into, 0, length);
+            }
+        }
+    }
+
+    /** Reads what was spooled. A stream of the JDK takes a lock for every byte. */
+    private static final class SpoolReader implements AutoCloseable {
+        private final InputStream in;
+        private final byte[] buffer = new byte[1 << 18];
+        private int position;
+        private int limit;
+
+        SpoolReader(Path file) throws IOException {
+            in = Files.newInputStream(file);
+        }
+
+        private void fill() throws IOException {
+            position = 0;
+            limit = in.read(buffer);
+            if (limit <= 0) {
+                throw new EOFException("spooled series are cut off");
+            }
+        }
+
+        long uvarint() throws IOException {
+            long value = 0;
+            for (int shift = 0;; shift += 7) {
+                if (position == limit) {
+                    fill();
+                }
+                byte b = buffer[position++];
+                value |= (long) (b & 0x7F) << shift;
+                if (b >= 0) {
+                    return value;
+                }
+            }
+        }
+
+        void read(ByteWriter into, int length) throws IOException {
+            for (int left = length; left > 0;) {
+                if (position == limit) {
+                    fill();
+                }
+                int n = Math.min(left, limit - position);
+                into.bytes(buffer, position, n);
+                position += n;
+                left -= n;
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            in.close();
         }
     }
 
@@ -286,7 +367,7 @@ final class IndexSpool implements AutoCloseable {
         out.patch(at, (int) length);
     }
 
-    private void writeSeries(Path file, FileSink out, MemorySegment lists, long[] places, int[] slot, long[] keys) throws IOException {
+    private void writeSeries(Path file, FileSink out, Lists lists, long[] places, int[] slot, long[] keys) throws IOException {
         int n = slot.length;
         long[] next = new long[n + 1];
         for (int i = 0; i <= n; i++) {
@@ -296,36 +377,30 @@ final class IndexSpool implements AutoCloseable {
         ByteWriter body = new ByteWriter(1024);
         ByteWriter head = new ByteWriter(16);
         CRC32C crc = new CRC32C();
-        byte[] chunks = new byte[1024];
-        try (DataInputStream in = new DataInputStream(new BufferedInputStream(Files.newInputStream(spoolFile), 1 << 18))) {
+        try (SpoolReader in = new SpoolReader(spoolFile)) {
             for (long s = 0; s < series; s++) {
                 out.align(ALIGN_SERIES);
-                long id = out.position() / ALIGN_SERIES;
-                limits.check(file, out.position());
-                lists.set(INT, next[0], (int) id);
+                long at = out.position();
+                limits.check(file, at);
+                int id = (int) (at / ALIGN_SERIES);
+                lists.put(next[0], id);
                 next[0] += 4;
-                int labels = (int) uvarint(in);
+                int labels = (int) in.uvarint();
                 body.clear();
                 body.uvarint(labels);
                 for (int i = 0; i < labels; i++) {
-                    int pair = (int) uvarint(in);
+                    int pair = (int) in.uvarint();
                     body.uvarint(keys[pair] >>> 32);
                     body.uvarint(keys[pair] & 0xFFFFFFFFL);
                     int list = slot[pair] + 1;
-                    lists.set(INT, next[list], (int) id);
+                    lists.put(next[list], id);
                     next[list] += 4;
                 }
-                int length = (int) uvarint(in);
-                if (chunks.length < length) {
-                    chunks = new byte[length * 2];
-                }
-                in.readFully(chunks, 0, length);
-                body.bytes(chunks, 0, length);
+                in.read(body, (int) in.uvarint());
                 head.clear();
                 head.uvarint(body.size());
                 crc.reset();
                 crc.update(body.array(), 0, body.size());
-                long at = out.position();
                 out.write(head);
                 out.write(body);
                 out.i32((int) crc.getValue());
@@ -334,33 +409,19 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    private static long uvarint(DataInputStream in) throws IOException {
-        long value = 0;
-        for (int shift = 0;; shift += 7) {
-            int b = in.read();
-            if (b < 0) {
-                throw new EOFException("spooled series are cut off");
-            }
-            value |= (long) (b & 0x7F) << shift;
-            if (b < 0x80) {
-                return value;
-            }
-        }
-    }
-
-    private void writePostings(FileSink out, MemorySegment lists, long size, int[] counts) throws IOException {
+    private void writePostings(FileSink out, Lists lists, long size, int[] counts) throws IOException {
         CRC32C crc = new CRC32C();
         byte[] slab = new byte[1 << 16];
         long at = 0;
         for (int list = 0; at < size; list++) {
             long ids = list == 0 ? series : counts[list - 1] & 0xFFFFFFFFL;
             long length = 4 + 4 * ids;
-            lists.set(INT, at, (int) length);
-            lists.set(INT, at + 4, (int) ids);
+            lists.put(at, (int) length);
+            lists.put(at + 4, (int) ids);
             crc.reset();
             for (long done = 0; done < length + 4;) {
                 int n = (int) Math.min(slab.length, length + 4 - done);
-                MemorySegment.copy(lists, ValueLayout.JAVA_BYTE, at + done, slab, 0, n);
+                lists.copy(at + done, slab, n);
                 int skip = done == 0 ? 4 : 0;
                 crc.update(slab, skip, n - skip);
                 out.write(slab, 0, n);
