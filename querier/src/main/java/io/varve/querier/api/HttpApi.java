@@ -734,7 +734,7 @@ public final class HttpApi {
                     limit == 0 ? 0 : limit + 1, true);
             List<Labels> found;
             try {
-                found = seriesOf(c.context(), queries.source(options, tenant), hints, selectors, limit);
+                found = seriesOf(c.context(), queries.source(options, tenant, null), hints, selectors, limit);
             } catch (VarveException e) {
                 throw ApiException.of(e, STORES);
             }

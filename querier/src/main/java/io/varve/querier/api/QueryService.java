@@ -2,9 +2,9 @@ package io.varve.querier.api;
 
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import io.varve.model.CancelledException;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
 import io.varve.promql.Engine;
@@ -15,9 +15,8 @@ import io.varve.querier.fanout.ResolutionProbe;
 import io.varve.querier.fanout.SelectGate;
 import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreSource;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,8 +45,7 @@ public final class QueryService implements AutoCloseable {
     private final Config config;
     private final Budgets budgets;
     private final ActiveQueries active;
-    private final Semaphore gate;
-    private final Gauge inFlight;
+    private final QueryGate gate;
     private final Counter total;
     private final Histogram waited;
     private final Gauge selectsInFlight;
@@ -69,12 +67,15 @@ public final class QueryService implements AutoCloseable {
         selectsWaited = Histogram.builder().name("thanos_query_concurrent_selects_gate_selects_duration_seconds")
                 .help("How many seconds it took for selects to get a turn.").classicOnly()
                 .classicUpperBounds(0.01, 0.05, 0.1, 0.25, 0.6, 1, 2, 3.5, 5, 10).register(registry);
-        gate = new Semaphore(config.maxConcurrent, true);
+        gate = new QueryGate(config.maxConcurrent);
         Gauge max = Gauge.builder().name("thanos_query_concurrent_gate_queries_max").help("Maximum number of concurrent queries.")
                 .register(registry);
         max.set(config.maxConcurrent);
-        inFlight = Gauge.builder().name("thanos_query_concurrent_gate_queries_in_flight")
-                .help("Number of queries that are currently in flight.").register(registry);
+        GaugeWithCallback.builder().name("thanos_query_concurrent_gate_queries_in_flight")
+                .help("Number of queries that are currently in flight.").callback(c -> c.call(gate.running())).register(registry);
+        GaugeWithCallback.builder().name("varve_query_concurrent_gate_queries_waiting")
+                .help("Number of queries that wait for their turn: new ones, and those that turned out to read much.")
+                .callback(c -> c.call(gate.waiting())).register(registry);
         total = Counter.builder().name("thanos_query_concurrent_gate_queries_total").help("Total number of queries.").register(registry);
         waited = Histogram.builder().name("thanos_query_concurrent_gate_queries_duration_seconds")
                 .help("How many seconds it took for queries to wait at the gate.").classicOnly()
@@ -86,7 +87,7 @@ public final class QueryService implements AutoCloseable {
                 .help("Number of selects that are currently in flight.").register(registry);
         selectsTotal = Counter.builder().name("thanos_query_concurrent_selects_gate_selects_total").help("Total number of selects.")
                 .register(registry);
-        io.prometheus.metrics.core.metrics.GaugeWithCallback.builder().name("varve_query_memory_used_bytes")
+        GaugeWithCallback.builder().name("varve_query_memory_used_bytes")
                 .help("Memory that running queries hold of their budget.").callback(c -> c.call(budgets.used())).register(registry);
     }
 
@@ -118,14 +119,25 @@ public final class QueryService implements AutoCloseable {
         }
     }
 
-    /** A source that reads series as asked, on behalf of a tenant. */
-    StoreSource source(SourceOptions options, String tenant) {
+    /**
+     * A source that reads series as asked, on behalf of a tenant.
+     *
+     * @param turn the place of the query that reads, null where it needs none
+     */
+    StoreSource source(SourceOptions options, String tenant, QueryGate.@Nullable Turn turn) {
         return new StoreSource(fanout, probe, options, new SelectGate(config.maxConcurrentSelects), new StoreSource.Observer() {
             @Override
             public void selectStarted(long waitedNanos) {
                 selectsWaited.observe(waitedNanos / 1e9);
                 selectsInFlight.inc();
                 selectsTotal.inc();
+            }
+
+            @Override
+            public void read(long bytes) {
+                if (turn != null) {
+                    turn.read(bytes);
+                }
             }
 
             @Override
@@ -169,8 +181,9 @@ public final class QueryService implements AutoCloseable {
             if (spec.stepMillis() > 0) {
                 engineMetrics.timespan(spec.endMillis() - spec.startMillis());
             }
+            QueryGate.Turn turn;
             try {
-                enter(context);
+                turn = enter(call);
             } catch (RuntimeException e) {
                 engineMetrics.ended(spec.engine());
                 throw e;
@@ -182,7 +195,7 @@ public final class QueryService implements AutoCloseable {
             try {
                 QueryRequest request = new QueryRequest(spec.text(), spec.startMillis(), spec.endMillis(), spec.stepMillis(),
                         lookback(spec.lookbackMillis(), spec.source().maxResolutionMillis()), spec.perStepStats(), spec.analyze());
-                StoreSource source = source(spec.source(), spec.tenant());
+                StoreSource source = source(spec.source(), spec.tenant(), turn);
                 try (QueryResult result = engine.execute(context, source, request)) {
                     plan = result.analysis().text();
                     engineMetrics.evaluated(spec.engine(), queued, result.stats());
@@ -193,7 +206,7 @@ public final class QueryService implements AutoCloseable {
                 throw e;
             } finally {
                 entry.close();
-                leave();
+                turn.close();
                 engineMetrics.ended(spec.engine());
                 log(spec, call, (System.nanoTime() - start) / 1_000_000, queued / 1_000_000, failure, plan);
             }
@@ -201,43 +214,24 @@ public final class QueryService implements AutoCloseable {
     }
 
     /** What runs in a query's place. */
-    interface IoRunnable {
-        void run() throws java.io.IOException;
+    interface IoWork {
+        void run(QueryGate.Turn turn) throws java.io.IOException;
     }
 
     /** Runs something that counts as a query: it waits for its turn. */
-    void gated(QueryContext context, IoRunnable work) throws java.io.IOException {
-        enter(context);
-        try {
-            work.run();
-        } finally {
-            leave();
+    void gated(Call call, IoWork work) throws java.io.IOException {
+        try (QueryGate.Turn turn = enter(call)) {
+            work.run(turn);
         }
     }
 
     /** Waits for a turn, at most until the query's deadline. */
-    private void enter(QueryContext context) {
+    private QueryGate.Turn enter(Call call) {
         long start = System.nanoTime();
-        try {
-            while (!gate.tryAcquire(100, TimeUnit.MILLISECONDS)) {
-                if (context.remainingMillis() == 0) {
-                    throw new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in query queue: "
-                            + config.maxConcurrent + " queries were running all the time (limit --query.max-concurrent)");
-                }
-                context.check();
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in query execution");
-        }
+        QueryGate.Turn turn = gate.enter(call.context(), call.budget()::large);
         waited.observe((System.nanoTime() - start) / 1e9);
-        inFlight.inc();
         total.inc();
-    }
-
-    private void leave() {
-        gate.release();
-        inFlight.dec();
+        return turn;
     }
 
     private void log(QuerySpec spec, Call call, long millis, long queuedMillis, String failure, String plan) {

@@ -70,11 +70,11 @@ final class ReadApi {
             QueryContext context = call.context();
             request.onClientGone(() -> context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             try {
-                queries.gated(context, () -> {
+                queries.gated(call, turn -> {
                     if (streamed) {
-                        stream(context, tenant, read.queries(), response);
+                        stream(context, turn, tenant, read.queries(), response);
                     } else {
-                        sampled(context, tenant, read.queries(), response);
+                        sampled(context, turn, tenant, read.queries(), response);
                     }
                 });
             } catch (VarveException e) {
@@ -107,7 +107,7 @@ final class ReadApi {
     }
 
     /** Opens what a query asks for. */
-    private SeriesSet select(QueryContext context, String tenant, RemoteRead.Query q) {
+    private SeriesSet select(QueryContext context, QueryGate.Turn turn, String tenant, RemoteRead.Query q) {
         if (q.matchers().contains(RemoteRead.LOCAL_ONLY)) {
             return SeriesSet.empty();
         }
@@ -133,7 +133,7 @@ final class ReadApi {
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
                 config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
                 false, false, leader);
-        return queries.source(options, tenant).select(context, hints, matchers);
+        return queries.source(options, tenant, turn).select(context, hints, matchers);
     }
 
     /** Takes equalities with replica labels out; the replica that they name together, or "". */
@@ -152,13 +152,14 @@ final class ReadApi {
         return String.join("/", values);
     }
 
-    private void sampled(QueryContext context, String tenant, List<RemoteRead.Query> all, Response response) throws IOException {
+    private void sampled(QueryContext context, QueryGate.Turn turn, String tenant, List<RemoteRead.Query> all, Response response)
+            throws IOException {
         RemoteRead.SampledWriter writer = new RemoteRead.SampledWriter();
         long samples = 0;
         SampleBuffer buffer = new SampleBuffer(256);
         for (RemoteRead.Query q : all) {
             writer.query();
-            try (SeriesSet set = select(context, tenant, q)) {
+            try (SeriesSet set = select(context, turn, tenant, q)) {
                 Series s;
                 while ((s = set.next()) != null) {
                     buffer.clear();
@@ -197,12 +198,13 @@ final class ReadApi {
     }
 
     /** The body opens with the first frame, so that an early failure has a status; one that fails later is broken off and so seen. */
-    private void stream(QueryContext context, String tenant, List<RemoteRead.Query> all, Response response) throws IOException {
+    private void stream(QueryContext context, QueryGate.Turn turn, String tenant, List<RemoteRead.Query> all, Response response)
+            throws IOException {
         response.header("Content-Type", RemoteRead.STREAMED);
         ProtoWriter out = new ProtoWriter(1 << 16);
         SampleBuffer buffer = new SampleBuffer(256);
         for (int i = 0; i < all.size(); i++) {
-            try (SeriesSet set = select(context, tenant, all.get(i))) {
+            try (SeriesSet set = select(context, turn, tenant, all.get(i))) {
                 Series s;
                 while ((s = set.next()) != null) {
                     buffer.clear();

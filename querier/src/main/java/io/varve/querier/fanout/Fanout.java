@@ -34,6 +34,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -134,9 +135,9 @@ public final class Fanout implements Store {
         }
     }
 
-    /** Opens the streams of {@code asks} and merges them. */
-    SeriesMerge merge(QueryContext context, List<SeriesMerge.Ask> asks, boolean partialResponse) {
-        return new SeriesMerge(context, asks, partialResponse, frameTimeoutMillis, emptyStreams::inc);
+    /** Opens the streams of {@code asks} and merges them; {@code read} is told of the bytes that come to be read. */
+    SeriesMerge merge(QueryContext context, List<SeriesMerge.Ask> asks, boolean partialResponse, LongConsumer read) {
+        return new SeriesMerge(context, asks, partialResponse, frameTimeoutMillis, emptyStreams::inc, read);
     }
 
     /** The request as it goes to one store, and what is left to do here. */
@@ -184,7 +185,8 @@ public final class Fanout implements Store {
         }
         Set<String> told = new HashSet<>();
         long n = 0;
-        try (SeriesMerge merge = merge(context, asks, r.partialResponse())) {
+        try (SeriesMerge merge = merge(context, asks, r.partialResponse(), bytes -> {
+        })) {
             while (merge.next()) {
                 if (!inShard(merge.labels(), r.shard())) {
                     continue;

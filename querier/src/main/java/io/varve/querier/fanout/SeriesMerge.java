@@ -21,6 +21,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,6 +62,7 @@ final class SeriesMerge implements AutoCloseable {
     private final boolean partialResponse;
     private final long frameTimeoutMillis;
     private final Runnable emptyStream;
+    private final LongConsumer read;
     private final Puller[] pullers;
     private int[] tree = new int[0];
     private boolean started;
@@ -72,13 +74,16 @@ final class SeriesMerge implements AutoCloseable {
      * Opens all streams.
      *
      * @param emptyStream told of each stream that held no series
+     * @param read told of the bytes that come to be read, on the reader's thread; may wait
      */
-    SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis, Runnable emptyStream) {
+    SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis, Runnable emptyStream,
+            LongConsumer read) {
         this.context = context;
         this.asks = asks;
         this.partialResponse = partialResponse;
         this.frameTimeoutMillis = frameTimeoutMillis;
         this.emptyStream = emptyStream;
+        this.read = read;
         pullers = new Puller[asks.size()];
         for (int i = 0; i < pullers.length; i++) {
             pullers[i] = new Puller(asks.get(i));
@@ -263,8 +268,10 @@ final class SeriesMerge implements AutoCloseable {
                     batch = END;
                     return;
                 }
-                batch = poll();
+                Batch next = poll();
+                batch = next;
                 at = 0;
+                read.accept(next.bytes);
                 if (batch == END) {
                     RuntimeException bug = broken;
                     if (bug != null) {

@@ -69,12 +69,19 @@ public final class StoreSource implements SeriesSource {
             }
 
             @Override
+            public void read(long bytes) {
+            }
+
+            @Override
             public void selectEnded(long nanos, long series, long samples) {
             }
         };
 
         /** A select begins, after it has waited for its turn. */
         void selectStarted(long waitedNanos);
+
+        /** So many bytes more were received and are about to be read. May wait, which holds the streams back. */
+        void read(long bytes);
 
         /** A select is over. */
         void selectEnded(long nanos, long series, long samples);
@@ -324,7 +331,7 @@ public final class StoreSource implements SeriesSource {
         private SeriesMerge open() {
             startNanos = System.nanoTime();
             observer.selectStarted(startNanos - createdNanos);
-            SeriesMerge m = fanout.merge(context, asks, options.partialResponse());
+            SeriesMerge m = fanout.merge(context, asks, options.partialResponse(), observer::read);
             merge = m;
             return m;
         }

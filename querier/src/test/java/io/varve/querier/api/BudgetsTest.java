@@ -50,6 +50,88 @@ class BudgetsTest {
     }
 
     @Test
+    void largeQueriesLeaveTheLastSharesToOthersAndWhoWaitsHoldsNone() {
+        Budgets budgets = new Budgets(8000, 0, 4);
+        List<Budgets.QueryBudget> waiting = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            waiting.add(budgets.open());
+        }
+        List<Budgets.QueryBudget> greedy = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            greedy.add(budgets.open());
+            greedy.get(i).reserve(900, "test");
+            greedy.get(i).large();
+        }
+        // The fourth gave its share back: what it holds is of the common half.
+        greedy.getFirst().reserve(3200, "test");
+        assertThatThrownBy(() -> greedy.getLast().reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+        waiting.getFirst().reserve(1000, "test");
+        assertThat(budgets.used()).isEqualTo(7800);
+        greedy.forEach(Budgets.QueryBudget::close);
+        waiting.forEach(Budgets.QueryBudget::close);
+        assertThat(budgets.used()).isZero();
+    }
+
+    @Test
+    void whateverQueriesDoNobodyLosesAShareAndNothingIsLost() {
+        Seeds.forEach(200, random -> {
+            int shares = 1 + random.nextInt(8);
+            long process = random.nextInt(10) == 0 ? 0 : shares * (2L + random.nextInt(2000));
+            long share = process / 2 / shares;
+            Budgets budgets = new Budgets(process, 0, shares);
+            List<Budgets.QueryBudget> open = new ArrayList<>();
+            List<Budgets.QueryBudget> plain = new ArrayList<>();
+            for (int i = 0; i < 400; i++) {
+                int op = random.nextInt(10);
+                if (open.size() < 2 * shares && op < 2 || open.isEmpty()) {
+                    Budgets.QueryBudget q = budgets.open();
+                    open.add(q);
+                    // Those that were there when there was a share for each, and are not large, can have it whatever the others hold.
+                    if (open.size() <= shares) {
+                        q.reserve(0, "test");
+                        plain.add(q);
+                    }
+                    continue;
+                }
+                Budgets.QueryBudget q = open.get(random.nextInt(open.size()));
+                if (op < 7) {
+                    long n = random.nextLong(2 + 2 * share);
+                    boolean certain = process == 0 || plain.contains(q) && q.reserved() + n <= share;
+                    try {
+                        q.reserve(n, "test");
+                    } catch (LimitExceededException e) {
+                        assertThat(certain).isFalse();
+                    }
+                } else if (op == 7) {
+                    q.release(random.nextLong(q.reserved() + 1));
+                } else if (op == 8 && random.nextInt(4) == 0) {
+                    q.large();
+                    plain.remove(q);
+                } else {
+                    q.close();
+                    open.remove(q);
+                    plain.remove(q);
+                }
+                long sum = 0;
+                for (Budgets.QueryBudget o : open) {
+                    sum += o.reserved();
+                }
+                assertThat(budgets.used()).isEqualTo(sum);
+                assertThat(process == 0 || sum <= process).isTrue();
+            }
+            open.forEach(Budgets.QueryBudget::close);
+            assertThat(budgets.used()).isZero();
+            if (process > 0) {
+                try (Budgets.QueryBudget last = budgets.open()) {
+                    last.reserve(process - share * (shares - 1), "test");
+                    assertThatThrownBy(() -> last.reserve(1, "test")).isInstanceOf(LimitExceededException.class);
+                    assertThatThrownBy(() -> last.reserve(Long.MAX_VALUE, "test")).isInstanceOf(LimitExceededException.class);
+                }
+            }
+        });
+    }
+
+    @Test
     void oneQueryIsBoundByItsOwnLimit() {
         Budgets budgets = new Budgets(4000, 100, 2);
         try (Budgets.QueryBudget query = budgets.open()) {

@@ -1,0 +1,184 @@
+package io.varve.querier.api;
+
+import io.varve.model.CancelledException;
+import io.varve.model.QueryContext;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Lets so many queries run at a time; others wait, in the order of their arrival. What a query costs shows only when it reads: all begin alike,
+ * and one that has read more than {@link #LARGE} bytes from stores is a large one from then on. Large ones may have three quarters of the places; one
+ * that finds none of those gives up the place that it has and waits, its streams held back, until another large one ends. So there
+ * is nearly always a place for an ordinary query, however many greedy ones there are. Safe for many threads.
+ */
+final class QueryGate {
+    /** Encoded bytes of series that a query has read when it turns out to be a large one: a tenth of a second of work. */
+    static final long LARGE = 16L << 20;
+    /** As many times the places may large queries wait with what they have read so far; then nobody new is let in. */
+    private static final int HELD = 4;
+    private static final long SLICE_MILLIS = 100;
+
+    private final int max;
+    private final int maxLarge;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final ArrayDeque<Turn> arrived = new ArrayDeque<>();
+    private final ArrayDeque<Turn> grown = new ArrayDeque<>();
+    private int running;
+    private int runningLarge;
+
+    /** @param max queries at a time, at least 1 */
+    QueryGate(int max) {
+        this.max = max;
+        this.maxLarge = max - max / 4;
+    }
+
+    /**
+     * Waits for a place, at most until the query's deadline.
+     *
+     * @param onLarge told when the query turns out to be a large one; must not block
+     */
+    Turn enter(QueryContext context, Runnable onLarge) {
+        lock.lock();
+        try {
+            Turn turn = new Turn(context, onLarge);
+            turn.await(arrived, max + " queries were running all the time");
+            return turn;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Queries that have a place. */
+    int running() {
+        lock.lock();
+        try {
+            return running;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Queries that wait: for their first place, or for one of the large ones'. */
+    int waiting() {
+        lock.lock();
+        try {
+            return arrived.size() + grown.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Gives away places that are free: first to those that have begun. */
+    private void letIn() {
+        while (running < max) {
+            Turn next = runningLarge < maxLarge ? grown.poll() : null;
+            if (next == null && grown.size() < HELD * max) {
+                next = arrived.poll();
+            }
+            if (next == null) {
+                return;
+            }
+            next.in = true;
+            running++;
+            runningLarge += next.large ? 1 : 0;
+            next.changed.signalAll();
+        }
+    }
+
+    /** A query's place, from when it is let in until it is closed. Safe for the query's threads. */
+    final class Turn implements AutoCloseable {
+        private final QueryContext context;
+        private final Runnable onLarge;
+        private final Condition changed = lock.newCondition();
+        private final AtomicLong read = new AtomicLong();
+        private volatile boolean settled;
+        private boolean large;
+        private boolean in;
+        private boolean closed;
+
+        private Turn(QueryContext context, Runnable onLarge) {
+            this.context = context;
+            this.onLarge = onLarge;
+        }
+
+        /** Says that the query has read so many bytes more; waits where that makes it one large query too many. */
+        void read(long bytes) {
+            if (read.addAndGet(bytes) <= LARGE || settled) {
+                return;
+            }
+            lock.lock();
+            try {
+                if (closed) {
+                    return;
+                }
+                if (!large) {
+                    large = true;
+                    onLarge.run();
+                    if (runningLarge < maxLarge) {
+                        runningLarge++;
+                    } else {
+                        in = false;
+                        running--;
+                    }
+                }
+                if (!in) {
+                    await(grown, "it reads much, and " + maxLarge + " such queries were running all the time");
+                }
+                settled = true;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void await(ArrayDeque<Turn> queue, String why) {
+            if (!queue.contains(this)) {
+                queue.add(this);
+            }
+            letIn();
+            try {
+                while (!in) {
+                    if (context.remainingMillis() == 0) {
+                        throw new CancelledException(CancelledException.Reason.TIMEOUT,
+                                "query timed out in query queue: " + why + " (limit --query.max-concurrent)");
+                    }
+                    context.check();
+                    changed.awaitNanos(TimeUnit.MILLISECONDS.toNanos(Math.min(SLICE_MILLIS, Math.max(1, context.remainingMillis()))));
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in query execution");
+            } finally {
+                if (!in && queue.remove(this)) {
+                    letIn();
+                }
+                if (closed && in) {
+                    leave();
+                }
+            }
+        }
+
+        private void leave() {
+            in = false;
+            running--;
+            runningLarge -= large ? 1 : 0;
+            letIn();
+        }
+
+        /** Gives the place to the next. More than once does nothing. */
+        @Override
+        public void close() {
+            lock.lock();
+            try {
+                closed = true;
+                if (in) {
+                    leave();
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+}
