@@ -20,6 +20,7 @@ public final class Logs {
     public static void configure(GlobalFlags flags) {
         if (LoggerFactory.getILoggerFactory() instanceof LoggerContext context) {
             configure(context, Level.toLevel(flags.logLevel(), Level.INFO), flags.logFormat().equals("json"), flags.debugName());
+            JdkLogs.install();
         }
     }
 

@@ -54,4 +54,18 @@ class LogEncoderTest {
         assertThat(node.get("msg").asText()).isEqualTo("failed \"so\"");
         assertThat(node.get("stack").asText()).startsWith("java.lang.IllegalStateException: why");
     }
+
+    @Test
+    void whatLibrariesLogByTheJdksMeansHasTheSameForm() {
+        var logger = ((ch.qos.logback.classic.LoggerContext) org.slf4j.LoggerFactory.getILoggerFactory()).getLogger("some.library.Thing");
+        var events = new ch.qos.logback.core.read.ListAppender<ch.qos.logback.classic.spi.ILoggingEvent>();
+        events.start();
+        logger.addAppender(events);
+        JdkLogs.install();
+        java.util.logging.Logger.getLogger("some.library.Thing").log(java.util.logging.Level.WARNING, "lost {0} of {1}",
+                new Object[]{1, 2});
+        assertThat(events.list).hasSize(1);
+        assertThat(events.list.getFirst().getLevel()).isEqualTo(Level.WARN);
+        assertThat(events.list.getFirst().getFormattedMessage()).isEqualTo("lost 1 of 2");
+    }
 }

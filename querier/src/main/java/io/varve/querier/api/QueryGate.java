@@ -10,28 +10,37 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Lets so many queries run at a time; others wait, in the order of their arrival. What a query costs shows only when it reads: all begin alike,
- * and one that has read more than {@link #LARGE} bytes from stores is a large one from then on. Large ones may have three quarters of the places; one
+ * and one that has read more than {@link #LARGE} bytes from stores, or has waited for them for long, is a large one from then on. Large ones may have three quarters of the places; one
  * that finds none of those gives up the place that it has and waits, its streams held back, until another large one ends. So there
  * is nearly always a place for an ordinary query, however many greedy ones there are. Safe for many threads.
  */
 final class QueryGate {
     /** Encoded bytes of series that a query has read when it turns out to be a large one: a tenth of a second of work. */
     static final long LARGE = 16L << 20;
+    /** For how long a query that reads has its place before it is taken for a large one, whatever it has read. */
+    static final long LONG_MILLIS = 5000;
     /** As many times the places may large queries wait with what they have read so far; then nobody new is let in. */
     private static final int HELD = 4;
     private static final long SLICE_MILLIS = 100;
 
     private final int max;
     private final int maxLarge;
+    private final long longNanos;
     private final ReentrantLock lock = new ReentrantLock();
     private final ArrayDeque<Turn> arrived = new ArrayDeque<>();
+    /** Large ones without a place: those that have not read much go first. */
+    private final ArrayDeque<Turn> slow = new ArrayDeque<>();
     private final ArrayDeque<Turn> grown = new ArrayDeque<>();
     private int running;
     private int runningLarge;
 
-    /** @param max queries at a time, at least 1 */
-    QueryGate(int max) {
+    /**
+     * @param max queries at a time, at least 1
+     * @param longMillis {@link #LONG_MILLIS}
+     */
+    QueryGate(int max, long longMillis) {
         this.max = max;
+        this.longNanos = TimeUnit.MILLISECONDS.toNanos(longMillis);
         this.maxLarge = max - max / 4;
     }
 
@@ -45,6 +54,7 @@ final class QueryGate {
         try {
             Turn turn = new Turn(context, onLarge);
             turn.await(arrived, max + " queries were running all the time");
+            turn.beganNanos = System.nanoTime();
             return turn;
         } finally {
             lock.unlock();
@@ -65,7 +75,7 @@ final class QueryGate {
     int waiting() {
         lock.lock();
         try {
-            return arrived.size() + grown.size();
+            return arrived.size() + slow.size() + grown.size();
         } finally {
             lock.unlock();
         }
@@ -74,8 +84,8 @@ final class QueryGate {
     /** Gives away places that are free: first to those that have begun. */
     private void letIn() {
         while (running < max) {
-            Turn next = runningLarge < maxLarge ? grown.poll() : null;
-            if (next == null && grown.size() < HELD * max) {
+            Turn next = runningLarge >= maxLarge ? null : slow.isEmpty() ? grown.poll() : slow.poll();
+            if (next == null && slow.size() + grown.size() < HELD * max) {
                 next = arrived.poll();
             }
             if (next == null) {
@@ -94,7 +104,9 @@ final class QueryGate {
         private final Runnable onLarge;
         private final Condition changed = lock.newCondition();
         private final AtomicLong read = new AtomicLong();
+        private volatile long beganNanos;
         private volatile boolean settled;
+        private volatile boolean told;
         private boolean large;
         private boolean in;
         private boolean closed;
@@ -104,9 +116,10 @@ final class QueryGate {
             this.onLarge = onLarge;
         }
 
-        /** Says that the query has read so many bytes more; waits where that makes it one large query too many. */
+        /** Says that the query has read so many bytes more, or waits for some; waits where that makes it one large query too many. */
         void read(long bytes) {
-            if (read.addAndGet(bytes) <= LARGE || settled) {
+            boolean much = read.addAndGet(bytes) > LARGE;
+            if (much ? settled && told : settled || System.nanoTime() - beganNanos < longNanos) {
                 return;
             }
             lock.lock();
@@ -114,9 +127,12 @@ final class QueryGate {
                 if (closed) {
                     return;
                 }
+                if (much && !told) {
+                    told = true;
+                    onLarge.run();
+                }
                 if (!large) {
                     large = true;
-                    onLarge.run();
                     if (runningLarge < maxLarge) {
                         runningLarge++;
                     } else {
@@ -125,7 +141,7 @@ final class QueryGate {
                     }
                 }
                 if (!in) {
-                    await(grown, "it reads much, and " + maxLarge + " such queries were running all the time");
+                    await(much ? grown : slow, "it reads much or for long, and " + maxLarge + " such queries were running all the time");
                 }
                 settled = true;
             } finally {
@@ -134,7 +150,7 @@ final class QueryGate {
         }
 
         private void await(ArrayDeque<Turn> queue, String why) {
-            if (!queue.contains(this)) {
+            if (!slow.contains(this) && !grown.contains(this)) {
                 queue.add(this);
             }
             letIn();
@@ -151,7 +167,7 @@ final class QueryGate {
                 Thread.currentThread().interrupt();
                 throw new CancelledException(CancelledException.Reason.CANCELED, "query was canceled in query execution");
             } finally {
-                if (!in && queue.remove(this)) {
+                if (!in && (queue.remove(this) || slow.remove(this) || grown.remove(this))) {
                     letIn();
                 }
                 if (closed && in) {

@@ -67,7 +67,7 @@ public final class QueryService implements AutoCloseable {
         selectsWaited = Histogram.builder().name("thanos_query_concurrent_selects_gate_selects_duration_seconds")
                 .help("How many seconds it took for selects to get a turn.").classicOnly()
                 .classicUpperBounds(0.01, 0.05, 0.1, 0.25, 0.6, 1, 2, 3.5, 5, 10).register(registry);
-        gate = new QueryGate(config.maxConcurrent);
+        gate = new QueryGate(config.maxConcurrent, QueryGate.LONG_MILLIS);
         Gauge max = Gauge.builder().name("thanos_query_concurrent_gate_queries_max").help("Maximum number of concurrent queries.")
                 .register(registry);
         max.set(config.maxConcurrent);

@@ -304,6 +304,7 @@ final class SeriesMerge implements AutoCloseable {
                     if (b != null) {
                         return b;
                     }
+                    read.accept(0);
                     context.check();
                     if (closed) {
                         throw new CancelledException(CancelledException.Reason.CANCELED, "select was closed");

@@ -80,7 +80,7 @@ public final class StoreSource implements SeriesSource {
         /** A select begins, after it has waited for its turn. */
         void selectStarted(long waitedNanos);
 
-        /** So many bytes more were received and are about to be read. May wait, which holds the streams back. */
+        /** So many bytes more were received and are about to be read; 0 where a stream is waited for. May wait, which holds the streams back. */
         void read(long bytes);
 
         /** A select is over. */

@@ -29,7 +29,7 @@ class QueryGateTest {
 
     @Test
     void anOrdinaryQueryFindsAPlaceBesideAnyNumberOfLargeOnes() throws Exception {
-        QueryGate gate = new QueryGate(4);
+        QueryGate gate = new QueryGate(4, 1_000_000);
         AtomicInteger told = new AtomicInteger();
         AtomicInteger settled = new AtomicInteger();
         List<QueryGate.Turn> turns = new ArrayList<>();
@@ -67,8 +67,39 @@ class QueryGateTest {
     }
 
     @Test
+    void whoeverWaitsForStoresForLongMakesPlaceAndComesBeforeThoseThatReadMuch() throws Exception {
+        QueryGate gate = new QueryGate(4, 0);
+        AtomicInteger told = new AtomicInteger();
+        List<QueryGate.Turn> turns = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            turns.add(gate.enter(QueryContext.unlimited(), told::incrementAndGet));
+            turns.get(i).read(0);
+        }
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            QueryGate.Turn greedy = gate.enter(QueryContext.unlimited(), told::incrementAndGet);
+            Future<?> much = threads.submit(() -> greedy.read(MUCH));
+            until(() -> gate.waiting() == 1);
+            QueryGate.Turn ordinary = gate.enter(QueryContext.unlimited(), told::incrementAndGet);
+            Future<?> little = threads.submit(() -> ordinary.read(0));
+            until(() -> gate.waiting() == 2);
+            assertThat(gate.running()).isEqualTo(3);
+            turns.get(0).close();
+            little.get();
+            assertThat(much.isDone()).isFalse();
+            assertThat(told.get()).isEqualTo(1);
+            ordinary.read(MUCH);
+            assertThat(told.get()).isEqualTo(2);
+            ordinary.close();
+            much.get();
+            greedy.close();
+        }
+        turns.forEach(QueryGate.Turn::close);
+        assertThat(gate.running()).isZero();
+    }
+
+    @Test
     void whoeverWaitsTooLongIsToldWhy() {
-        QueryGate gate = new QueryGate(1);
+        QueryGate gate = new QueryGate(1, 1_000_000);
         try (QueryGate.Turn one = gate.enter(QueryContext.unlimited(), () -> {
         })) {
             one.read(MUCH); // a gate of one place has none to keep
@@ -88,7 +119,7 @@ class QueryGateTest {
     void queriesOfAllKindsComeAndGoAndNoPlaceIsLost() throws Exception {
         RandomGenerator seeds = Seeds.random(5);
         for (int max : new int[]{1, 2, 4, 9}) {
-            QueryGate gate = new QueryGate(max);
+            QueryGate gate = new QueryGate(max, max == 9 ? 0 : 1_000_000);
             AtomicInteger computing = new AtomicInteger();
             try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
                 List<Future<?>> all = new ArrayList<>();
