@@ -354,8 +354,7 @@ final class BlockCursor implements AutoCloseable {
         }
 
         private Item item(List<ObjectReader.Slice> slices, long offset, Labels texts, int wanted) {
-            long nextRef = query.skipChunks() ? -1 : index.followingChunk(block, header, slices, offset, following);
-            return BlockCursor.this.item(entry, texts, wanted, nextRef);
+            return BlockCursor.this.item(entry, texts, wanted, nextReference(header, slices, offset, entry, following));
         }
 
         private void addRanges(Item item) {
@@ -401,6 +400,14 @@ final class BlockCursor implements AutoCloseable {
 
     private void decode(List<ObjectReader.Slice> slices, long offset, SeriesEntry into) {
         index.decode(block, slices, offset, into, query);
+    }
+
+    /** What lies behind a series' last chunk, where that chunk is wanted. */
+    private long nextReference(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry e, SeriesEntry scratch) {
+        int last = e.chunkCount - 1;
+        return query.skipChunks() || last < 0 || !query.wants(e.minTimes[last], e.maxTimes[last])
+                ? Selection.UNKNOWN
+                : index.followingChunk(block, header, slices, offset, scratch);
     }
 
     private int countWanted(SeriesEntry e) {
@@ -617,7 +624,7 @@ final class BlockCursor implements AutoCloseable {
         SeriesEntry following = new SeriesEntry();
         for (int i = 0; i < part.size(); i++) {
             decode(slices, part.offset(i), entry);
-            long nextRef = query.skipChunks() ? -1 : index.followingChunk(block, header, slices, part.offset(i), following);
+            long nextRef = nextReference(header, slices, part.offset(i), entry, following);
             Item item = item(entry, pool.pooled(query.answered(entryLabels(entry), external)), countWanted(entry), nextRef);
             query.budget().reserve(item.heap(), decoding);
             reservedForDecoded += item.heap();

@@ -455,13 +455,8 @@ final class IndexAccess {
             if (next >= s.end()) {
                 return Selection.UNKNOWN;
             }
-            int q = s.at(next);
-            long length = SeriesEntry.totalLength(s.data(), q, s.data().length);
-            if (length < 0 || length > s.data().length - q) {
-                return Selection.UNKNOWN;
-            }
-            scratch.decode(s.data(), q, s.data().length);
-            return scratch.chunkCount == 0 ? Selection.UNKNOWN : scratch.refs[0];
+            long first = scratch.firstReference(s.data(), s.at(next), s.data().length);
+            return first < 0 ? Selection.UNKNOWN : first;
         } catch (CorruptDataException e) {
             // The next series is not asked for.
             return Selection.UNKNOWN;

@@ -20,6 +20,8 @@ public final class Labels implements Comparable<Labels> {
     public static final String METRIC_NAME = "__name__";
     /** No labels. */
     public static final Labels EMPTY = new Labels(new String[0]);
+    /** So many names are looked for one by one before anything is copied. */
+    private static final int FEW = 8;
 
     /** name, value, name, value, … */
     private final String[] pairs;
@@ -117,6 +119,9 @@ public final class Labels implements Comparable<Labels> {
 
     /** These labels without those named. */
     public Labels without(Collection<String> names) {
+        if (names.size() <= FEW && !hasAny(names)) {
+            return this;
+        }
         int kept = 0;
         for (int i = 0; i < pairs.length; i += 2) {
             if (!names.contains(pairs[i])) {
@@ -135,6 +140,15 @@ public final class Labels implements Comparable<Labels> {
             }
         }
         return ofSorted(out);
+    }
+
+    private boolean hasAny(Collection<String> names) {
+        for (String name : names) {
+            if (has(name)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Only those of these labels that are named. */

@@ -107,8 +107,17 @@ public final class ProtoWriter {
 
     /** A number of one to ten bytes. */
     public void varint(long v) {
+        if ((v & ~0x7F) == 0) {
+            ensure(1);
+            data[--pos] = (byte) v;
+        } else {
+            longVarint(v);
+        }
+    }
+
+    private void longVarint(long v) {
         ensure(10);
-        int n = v == 0 ? 1 : (70 - Long.numberOfLeadingZeros(v)) / 7;
+        int n = (70 - Long.numberOfLeadingZeros(v)) / 7;
         pos -= n;
         int p = pos;
         long rest = v;

@@ -113,6 +113,36 @@ public final class SeriesEntry {
         }
     }
 
+    /**
+     * Reference of the first chunk of the entry at {@code offset}, −1 where it has none. Looks at no checksum and leaves this entry as it is:
+     * for who only wants to know where that chunk lies.
+     *
+     * @throws CorruptDataException with the offset within {@code bytes}
+     */
+    public long firstReference(byte[] bytes, int offset, int end) {
+        long total = totalLength(bytes, offset, end);
+        if (total < 0 || total > end - offset) {
+            throw new CorruptDataException("", offset, "series entry: cut off after " + (end - offset) + " bytes");
+        }
+        data = bytes;
+        position = offset;
+        limit = offset + (int) total - 4;
+        try {
+            uvarint();
+            for (long n = 2 * uvarint(); n > 0; n--) {
+                uvarint();
+            }
+            if (uvarint() == 0) {
+                return -1;
+            }
+            varint();
+            uvarint();
+            return uvarint();
+        } finally {
+            data = NOTHING;
+        }
+    }
+
     /** Room for the bytes of an entry, from entry to entry the same. */
     byte[] scratch(int length) {
         if (scratch.length < length) {
@@ -180,20 +210,26 @@ public final class SeriesEntry {
     }
 
     private long longUvarint() {
+        byte[] d = data;
+        int p = position;
+        int end = limit;
         long value = 0;
         for (int shift = 0; shift < 64; shift += 7) {
-            if (position >= limit) {
+            if (p >= end) {
+                position = p;
                 throw corrupt("series entry: number is cut off");
             }
-            int b = data[position++];
+            int b = d[p++];
             value |= (long) (b & 0x7F) << shift;
             if (b >= 0) {
                 if (shift == 63 && b > 1) {
                     break;
                 }
+                position = p;
                 return value;
             }
         }
+        position = p;
         throw corrupt("series entry: number is longer than 64 bits");
     }
 
