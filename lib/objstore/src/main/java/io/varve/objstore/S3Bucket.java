@@ -78,7 +78,7 @@ final class S3Bucket implements Bucket {
             "expires");
 
     private final S3Config config;
-    private final S3Client s3;
+    private final S3Clients.Client client;
     private final Optional<S3Reads> reads;
     private final List<AutoCloseable> resources;
     private final Map<String, String> metadata = new LinkedHashMap<>();
@@ -86,7 +86,7 @@ final class S3Bucket implements Bucket {
 
     S3Bucket(S3Config config, S3Clients.Client client) {
         this.config = config;
-        this.s3 = client.s3();
+        this.client = client;
         this.reads = client.reads();
         this.resources = client.resources();
         config.userMetadata().forEach((name, value) -> {
@@ -99,6 +99,10 @@ final class S3Bucket implements Bucket {
                 metadata.put(name, value);
             }
         });
+    }
+
+    private S3Client s3() {
+        return client.s3().get();
     }
 
     @Override
@@ -119,7 +123,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            return s3.getObject(request.build());
+            return s3().getObject(request.build());
         } catch (RuntimeException e) {
             throw absentOrFailed(operation, key, e);
         }
@@ -173,7 +177,7 @@ final class S3Bucket implements Bucket {
             request.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(secret)).sseCustomerKeyMD5(base64(md5().digest(secret)));
         }
         try {
-            HeadObjectResponse head = s3.headObject(request.build());
+            HeadObjectResponse head = s3().headObject(request.build());
             if (head.contentLength() == null) {
                 throw new UnavailableException("find " + key + " in " + name() + ": the server does not tell the object's size");
             }
@@ -191,16 +195,11 @@ final class S3Bucket implements Bucket {
     @Override
     public void list(String prefix, Consumer<String> keys) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
-        pages(dir, "/", (objects, directories) -> {
-            TreeSet<String> page = new TreeSet<>(Utf8Order::compare);
-            for (S3Object object : objects) {
-                // An object named like the directory itself marks it, in the way of S3's web console.
-                if (!object.key().endsWith("/")) {
-                    page.add(object.key());
-                }
-            }
-            page.addAll(directories);
-            page.forEach(keys);
+        pages(dir, "/", page -> {
+            TreeSet<String> names = new TreeSet<>(Utf8Order::compare);
+            page.objects().forEach(o -> names.add(o.key()));
+            names.addAll(page.directories());
+            names.forEach(keys);
         });
     }
 
@@ -208,29 +207,31 @@ final class S3Bucket implements Bucket {
     public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
         if (config.listV1()) {
-            pages(dir, null, (objects, directories) -> objects(objects).forEach(each));
+            pages(dir, null, page -> page.objects().forEach(each));
             return;
         }
         try {
-            List<ObjectAttributes> first = new ArrayList<>();
-            String next = pageV2(dir, null, null, (objects, directories) -> first.addAll(objects(objects)));
+            S3Page page = pageV2(dir, null, null, null);
+            List<ObjectAttributes> first = page.objects();
             first.forEach(each);
             long names = first.stream().map(o -> child(dir, o.key())).distinct().count();
-            if (next == null) {
+            if (page.next() == null) {
                 return;
             }
             if (names >= MANY_DIRECTORIES) {
                 listWide(dir, first, Math.max(1, (int) (names * FULL_PAGE / first.size())), each);
                 return;
             }
-            do {
-                next = pageV2(dir, null, next, (objects, directories) -> objects(objects).forEach(each));
-            } while (next != null);
+            while (page.next() != null) {
+                page = pageV2(dir, null, page.next(), null);
+                page.objects().forEach(each);
+            }
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
+    /** An object named like a directory marks it, in the way of S3's web console; such are left out. */
     private static List<ObjectAttributes> objects(List<S3Object> objects) {
         List<ObjectAttributes> out = new ArrayList<>(objects.size());
         for (S3Object object : objects) {
@@ -261,16 +262,13 @@ final class S3Bucket implements Bucket {
                 List<String> names = new ArrayList<>();
                 String token = null;
                 do {
-                    String after = token == null ? last : null;
-                    String from = token;
-                    ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter("/")
-                            .continuationToken(from).startAfter(after));
+                    S3Page page = pageV2(dir, "/", token, token == null ? last : null);
                     TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
-                    page.contents().forEach(o -> found.add(o.key()));
-                    page.commonPrefixes().forEach(p -> found.add(p.prefix()));
+                    page.objects().forEach(o -> found.add(o.key()));
+                    found.addAll(page.directories());
                     // Servers differ in whether the directory that holds the start is named.
                     names.addAll(found.tailSet(last, false));
-                    token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+                    token = page.next();
                     while (names.size() >= run || token == null && !names.isEmpty()) {
                         List<String> some = names.subList(0, Math.min(run, names.size()));
                         // A directory's own key is no object; one that is an object must not be left out.
@@ -321,10 +319,8 @@ final class S3Bucket implements Bucket {
         List<ObjectAttributes> out = new ArrayList<>();
         String token = null;
         do {
-            String from = token;
-            ListObjectsV2Response page = s3.listObjectsV2(list -> list.bucket(config.bucket()).prefix(run.prefix()).continuationToken(from)
-                    .startAfter(from == null && !run.after.isEmpty() ? run.after : null));
-            for (ObjectAttributes o : objects(page.contents())) {
+            S3Page page = pageV2(run.prefix(), null, token, token == null && !run.after.isEmpty() ? run.after : null);
+            for (ObjectAttributes o : page.objects()) {
                 if (Utf8Order.compare(o.key(), run.last) > 0 && !(run.last.endsWith("/") && o.key().startsWith(run.last))) {
                     return out;
                 }
@@ -333,50 +329,60 @@ final class S3Bucket implements Bucket {
                     out.add(o);
                 }
             }
-            token = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+            token = page.next();
         } while (token != null);
         return out;
     }
 
-    @FunctionalInterface
-    private interface Page {
-        void take(List<S3Object> objects, List<String> directories);
-    }
-
-    private void pages(String dir, @Nullable String delimiter, Page page) {
+    private void pages(String dir, @Nullable String delimiter, Consumer<S3Page> each) {
         try {
-            String next = null;
+            S3Page page = null;
             do {
-                next = config.listV1() ? pageV1(dir, delimiter, next, page) : pageV2(dir, delimiter, next, page);
-            } while (next != null);
+                String next = page == null ? null : page.next();
+                page = config.listV1() ? pageV1(dir, delimiter, next) : pageV2(dir, delimiter, next, null);
+                each.accept(page);
+            } while (page.next() != null);
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
-    private @Nullable String pageV2(String dir, @Nullable String delimiter, @Nullable String token, Page page) {
-        ListObjectsV2Response response = s3
-                .listObjectsV2(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).continuationToken(token));
-        page.take(response.contents(), response.commonPrefixes().stream().map(p -> p.prefix()).toList());
-        return Boolean.TRUE.equals(response.isTruncated()) ? response.nextContinuationToken() : null;
+    private S3Page pageV2(String prefix, @Nullable String delimiter, @Nullable String token, @Nullable String startAfter) {
+        S3Page direct = reads.isPresent() ? reads.get().list(prefix, delimiter, token, startAfter) : null;
+        S3Page page = direct != null ? direct : pageOfClient(prefix, delimiter, token, startAfter);
+        if (page.truncated() && (page.next() == null || page.next().isEmpty() || page.next().equals(token))) {
+            throw new UnavailableException("list " + prefix + " in " + name() + ": the server says that more follows, but not where");
+        }
+        return page.truncated() ? page : new S3Page(page.objects(), page.directories(), false, null);
     }
 
-    private @Nullable String pageV1(String dir, @Nullable String delimiter, @Nullable String marker, Page page) {
-        ListObjectsResponse response = s3.listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter).marker(marker));
+    private S3Page pageOfClient(String prefix, @Nullable String delimiter, @Nullable String token, @Nullable String startAfter) {
+        ListObjectsV2Response page = s3().listObjectsV2(list -> list.bucket(config.bucket()).prefix(prefix).delimiter(delimiter)
+                .continuationToken(token).startAfter(startAfter));
+        return new S3Page(objects(page.contents()), page.commonPrefixes().stream().map(p -> p.prefix()).toList(),
+                Boolean.TRUE.equals(page.isTruncated()), page.nextContinuationToken());
+    }
+
+    private S3Page pageV1(String dir, @Nullable String delimiter, @Nullable String marker) {
+        ListObjectsResponse response = s3().listObjects(list -> list.bucket(config.bucket()).prefix(dir).delimiter(delimiter)
+                .marker(marker));
         List<String> directories = response.commonPrefixes().stream().map(p -> p.prefix()).toList();
-        page.take(response.contents(), directories);
+        List<ObjectAttributes> objects = objects(response.contents());
         if (!Boolean.TRUE.equals(response.isTruncated())) {
-            return null;
+            return new S3Page(objects, directories, false, null);
         }
         if (response.nextMarker() != null && !response.nextMarker().isEmpty()) {
-            return response.nextMarker();
+            return new S3Page(objects, directories, true, response.nextMarker());
         }
         // Without a delimiter the protocol leaves the marker out: it is the last key.
         String last = response.contents().isEmpty() ? "" : response.contents().getLast().key();
         for (String directory : directories) {
             last = Utf8Order.compare(directory, last) > 0 ? directory : last;
         }
-        return last.isEmpty() ? null : last;
+        if (last.isEmpty()) {
+            throw new UnavailableException("list " + dir + " in " + name() + ": the server says that more follows, but not where");
+        }
+        return new S3Page(objects, directories, true, last);
     }
 
     @Override
@@ -414,7 +420,7 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, 0, body.size())));
         }
-        s3.putObject(request.build(), requestBody(body, 0, body.size()));
+        s3().putObject(request.build(), requestBody(body, 0, body.size()));
     }
 
     private void uploadInParts(String key, ObjectBody body) throws IOException {
@@ -430,10 +436,10 @@ final class S3Bucket implements Bucket {
             case S3Config.Encryption.CustomerKey c -> create.sseCustomerAlgorithm("AES256").sseCustomerKey(base64(c.key()))
                     .sseCustomerKeyMD5(base64(md5().digest(c.key())));
         }
-        String uploadId = s3.createMultipartUpload(create.build()).uploadId();
+        String uploadId = s3().createMultipartUpload(create.build()).uploadId();
         try {
             List<CompletedPart> parts = uploadParts(key, uploadId, body);
-            s3.completeMultipartUpload(
+            s3().completeMultipartUpload(
                     complete -> complete.bucket(config.bucket()).key(key).uploadId(uploadId).multipartUpload(all -> all.parts(parts)));
         } catch (RuntimeException | IOException e) {
             abort(key, uploadId, e);
@@ -486,14 +492,14 @@ final class S3Bucket implements Bucket {
         if (config.contentMd5()) {
             request.contentMD5(base64(digest(key, body, offset, length)));
         }
-        UploadPartResponse response = s3.uploadPart(request.build(), requestBody(body, offset, length));
+        UploadPartResponse response = s3().uploadPart(request.build(), requestBody(body, offset, length));
         return CompletedPart.builder().partNumber(number).eTag(response.eTag()).checksumCRC32(response.checksumCRC32()).build();
     }
 
     private void abort(String key, String uploadId, Exception why) {
         boolean interrupted = Thread.interrupted();
         try {
-            s3.abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
+            s3().abortMultipartUpload(abort -> abort.bucket(config.bucket()).key(key).uploadId(uploadId));
         } catch (SdkException e) {
             LOG.warn(
                     "could not abort multipart upload, its parts stay in the bucket until a lifecycle rule removes them key={} upload={} err=\"{}\"",
@@ -571,7 +577,7 @@ final class S3Bucket implements Bucket {
     @Override
     public void delete(String key) {
         try {
-            s3.deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
+            s3().deleteObject(delete -> delete.bucket(config.bucket()).key(Keys.object(key)));
         } catch (NoSuchKeyException e) {
             // Some servers say so instead of succeeding.
         } catch (RuntimeException e) {

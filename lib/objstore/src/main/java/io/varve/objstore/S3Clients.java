@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -51,7 +53,33 @@ final class S3Clients {
     }
 
     /** A client and what must be closed with it, last first. */
-    record Client(S3Client s3, Optional<S3Reads> reads, List<AutoCloseable> resources) {
+    record Client(Lazily s3, Optional<S3Reads> reads, List<AutoCloseable> resources) {
+    }
+
+    /** Builds the client when it is first needed, which may be never: that takes a good part of a process' start. Safe for many threads. */
+    static final class Lazily implements AutoCloseable {
+        private final Supplier<S3Client> builder;
+        private @Nullable S3Client built;
+
+        Lazily(Supplier<S3Client> builder) {
+            this.builder = builder;
+        }
+
+        synchronized S3Client get() {
+            S3Client c = built;
+            if (c == null) {
+                c = builder.get();
+                built = c;
+            }
+            return c;
+        }
+
+        @Override
+        public synchronized void close() {
+            if (built != null) {
+                built.close();
+            }
+        }
     }
 
     static Client open(S3Config config, Map<String, String> env) {
@@ -59,6 +87,12 @@ final class S3Clients {
         SdkHttpClient http = http(config, env, config.url());
         resources.add(http);
         AwsCredentialsProvider credentials = credentials(config, env, resources);
+        Lazily s3 = new Lazily(() -> client(config, http, credentials));
+        resources.add(s3);
+        return new Client(s3, reads(config, http, credentials), resources);
+    }
+
+    private static S3Client client(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {
         S3ClientBuilder builder = S3Client.builder().httpClient(http).credentialsProvider(credentials)
                 .region(Region.of(config.knownRegion().orElse("us-east-1"))).forcePathStyle(config.pathStyle())
                 // Servers other than AWS refuse the trailing checksums that the SDK would add by itself.
@@ -75,9 +109,7 @@ final class S3Clients {
         } else {
             builder.endpointOverride(config.url());
         }
-        S3Client s3 = builder.build();
-        resources.add(s3);
-        return new Client(s3, reads(config, http, credentials), resources);
+        return builder.build();
     }
 
     private static Optional<S3Reads> reads(S3Config config, SdkHttpClient http, AwsCredentialsProvider credentials) {

@@ -9,8 +9,13 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.SortedMap;
+import java.util.StringJoiner;
+import java.util.TreeMap;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +36,7 @@ import software.amazon.awssdk.http.SdkHttpResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 
 /**
- * GET of objects without the AWS client around it, over the same connections: what most requests of a store gateway are. A request is
+ * GET of objects and pages of listings without the AWS client around it, over the same connections: what most requests of a store gateway are. A request is
  * signed with version 4 ("Authenticating Requests", Amazon S3 API reference) and sent; anything but the object itself — an error, a
  * redirect, a broken connection — is left to the client, which asks again with its retries and its knowledge of errors. The client spends
  * several times as much processor time on a small object, most of all in a process that has just started.
@@ -46,6 +51,10 @@ final class S3Reads {
     /** SHA-256 of nothing. */
     private static final String NO_BODY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+    private static final SortedMap<String, String> NO_QUERY = Collections.emptySortedMap();
+    /** A page has 1,000 keys of at most 1,024 bytes. */
+    private static final int MAX_PAGE_BYTES = 16 << 20;
+
     private final SdkHttpClient http;
     private final AwsCredentialsProvider credentials;
     private final String protocol;
@@ -53,6 +62,7 @@ final class S3Reads {
     private final int port;
     private final String hostHeader;
     private final String pathPrefix;
+    private final String bucketPath;
     private final String region;
     private final Clock clock;
     private volatile boolean refused;
@@ -76,6 +86,7 @@ final class S3Reads {
         this.port = port;
         this.hostHeader = port == (insecure ? 80 : 443) ? host : host + ":" + port;
         this.pathPrefix = pathPrefix;
+        this.bucketPath = pathPrefix.length() == 1 ? pathPrefix : pathPrefix.substring(0, pathPrefix.length() - 1);
         this.region = region;
         this.clock = clock;
     }
@@ -89,7 +100,8 @@ final class S3Reads {
         AbortableInputStream open = null;
         try {
             HttpExecuteResponse answer = http
-                    .prepareRequest(HttpExecuteRequest.builder().request(request(key, range, etag)).build()).call();
+                    .prepareRequest(HttpExecuteRequest.builder().request(request(pathPrefix + encoded(key), NO_QUERY, range, etag)).build())
+                    .call();
             open = answer.responseBody().orElse(null);
             SdkHttpResponse head = answer.httpResponse();
             int status = head.statusCode();
@@ -100,11 +112,7 @@ final class S3Reads {
                 head.firstMatchingHeader("Content-Range").ifPresent(response::contentRange);
                 return new ResponseInputStream<>(response.build(), open);
             }
-            if (status == 400 || status == 401 || status == 403) {
-                // A clock that is off, or a server with rules of its own: the client finds out once, and has all requests from now on.
-                refused = true;
-                LOG.debug("requests go through the S3 client from now on: server answered status={}", status);
-            }
+            refuse(status);
         } catch (IOException | SdkException | NumberFormatException e) {
             LOG.debug("request is left to the S3 client key={} err=\"{}\"", key, e.toString());
         }
@@ -114,31 +122,90 @@ final class S3Reads {
         return null;
     }
 
-    private SdkHttpFullRequest request(String key, @Nullable String range, @Nullable String etag) {
+    /** A page of a listing, null where the client should be asked instead. Parameters are those of {@code ListObjectsV2}. */
+    @Nullable
+    S3Page list(String prefix, @Nullable String delimiter, @Nullable String token, @Nullable String startAfter) {
+        if (refused) {
+            return null;
+        }
+        SortedMap<String, String> query = new TreeMap<>();
+        query.put("list-type", "2");
+        // Not every character of a key can be written in XML.
+        query.put("encoding-type", "url");
+        query.put("prefix", prefix);
+        query.put("delimiter", Objects.requireNonNullElse(delimiter, ""));
+        query.put("continuation-token", Objects.requireNonNullElse(token, ""));
+        query.put("start-after", Objects.requireNonNullElse(startAfter, ""));
+        query.values().removeIf(String::isEmpty);
+        try {
+            HttpExecuteResponse answer = http
+                    .prepareRequest(HttpExecuteRequest.builder().request(request(bucketPath, query, null, null)).build()).call();
+            AbortableInputStream open = answer.responseBody().orElse(null);
+            if (open == null) {
+                return null;
+            }
+            if (answer.httpResponse().statusCode() != 200) {
+                open.abort();
+                refuse(answer.httpResponse().statusCode());
+                return null;
+            }
+            byte[] body = open.readNBytes(MAX_PAGE_BYTES);
+            if (body.length == MAX_PAGE_BYTES) {
+                open.abort();
+                return null;
+            }
+            open.close();
+            return S3Page.parse(body);
+        } catch (IOException | SdkException | IllegalArgumentException e) {
+            LOG.debug("request is left to the S3 client list={} err=\"{}\"", prefix, e.toString());
+            return null;
+        }
+    }
+
+    /** A clock that is off, or a server with rules of its own: the client finds out once, and has all requests from now on. */
+    private void refuse(int status) {
+        if (status == 400 || status == 401 || status == 403) {
+            refused = true;
+            LOG.debug("requests go through the S3 client from now on: server answered status={}", status);
+        }
+    }
+
+    private SdkHttpFullRequest request(String path, SortedMap<String, String> query, @Nullable String range, @Nullable String etag) {
         AwsCredentials who = credentials.resolveCredentials();
         String time = TIME.format(Instant.now(clock));
-        String path = pathPrefix + encoded(key);
         SdkHttpFullRequest.Builder request = SdkHttpFullRequest.builder().method(SdkHttpMethod.GET).protocol(protocol).host(host).port(port)
                 .encodedPath(path).putHeader("Host", hostHeader).putHeader("x-amz-content-sha256", NO_BODY).putHeader("x-amz-date", time);
         String token = who instanceof AwsSessionCredentials session ? session.sessionToken() : "";
         if (!token.isEmpty()) {
             request.putHeader("x-amz-security-token", token);
         }
+        StringJoiner canonical = new StringJoiner("&");
+        query.forEach((name, value) -> {
+            request.putRawQueryParameter(name, value);
+            canonical.add(name + "=" + encoded(value).replace("/", "%2F"));
+        });
         if (range != null) {
             request.putHeader("Range", range);
         }
         if (etag != null) {
             request.putHeader("If-Match", etag);
         }
-        return request.putHeader("Authorization", authorization(who.accessKeyId(), who.secretAccessKey(), token, path, time)).build();
+        return request.putHeader("Authorization",
+                authorization(who.accessKeyId(), who.secretAccessKey(), token, path, canonical.toString(), time)).build();
     }
 
-    /** The value of the header that proves who asks. */
-    String authorization(String accessKey, String secretKey, String token, String path, String time) {
+    /**
+     * The value of the header that proves who asks.
+     *
+     * @param path as it is sent
+     * @param query as it is sent, sorted by name
+     */
+    String authorization(String accessKey, String secretKey, String token, String path, String query, String time) {
         String day = time.substring(0, 8);
         String scope = day + "/" + region + "/s3/aws4_request";
         String signed = "host;x-amz-content-sha256;x-amz-date" + (token.isEmpty() ? "" : ";x-amz-security-token");
-        String canonical = "GET\n" + path + "\n\nhost:" + hostHeader + "\nx-amz-content-sha256:" + NO_BODY + "\nx-amz-date:" + time
+        String canonical = "GET\n" + path + "\n" + query + "\nhost:" + hostHeader + "\nx-amz-content-sha256:" + NO_BODY + "\nx-amz-date:"
+                + time
                 + (token.isEmpty() ? "" : "\nx-amz-security-token:" + token) + "\n\n" + signed + "\n" + NO_BODY;
         String text = "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + HexFormat.of().formatHex(sha256(canonical));
         SigningKey key = signingKey;

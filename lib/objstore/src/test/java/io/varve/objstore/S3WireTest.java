@@ -306,6 +306,49 @@ class S3WireTest {
         }
     }
 
+    @Test
+    void listingsAreTheSameWithTheClientAndWithout() throws IOException {
+        String page = "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><EncodingType>url</EncodingType>"
+                + "<IsTruncated>MORE</IsTruncated>NEXT<Contents><Key>NAME+%26&amp;%C3%BC</Key><LastModified>2026-01-02T03:04:05.678Z"
+                + "</LastModified><Size>7</Size></Contents><Contents><Key>NAMEx/</Key><Size>0</Size></Contents></ListBucketResult>";
+        int port = serve(a -> new Answer(200, a.uri.contains("continuation-token=t%261")
+                ? page.replace("MORE", "false").replace("NEXT", "").replace("NAME", "b")
+                : page.replace("MORE", "true").replace("NEXT", "<NextContinuationToken>t&amp;1</NextContinuationToken>").replace("NAME",
+                        "a")));
+        List<List<BucketReader.ObjectAttributes>> found = new ArrayList<>();
+        for (String trace : List.of("trace: {enable: true}", "trace: {enable: false}")) {
+            List<BucketReader.ObjectAttributes> all = new ArrayList<>();
+            try (Bucket b = open(port, trace)) {
+                b.listRecursive("some dir", all::add);
+            }
+            found.add(all);
+        }
+        assertThat(found.getFirst()).extracting(BucketReader.ObjectAttributes::key).containsExactly("a &&ü", "b &&ü");
+        assertThat(found.getLast()).isEqualTo(found.getFirst());
+        assertThat(asked).hasSize(4).extracting(a -> a.uri.replaceAll("prefix=some(%20|\\+)dir(%2F|/)", "prefix"))
+                .allMatch(u -> u.contains("prefix"));
+    }
+
+    @Test
+    void aPageThatIsNoListingIsLeftToTheClientAndItsErrorIsSaid() throws IOException {
+        int port = serve(a -> new Answer(404, "<Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>"));
+        try (Bucket b = open(port, "max_retries: 1")) {
+            assertThatThrownBy(() -> b.listRecursive("", o -> {
+            })).isInstanceOf(UnavailableException.class).hasMessageContaining("NoSuchBucket");
+        }
+    }
+
+    @Test
+    void aListingThatGoesOnNowhereIsNoWholeListing() throws IOException {
+        int port = serve(a -> new Answer(200, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"));
+        for (String version : List.of("list_objects_version: v1", "list_objects_version: v2")) {
+            try (Bucket b = open(port, version)) {
+                assertThatThrownBy(() -> b.listRecursive("", o -> {
+                })).isInstanceOf(UnavailableException.class).hasMessageContaining("more follows, but not where");
+            }
+        }
+    }
+
     private static void keytool(String... args) throws Exception {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "keytool").toString()));
         command.addAll(List.of(args));
