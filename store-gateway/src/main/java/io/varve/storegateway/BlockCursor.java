@@ -34,6 +34,8 @@ final class BlockCursor implements AutoCloseable {
     private static final int KEPT = 2048;
     /** Index bytes that are looked at in one go. */
     private static final int INDEX_WINDOW = 4 << 20;
+    /** The same at first, where the first series may be enough. */
+    private static final int FIRST_WINDOW = 128 << 10;
     /** How far a chunk may reach where only the next series' chunk says. */
     private static final long MAX_REACH = 1 << 20;
     /** Heap that an entry of the kept or sorted series takes, beside labels and chunks. */
@@ -226,6 +228,64 @@ final class BlockCursor implements AutoCloseable {
         }
     }
 
+    /**
+     * Knows when the first series of a block are found, so that the others need not be read. Entries lie in the order of their labels. That
+     * is the order of the answer too, but for one thing: a series that has all labels of another and more after them follows it in the block
+     * and may come before it with the external labels between. Such series follow one another at once.
+     */
+    private static final class FirstSeries {
+        private final long wanted;
+        private boolean namesInOrder = true;
+        /** Of the series found so far those that the last one has all labels of, names and values by turns. */
+        private final ArrayDeque<int[]> beginnings = new ArrayDeque<>();
+
+        private FirstSeries(long wanted) {
+            this.wanted = wanted;
+        }
+
+        /** Null where all series are needed, because two may become one. */
+        static @Nullable FirstSeries of(SeriesQuery query, IndexHeader header, Labels external) {
+            if (query.first() <= 0) {
+                return null;
+            }
+            for (String name : header.postings().names()) {
+                if (query.dropLabels().contains(name) || external.has(name)) {
+                    return null;
+                }
+            }
+            return new FirstSeries(query.first());
+        }
+
+        /** Whether the series that were found before this one are all that is needed. */
+        boolean isEnough(SeriesEntry next, long found) {
+            for (int i = 1; i < next.labelCount; i++) {
+                namesInOrder &= Integer.compareUnsigned(next.names[i - 1], next.names[i]) < 0;
+            }
+            while (!beginnings.isEmpty() && !begins(next, beginnings.peek())) {
+                beginnings.pop();
+            }
+            return namesInOrder && found >= wanted && beginnings.isEmpty();
+        }
+
+        private static boolean begins(SeriesEntry e, int[] with) {
+            int n = with.length / 2;
+            boolean same = n <= e.labelCount;
+            for (int i = 0; i < n && same; i++) {
+                same = with[2 * i] == e.names[i] && with[2 * i + 1] == e.values[i];
+            }
+            return same;
+        }
+
+        void found(SeriesEntry e) {
+            int[] labels = new int[2 * e.labelCount];
+            for (int i = 0; i < e.labelCount; i++) {
+                labels[2 * i] = e.names[i];
+                labels[2 * i + 1] = e.values[i];
+            }
+            beginnings.push(labels);
+        }
+    }
+
     /** The first pass over the index. */
     private final class Scan {
         private final IndexHeader header;
@@ -251,14 +311,22 @@ final class BlockCursor implements AutoCloseable {
         void run() {
             int n = selection.size();
             Object previous = null;
-            index.readAhead(block, header, selection, query);
+            FirstSeries first = FirstSeries.of(query, header, external);
+            if (first == null) {
+                index.readAhead(block, header, selection, 0, n, query);
+            }
             if (collect) {
                 query.budget().reserve(n * 8L, "selecting series of block " + block.id());
                 reservedForOrder = n * 8L;
                 offsets = new long[n];
             }
+            int window = first == null ? INDEX_WINDOW : FIRST_WINDOW;
             for (int from = 0; from < n;) {
-                int to = index.windowEnd(block, header, selection, from, INDEX_WINDOW, query);
+                int to = index.windowEnd(block, header, selection, from, window, query);
+                if (first != null) {
+                    index.readAhead(block, header, selection, from, to, query);
+                    window = INDEX_WINDOW;
+                }
                 List<ObjectReader.Slice> slices = index.entries(block, header, selection, from, to, query);
                 for (int i = from; i < to; i++) {
                     if ((i & 255) == 0) {
@@ -266,6 +334,9 @@ final class BlockCursor implements AutoCloseable {
                     }
                     long offset = selection.offset(i);
                     decode(slices, offset, entry);
+                    if (first != null && first.isEnough(entry, kept ? decoded.size() : count)) {
+                        return;
+                    }
                     int wanted = countWanted(entry);
                     if (wanted == 0) {
                         continue;
@@ -283,6 +354,9 @@ final class BlockCursor implements AutoCloseable {
                     }
                     if (!query.skipChunks()) {
                         query.limits().chunks(wanted);
+                    }
+                    if (first != null) {
+                        first.found(entry);
                     }
                     if (kept) {
                         Item item = item(slices, offset, texts == null ? Labels.EMPTY : texts, wanted);

@@ -224,7 +224,8 @@ final class BucketStore implements Store {
         ReadStats stats = new ReadStats();
         RequestLimits limits = new RequestLimits(parts.limits);
         SeriesQuery query = new SeriesQuery(context, context.budget(), minTime, maxTime, request.spans(), request.aggregates(),
-                request.skipChunks(), request.withoutReplicaLabels(), request.shard(), limits, stats, parts.options, chosen.size());
+                request.skipChunks(), request.withoutReplicaLabels(), request.shard(), limits, stats, parts.options, chosen.size(),
+                request.skipChunks() ? request.limit() : 0);
         long start = System.nanoTime();
         Faults faults = new Faults(request.partialResponse(), sink::warning);
         List<BlockCursor> cursors = prepare(query, large, chosen, faults);
@@ -594,7 +595,7 @@ final class BucketStore implements Store {
             MemoryBudget budget = context.budget();
             SeriesQuery query = new SeriesQuery(context, budget, minTime, maxTime, SeriesRequest.Spans.ALL, Set.of(), true, drop,
                     ShardInfo.NONE,
-                    new RequestLimits(parts.limits), stats, parts.options, chosen.size());
+                    new RequestLimits(parts.limits), stats, parts.options, chosen.size(), 0);
             Set<String> warnings = new LinkedHashSet<>();
             Faults faults = new Faults(partial, warnings::add);
             Set<String> values = new TreeSet<>(Utf8Order::compare);

@@ -309,7 +309,7 @@ final class GatewayBlock {
     }
 
     /**
-     * Says that {@code bytes} of the index had to be fetched; an index that is read often is copied whole, so that queries after that read
+     * Says that {@code bytes} of the index had to be fetched, and are there now; an index that is read often is copied whole, so that queries after that read
      * none of it.
      */
     void indexFetched(long bytes) {
@@ -320,8 +320,10 @@ final class GatewayBlock {
                 try {
                     Ranges all = new Ranges();
                     all.add(0, size);
-                    ReadStats stats = new ReadStats();
-                    reader.fetchAll(indexKey, reader.plan(indexKey, all, size), stats, ReadStats.Kind.SERIES);
+                    // A few bytes between what was read are not worth a request.
+                    if (reader.missing(indexKey, all).bytes() > ObjectReader.GAP) {
+                        reader.fetchAll(indexKey, reader.plan(indexKey, all, size), new ReadStats(), ReadStats.Kind.SERIES);
+                    }
                     metrics.promotions.inc();
                 } catch (VarveException e) {
                     promoting.set(false);

@@ -276,15 +276,15 @@ final class IndexAccess {
         return r;
     }
 
-    /** Reads all entries that will be looked at in one round, where they stay at hand. */
-    void readAhead(GatewayBlock block, IndexHeader header, Selection selection, SeriesQuery query) {
-        Ranges r = ranges(block, header, selection, 0, selection.size(), query).joined(0);
+    /** Reads entries that will be looked at in one round, where they stay at hand. */
+    void readAhead(GatewayBlock block, IndexHeader header, Selection selection, int from, int to, SeriesQuery query) {
+        Ranges r = ranges(block, header, selection, from, to, query).joined(0);
         query.limits().bytes(r.bytes(), "series");
         if (reader.caches()) {
             Ranges parts = reader.plan(block.indexKey(), r, header.indexSize(), query.blocks());
             if (!parts.isEmpty() && parts.bytes() <= reader.readAheadBytes()) {
-                block.indexFetched(parts.bytes());
                 reader.fetchAll(block.indexKey(), parts, query.stats(), ReadStats.Kind.SERIES);
+                block.indexFetched(parts.bytes());
             }
         }
     }

@@ -21,8 +21,10 @@ import org.jspecify.annotations.Nullable;
  * many requests and so many bytes are under way at most, over all queries. Safe for many threads.
  */
 final class ObjectReader {
-    /** The greatest single request. */
+    /** Bytes that are looked at in one piece. */
     static final int MAX_PART = 16 << 20;
+    /** The greatest single request; less where few bytes may be under way. */
+    private static final int MAX_REQUEST = 40 << 20;
     /** Ranges closer than this are always read as one. */
     static final long GAP = 64 << 10;
     /** Ranges are read as one up to this distance where the query would have too many otherwise. */
@@ -37,6 +39,7 @@ final class ObjectReader {
     private final Semaphore requests;
     private final Semaphore inFlightKib;
     private final int inFlightKibMax;
+    private final int requestBytes;
     private final ConcurrentMap<Part, CompletableFuture<byte[]>> underWay = new ConcurrentHashMap<>();
 
     private record Part(String key, long start, long end) {
@@ -65,6 +68,7 @@ final class ObjectReader {
         this.requests = new Semaphore(Math.max(1, concurrency), true);
         this.inFlightKibMax = Math.clamp(inFlightBytes >> 10, MAX_PART >> 10, Integer.MAX_VALUE);
         this.inFlightKib = new Semaphore(inFlightKibMax, true);
+        this.requestBytes = Math.clamp(inFlightBytes / 4, MAX_PART, MAX_REQUEST);
     }
 
     /** Whether fetched bytes stay at hand, so that reading ahead makes sense. */
@@ -125,7 +129,7 @@ final class ObjectReader {
             within.add(inside);
         }
         List<Ranges> few = Ranges.planned(within, GAP, WIDE_GAP, Math.max(1, WANTED_REQUESTS / Math.max(1, blocks)));
-        return Ranges.planned(few, 0, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cut(MAX_PART)).toList();
+        return Ranges.planned(few, 0, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cutEvenly(requestBytes)).toList();
     }
 
     /** Starts a request. The future's array is at most {@code length} bytes long, shorter where the object ends. */

@@ -114,17 +114,29 @@ final class Ranges {
         return out.stream().map(r -> r.joined(wider)).toList();
     }
 
-    /** Cut into pieces of at most {@code max} bytes. */
+    /** Cut into pieces of {@code max} bytes, the last of each range shorter. */
     Ranges cut(int max) {
         Ranges out = new Ranges();
         for (int i = 0; i < size; i++) {
-            for (long at = starts[i]; at < ends[i];) {
-                long end = Math.min(ends[i], at + max);
-                out.append(at, end);
-                at = end;
-            }
+            out.appendCut(starts[i], ends[i], max);
         }
         return out;
+    }
+
+    /** Cut into as few pieces of at most {@code max} bytes as there can be, those of a range about equal. */
+    Ranges cutEvenly(int max) {
+        Ranges out = new Ranges();
+        for (int i = 0; i < size; i++) {
+            long bytes = ends[i] - starts[i];
+            out.appendCut(starts[i], ends[i], Math.ceilDiv(bytes, Math.ceilDiv(bytes, max)));
+        }
+        return out;
+    }
+
+    private void appendCut(long start, long end, long piece) {
+        for (long at = start; at < end; at += piece) {
+            append(at, Math.min(end, at + piece));
+        }
     }
 
     /** Adds without joining. */

@@ -26,11 +26,12 @@ import java.util.Set;
  * @param stats what is read
  * @param options how reads are sized
  * @param blocks how many blocks share the request's memory
+ * @param first how many series, the first of all, are enough of each block; 0 = all are wanted
  */
 record SeriesQuery(QueryContext context, MemoryBudget budget, long minTime, long maxTime, SeriesRequest.Spans spans,
         Set<Aggregate> aggregates,
         boolean skipChunks, List<String> dropLabels, ShardInfo shard, RequestLimits limits, ReadStats stats, ReadOptions options,
-        int blocks) {
+        int blocks, long first) {
 
     /** Whether samples between the two times can matter. */
     boolean wants(long chunkMin, long chunkMax) {

@@ -290,6 +290,23 @@ class FaultTest {
     }
 
     @Test
+    void theFirstSeriesOfALargeIndexAreFoundWithoutTheRest() {
+        MemoryBucket bucket = new MemoryBucket("first");
+        TestBlocks blocks = large(bucket, 2, 1200);
+        FaultyBucket counting = FaultyBucket.counting(bucket);
+        for (int limit : new int[]{1, 7}) {
+            SeriesRequest any = new SeriesRequest(0, 10_000_000, List.of(Matcher.of(Matcher.Type.NOT_EQUAL, "__name__", "")), 0,
+                    EnumSet.allOf(Aggregate.class), false, true, List.of(), List.of(), ShardInfo.NONE, limit, 1, SeriesRequest.Spans.ALL);
+            try (TestGateway g = new TestGateway(counting, TestGateway.Setup.DEFAULT.disk(1 << 30))) {
+                g.gateway.blocks().byId().values().forEach(GatewayBlock::prefetch);
+                int before = counting.events().size();
+                assertThat(map(g.series(any).lines())).isEqualTo(map(blocks.expected(any)));
+                assertThat(counting.events().size() - before).as("one read of each block").isEqualTo(2);
+            }
+        }
+    }
+
+    @Test
     void nothingElseThanTheFiveKindsEscapes() {
         Seeds.forEach(15, random -> {
             MemoryBucket bucket = new MemoryBucket("garbage");

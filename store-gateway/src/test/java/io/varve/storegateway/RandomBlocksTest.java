@@ -41,6 +41,27 @@ class RandomBlocksTest {
     }
 
     @Test
+    void theFirstSeriesAreTheFirstOfAll() {
+        Seeds.forEach(60, random -> {
+            MemoryBucket bucket = new MemoryBucket("first");
+            TestBlocks blocks = TestBlocks.random(bucket, random);
+            try (TestGateway g = new TestGateway(bucket, TestGateway.Setup.DEFAULT)) {
+                for (int i = 0; i < 20; i++) {
+                    SeriesRequest any = request(random);
+                    SeriesRequest q = new SeriesRequest(any.minTime(), any.maxTime(),
+                            List.of(Matcher.of(Matcher.Type.NOT_EQUAL, "none", "x")), 0,
+                            any.aggregates(), true, true, any.blockMatchers(), any.withoutReplicaLabels(), any.shard(),
+                            1 + random.nextInt(4),
+                            0,
+                            SeriesRequest.Spans.ALL);
+                    assertThat(g.series(q).lines()).extracting(TestGateway.Line::labels)
+                            .isEqualTo(blocks.expected(q).stream().map(TestGateway.Line::labels).toList());
+                }
+            }
+        });
+    }
+
+    @Test
     void answersAreThoseOfTheNaiveReaderWhateverIsCached() {
         Seeds.forEach(12, random -> {
             MemoryBucket bucket = new MemoryBucket("random");

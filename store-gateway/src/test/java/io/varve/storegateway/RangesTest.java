@@ -38,6 +38,8 @@ class RangesTest {
     void cutsAndFinds() {
         Ranges r = of(20, 45, 0, 5).joined(0);
         assertThat(texts(List.of(r.cut(10)))).containsExactly("0-5 20-30 30-40 40-45");
+        assertThat(texts(List.of(r.cutEvenly(10)))).as("in equal parts").containsExactly("0-5 20-29 29-38 38-45");
+        assertThat(texts(List.of(r.cutEvenly(25)))).containsExactly("0-5 20-45");
         assertThat(r.find(4)).isZero();
         assertThat(r.find(5)).isEqualTo(-1);
         assertThat(r.find(44)).isEqualTo(1);
