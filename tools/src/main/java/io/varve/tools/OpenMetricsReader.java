@@ -6,6 +6,8 @@ import io.varve.model.LabelNames;
 import io.varve.model.Labels;
 import java.io.IOException;
 import java.io.InputStream;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -25,6 +27,10 @@ final class OpenMetricsReader {
     private static final int SHARED_TEXTS = 1 << 16;
     /** No line is longer. */
     private static final int MAX_LINE = 16 << 20;
+    /** Up to here a double tells each millisecond from the next. */
+    private static final double EXACT_MILLIS = 1L << 53;
+    /** A little less than the 64 bits of a time, as the end of a block lies behind its last sample. */
+    private static final double MAX_MILLIS = 9.2e18;
     private static final Set<String> TYPES = Set.of("counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
             "unknown");
 
@@ -172,10 +178,13 @@ final class OpenMetricsReader {
 
     private long time(String s, int from, int to) {
         double millis = number(s, from, to, "time") * 1000;
-        if (!(Math.abs(millis) < 9e15)) {
+        if (Math.abs(millis) < EXACT_MILLIS) {
+            return Math.round(millis);
+        }
+        if (!(Math.abs(millis) < MAX_MILLIS)) {
             throw wrong("time " + s.substring(from, to) + " is out of bounds");
         }
-        return Math.round(millis);
+        return new BigDecimal(s.substring(from, to)).movePointRight(3).setScale(0, RoundingMode.HALF_UP).longValueExact();
     }
 
     /** Checks what stands behind the time: {@code # {labels} value} and perhaps another time. */

@@ -96,13 +96,33 @@ class BlockCommandTest {
     }
 
     @Test
+    void timesFarFromTodayAreKeptToTheMillisecond() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            String lines = """
+                    a 1 -9199999999999000.999
+                    a 2 -9007199254740.993
+                    a 3 9007199254740.993
+                    a 4 1000000000000000
+                    a 5 9199999999999000.999
+                    # EOF
+                    """;
+            Path text = tmp.write("in.om", lines.getBytes(StandardCharsets.UTF_8));
+            Path dir = tmp.resolve("data");
+            assertThat(block("create", text.toString(), dir.toString()).err()).isEmpty();
+            assertThat(block("verify", dir.toString()).code()).isZero();
+            assertThat(block("dump", dir.toString()).out().lines().sorted()).containsExactlyElementsOf(lines.lines().sorted().toList());
+        }
+    }
+
+    @Test
     void wrongTextIsRefusedWithItsLineAndLeavesNoBlock() throws IOException {
         try (TempTree tmp = TempTree.create()) {
             for (String bad : List.of("a 1\n# EOF\n", "a 1 2\n", "a{b=\"c\" 1 2\n# EOF\n", "a{b=c} 1 2\n# EOF\n", "a x 2\n# EOF\n",
                     "a 1 y\n# EOF\n",
                     "# EOF\na 1 2\n", "a{b=\"1\",b=\"2\"} 1 2\n# EOF\n", "1a 1 2\n# EOF\n", "a 1 2\n\n# EOF\n", "a 1 2 3\n# EOF\n",
                     "{} 1 2\n# EOF\n",
-                    "a{b=\"\n# EOF\n", "a 1 1e300\n# EOF\n", "a 0x1p3 1\n# EOF\n", "a 1_0 1\n# EOF\n", "a  1 2\n# EOF\n", "a 1 2 \n# EOF\n",
+                    "a{b=\"\n# EOF\n", "a 1 1e300\n# EOF\n", "a 1 1e16\n# EOF\n", "a 1 -Inf\n# EOF\n", "a 0x1p3 1\n# EOF\n",
+                    "a 1_0 1\n# EOF\n", "a  1 2\n# EOF\n", "a 1 2 \n# EOF\n",
                     "a{b=\"c\"}1 2\n# EOF\n", "a 1 2 # x\n# EOF\n", "a 1 2 # {b=c} 1\n# EOF\n", "a 1 2 # {b=\"c\"}\n# EOF\n",
                     "a 1 2 # {b=\"c\"} x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 2 3\n# EOF\n",
                     "a 1 # {b=\"c\"} 1\n# EOF\n", "# TYPE a untyped\n# EOF\n", "# TYPE a\n# EOF\n", "# HELP a\n# EOF\n",

@@ -49,10 +49,10 @@ final class BitWriter {
         used = sum & 7;
     }
 
-    /** Makes room for {@code bytes} more, and for the two times eight bytes that are stored at once. */
+    /** Makes room for {@code bytes} more, and for what is stored behind them. */
     void ensure(int bytes) {
-        if (at + bytes + 16 > data.length) {
-            data = Arrays.copyOf(data, Math.max(data.length * 2, at + bytes + 16));
+        if (at + bytes + 8 > data.length) {
+            data = Arrays.copyOf(data, Math.max(data.length * 2, at + bytes + 8));
         }
     }
 
@@ -150,13 +150,20 @@ final class BitWriter {
     }
 
     /**
-     * The significant bits of a difference that is not 0, within the window before where they fit, else with a new one; without a branch
-     * on which, which is as good as random.
+     * The significant bits of a difference that is not 0, within the window before where they fit, else with a new one.
      *
      * @param reuse control bits for the window before
      * @param fresh control bits for a new window
      */
     void changed(long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
+        changed(0, 0, delta, window, index, reuse, reuseBits, fresh, freshBits);
+    }
+
+    /**
+     * As the other, behind {@code headBits} bits of {@code head} (24 at most), all in one or two writes and without a branch on
+     * whether the window fits, which is as good as random.
+     */
+    void changed(long head, int headBits, long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
         int oldLeading = window[2 * index];
         int oldTrailing = window[2 * index + 1];
         int leading = Math.min(31, Long.numberOfLeadingZeros(delta));
@@ -171,7 +178,7 @@ final class BitWriter {
         // 64 significant bits are written as 0: six bits hold no 64.
         int control = reuse + ((fresh << 11 | leading << 6 | n & 63) - reuse & isNew);
         int controlBits = reuseBits + (freshBits + 11 - reuseBits & isNew);
-        bits(control, controlBits, delta >>> trailing, n);
+        bits(head << controlBits | control, headBits + controlBits, delta >>> trailing, n);
     }
 
     /** Bytes so far, the last one perhaps begun. */

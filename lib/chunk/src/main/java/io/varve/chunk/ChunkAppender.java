@@ -144,7 +144,7 @@ public final class ChunkAppender {
     /** Bytes of the chunk that is being written. */
     public int sizeBytes() {
         ChunkEncoder e = current;
-        return e == null ? 0 : e.sizeBytes();
+        return e == null ? 0 : e.out.size();
     }
 
     /** The current chunk if it takes another sample. */

@@ -34,21 +34,10 @@ abstract sealed class ChunkEncoder permits XorEncoder, Xor2Encoder, HistogramEnc
         count++;
     }
 
-    /** Writes what is held back. */
-    void flush() {
-    }
-
-    /** Bytes so far. */
-    final int sizeBytes() {
-        flush();
-        return out.size();
-    }
-
     /** Sets the header of {@code bytes}, whose bit stream is complete. */
     abstract void setHeader(byte[] bytes);
 
     byte[] toBytes() {
-        flush();
         byte[] bytes = out.toBytes();
         bytes[0] = (byte) (count >>> 8);
         bytes[1] = (byte) count;

@@ -4,18 +4,9 @@ package io.varve.chunk;
 final class XorEncoder extends ChunkEncoder {
     /** 4 + 64 bits for the time, 13 + 64 for the value. */
     private static final int MAX_SAMPLE_BYTES = 19;
-    /** Single samples are held until there are so many: a loop over arrays costs less than half. */
-    private static final int HELD = 24;
 
-    private final long[] heldTimes = new long[HELD];
-    private final double[] heldValues = new double[HELD];
-    private int held;
     private final byte[] window = {BitWriter.NO_WINDOW, 0};
-    /** Of what is encoded: how many samples, the last one's time, the step before it and its value. */
-    private int encoded;
-    private long lastTime;
-    private long lastStep;
-    private long lastValue;
+    private long value;
 
     XorEncoder(byte[] buffer) {
         super(Encoding.XOR, buffer);
@@ -32,53 +23,28 @@ final class XorEncoder extends ChunkEncoder {
     }
 
     void append(long time, double v) {
-        step(time);
-        heldTimes[held] = time;
-        heldValues[held] = v;
-        if (++held == HELD) {
-            flush();
-        }
-    }
-
-    /** Appends samples from arrays. */
-    void append(long[] times, double[] values, int from, int to) {
-        if (from == to) {
-            return;
-        }
-        flush();
-        step(times[from]);
-        count += to - from - 1;
-        t = times[to - 1];
-        encode(times, values, from, to);
-    }
-
-    @Override
-    void flush() {
-        int n = held;
-        held = 0;
-        encode(heldTimes, heldValues, 0, n);
-    }
-
-    private void first(long time, double v) {
         long bits = Double.doubleToRawLongBits(v);
-        if (encoded == 0) {
-            out.varint(time);
-            out.bits(bits, 64);
-        } else {
-            lastStep = time - lastTime;
-            out.uvarint(lastStep);
-            out.xor(bits, lastValue, window, 0);
+        long oldDelta = tDelta;
+        step(time);
+        switch (count) {
+            case 1 -> {
+                out.varint(time);
+                out.bits(bits, 64);
+            }
+            case 2 -> {
+                out.uvarint(tDelta);
+                out.xor(bits, value, window, 0);
+            }
+            default -> next(tDelta - oldDelta, bits ^ value);
         }
-        lastTime = time;
-        lastValue = bits;
-        encoded++;
+        value = bits;
     }
 
-    /** Encodes samples, with all state in local variables. */
-    private void encode(long[] times, double[] values, int from, int to) {
+    /** Appends samples from arrays: the same bytes as one by one, with all state in local variables. */
+    void append(long[] times, double[] values, int from, int to) {
         int i = from;
-        while (i < to && encoded < 2) {
-            first(times[i], values[i]);
+        while (i < to && count < 2) {
+            append(times[i], values[i]);
             i++;
         }
         int left = to - i;
@@ -92,9 +58,9 @@ final class XorEncoder extends ChunkEncoder {
         int used = out.used;
         int leading = window[0];
         int trailing = window[1];
-        long time = lastTime;
-        long step = lastStep;
-        long bits = lastValue;
+        long time = t;
+        long step = tDelta;
+        long bits = value;
         for (; i < to; i++) {
             long newStep = times[i] - time;
             long dod = newStep - step;
@@ -154,18 +120,18 @@ final class XorEncoder extends ChunkEncoder {
                 at += sum >>> 3;
                 pending = word << (sum & 0x38);
                 used = sum & 7;
-                // All of the value, of which up to seven bits reach into the ninth byte.
-                long aligned = delta << 64 - significant;
-                word = pending | aligned >>> used;
-                long rest = aligned << 1 << 63 - used;
-                BitReader.LONG.set(d, at, word);
-                BitReader.LONG.set(d, at + 8, rest);
-                sum = used + significant;
-                at += sum >>> 3;
-                long beyond = 63 - sum >> 31;
-                pending = (word ^ (word ^ rest) & beyond) << (sum & 0x38);
-                used = sum & 7;
-                continue;
+                head = delta;
+                n = significant;
+                if (n > 56) {
+                    word = pending | delta >>> 32 << 96 - n >>> used;
+                    BitReader.LONG.set(d, at, word);
+                    sum = used + n - 32;
+                    at += sum >>> 3;
+                    pending = word << (sum & 0x38);
+                    used = sum & 7;
+                    head = delta & 0xFFFFFFFFL;
+                    n = 32;
+                }
             }
             long word = pending | head << 64 - n >>> used;
             BitReader.LONG.set(d, at, word);
@@ -179,9 +145,38 @@ final class XorEncoder extends ChunkEncoder {
         out.used = used;
         window[0] = (byte) leading;
         window[1] = (byte) trailing;
-        lastTime = time;
-        lastStep = step;
-        lastValue = bits;
-        encoded += left;
+        t = time;
+        tDelta = step;
+        value = bits;
+        count += left;
+    }
+
+    /** One sample behind the second, in as few writes as 64 bits allow: mostly one. */
+    private void next(long dod, long delta) {
+        long head;
+        int n;
+        if (dod == 0) {
+            head = 0;
+            n = 1;
+        } else if (BitWriter.inRange(dod, 14)) {
+            head = 0b10 << 14 | dod & 0x3FFF;
+            n = 16;
+        } else if (BitWriter.inRange(dod, 17)) {
+            head = 0b110 << 17 | dod & 0x1FFFF;
+            n = 20;
+        } else if (BitWriter.inRange(dod, 20)) {
+            head = 0b1110 << 20 | dod & 0xFFFFF;
+            n = 24;
+        } else {
+            out.bits(0b1111, 4);
+            out.bits(dod, 64);
+            head = 0;
+            n = 0;
+        }
+        if (delta == 0) {
+            out.bits(head << 1, n + 1);
+            return;
+        }
+        out.changed(head, n, delta, window, 0, 0b10, 2, 0b11, 2);
     }
 }
