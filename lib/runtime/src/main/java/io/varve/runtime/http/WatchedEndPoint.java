@@ -21,7 +21,8 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
     private final Object lock = new Object();
     private final ByteBuffer ahead = BufferUtil.allocate(1024);
     private boolean ended;
-    private @Nullable Runnable gone;
+    /** The look that is awaited; one that comes late, when another request is at work, is none. */
+    private @Nullable Look awaited;
 
     WatchedEndPoint(SocketChannel channel, ManagedSelector selector, SelectionKey key, Scheduler scheduler) {
         super(channel, selector, key, scheduler);
@@ -32,8 +33,8 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
         synchronized (lock) {
             if (ended) {
                 Thread.startVirtualThread(action);
-            } else if (gone == null && !ahead.hasRemaining() && super.tryFillInterested(new Look())) {
-                gone = action;
+            } else if (awaited == null && !ahead.hasRemaining()) {
+                await(action);
             }
         }
     }
@@ -41,31 +42,35 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
     /** Leaves reading to Jetty again. */
     void unwatch() {
         synchronized (lock) {
-            if (gone != null) {
-                gone = null;
+            if (awaited != null) {
+                awaited = null;
                 getFillInterest().onFail(new IOException("no longer watched"));
             }
         }
     }
 
-    private void look() {
+    private void await(Runnable action) {
+        Look look = new Look(action);
+        awaited = super.tryFillInterested(look) ? look : null;
+    }
+
+    private void look(Look look) {
         synchronized (lock) {
-            Runnable action = gone;
-            if (action == null) {
+            if (look != awaited) {
                 return;
             }
+            awaited = null;
             try {
                 int n = super.fill(ahead);
-                if (n == 0 && super.tryFillInterested(new Look())) {
-                    return;
+                if (n == 0) {
+                    await(look.action);
                 }
                 ended = n < 0;
             } catch (IOException e) {
                 ended = true;
             }
-            gone = null;
             if (ended) {
-                Thread.startVirtualThread(action);
+                Thread.startVirtualThread(look.action);
             }
         }
     }
@@ -109,9 +114,15 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
 
     /** Called when there is something to read, or nothing any longer. */
     private final class Look implements Callback {
+        private final Runnable action;
+
+        Look(Runnable action) {
+            this.action = action;
+        }
+
         @Override
         public void succeeded() {
-            look();
+            look(this);
         }
 
         @Override

@@ -14,10 +14,15 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.InflaterInputStream;
@@ -45,6 +50,12 @@ class HttpServerTest {
                         out.write(piece);
                     }
                 }
+            })
+            .post(null, "/watched", (q, a) -> {
+                byte[] body = q.readBody(10);
+                q.onClientGone(() -> {
+                });
+                a.send(body);
             })
             .getOrPost(null, "/slow", (q, a) -> {
                 q.parameters();
@@ -100,6 +111,25 @@ class HttpServerTest {
             assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(gone.get(20, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void keptConnectionsServeAnyNumberOfWatchedRequests() throws Exception {
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<?>> all = new ArrayList<>();
+            for (int t = 0; t < 8; t++) {
+                all.add(threads.submit(() -> {
+                    for (int i = 0; i < 250; i++) {
+                        // Not GET, which the client would quietly send again over another connection.
+                        assertThat(send("POST", "/watched", "x").body()).isEqualTo("x");
+                    }
+                    return null;
+                }));
+            }
+            for (Future<?> f : all) {
+                f.get();
+            }
+        }
     }
 
     @Test
