@@ -1,5 +1,6 @@
 package io.varve.runtime;
 
+import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
 import java.util.concurrent.atomic.AtomicLong;
@@ -34,36 +35,48 @@ public final class MemoryPool {
 
     /** One request's part. Safe for many threads. */
     public final class Budget implements MemoryBudget, AutoCloseable {
-        private final AtomicLong mine = new AtomicLong();
+        private long mine;
+        private boolean closed;
 
         private Budget() {
         }
 
         @Override
-        public void reserve(long bytes, String what) {
-            long now = used.addAndGet(bytes);
-            if (now > capacity) {
-                used.addAndGet(-bytes);
-                throw new LimitExceededException(limit, "memory for " + what + ": " + bytes + " bytes more would exceed " + limit + " of "
-                        + capacity + " bytes, " + (now - bytes) + " are in use");
+        public synchronized void reserve(long bytes, String what) {
+            if (closed) {
+                throw new CancelledException(CancelledException.Reason.CANCELED, "the request has ended and gets no memory for " + what);
             }
-            mine.addAndGet(bytes);
+            long now;
+            do {
+                now = used.get();
+                if (bytes > capacity - now) {
+                    throw new LimitExceededException(limit,
+                            "memory for " + what + ": " + bytes + " bytes more would exceed " + limit + " of "
+                                    + capacity + " bytes, " + now + " are in use");
+                }
+            } while (!used.compareAndSet(now, now + bytes));
+            mine += bytes;
+        }
+
+        /** What comes after {@link #close} was given back by it. */
+        @Override
+        public synchronized void release(long bytes) {
+            if (!closed) {
+                mine -= bytes;
+                used.addAndGet(-bytes);
+            }
         }
 
         @Override
-        public void release(long bytes) {
-            mine.addAndGet(-bytes);
-            used.addAndGet(-bytes);
+        public synchronized long reserved() {
+            return mine;
         }
 
         @Override
-        public long reserved() {
-            return mine.get();
-        }
-
-        @Override
-        public void close() {
-            used.addAndGet(-mine.getAndSet(0));
+        public synchronized void close() {
+            closed = true;
+            used.addAndGet(-mine);
+            mine = 0;
         }
     }
 }
