@@ -142,7 +142,10 @@ final class MemoryBroker {
                 do {
                     long left = deadline - System.nanoTime();
                     // Alone a request may have everything that is not set aside; what is larger than that never fits.
-                    if (refused || left <= 0 || mine + bytes > share + common) {
+                    if (closed) {
+                        throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+                    }
+                    if (refused || left <= 0 || bytes > share + common - mine) {
                         throw refusal(bytes, what, "");
                     }
                     long before = releases;
@@ -174,7 +177,10 @@ final class MemoryBroker {
         }
 
         private boolean tryTake(long bytes) {
-            if (!holdsShare && !closed && sharesLeft > (large ? keptShares : 0)) {
+            if (closed) {
+                return false; // nobody would give it back
+            }
+            if (!holdsShare && sharesLeft > (large ? keptShares : 0)) {
                 holdsShare = true;
                 sharesLeft--;
             }

@@ -3,7 +3,9 @@ package io.varve.storegateway;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.varve.model.CancelledException;
 import io.varve.model.LimitExceededException;
+import io.varve.testkit.Seeds;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -77,6 +79,49 @@ class MemoryBrokerTest {
         large.add(next);
         large.forEach(MemoryBroker.Request::close);
         assertThat(broker.used()).isZero();
+    }
+
+    @Test
+    void whateverRequestsDoNothingIsLostAndNoShareIsTakenFromAnybody() {
+        Seeds.forEach(100, random -> {
+            int requests = 1 + random.nextInt(9);
+            MemoryBroker broker = new MemoryBroker(requests * (2L + random.nextInt(1000)), requests, 0);
+            List<MemoryBroker.Request> open = new ArrayList<>();
+            List<MemoryBroker.Request> certain = new ArrayList<>();
+            for (int i = 0; i < 300; i++) {
+                if (open.isEmpty() || open.size() < 2 * requests && random.nextInt(4) == 0) {
+                    MemoryBroker.Request r = broker.open();
+                    open.add(r);
+                    if (open.size() <= requests) {
+                        // It has its share from here on, whatever the others take.
+                        assertThat(r.tryReserve(0)).isTrue();
+                        certain.add(r);
+                    }
+                    continue;
+                }
+                MemoryBroker.Request r = open.get(random.nextInt(open.size()));
+                switch (random.nextInt(5)) {
+                    case 0 -> r.release(random.nextLong(r.reserved() + 1));
+                    case 1 -> {
+                        r.close();
+                        r.release(5);
+                        assertThat(r.tryReserve(1)).isFalse();
+                        assertThatThrownBy(() -> r.reserve(1, "more")).isInstanceOf(CancelledException.class);
+                        open.remove(r);
+                        certain.remove(r);
+                    }
+                    default -> {
+                        long n = random.nextInt(9) == 0 ? Long.MAX_VALUE - random.nextInt(3) : random.nextLong(2 * broker.share() + 2);
+                        boolean fits = certain.contains(r) && n <= broker.share() - r.reserved();
+                        assertThat(r.tryReserve(n) || !fits).isTrue();
+                    }
+                }
+                assertThat(broker.used()).isEqualTo(open.stream().mapToLong(MemoryBroker.Request::reserved).sum())
+                        .isLessThanOrEqualTo(broker.capacity());
+            }
+            open.forEach(MemoryBroker.Request::close);
+            assertThat(broker.used()).isZero();
+        });
     }
 
     @Test
