@@ -39,6 +39,8 @@ public final class ReplicaMerge {
     private final @Nullable Trace trace;
     private final long min;
     private final long max;
+    /** What is later than this need not be right. */
+    private final long wanted;
     private SampleBuffer merged;
     private SampleBuffer next = new SampleBuffer(0);
     private final SampleBuffer other;
@@ -62,8 +64,8 @@ public final class ReplicaMerge {
     private boolean insteadOfAfter;
     private final long[] distances = new long[4 * NEIGHBOURS];
 
-    private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out, boolean allHistograms,
-            @Nullable Trace trace) {
+    private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, long wanted, SampleBuffer out,
+            boolean allHistograms, @Nullable Trace trace) {
         merged = SampleBuffer.partOf(out, 0);
         other = SampleBuffer.partOf(out, 0);
         other.windowEnds = null;
@@ -75,6 +77,7 @@ public final class ReplicaMerge {
         this.counter = counter;
         this.min = min;
         this.max = max;
+        this.wanted = wanted;
         this.trace = trace;
     }
 
@@ -87,6 +90,16 @@ public final class ReplicaMerge {
      */
     public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out,
             @Nullable Trace trace) {
+        merge(replicas, counter, min, max, max, out, trace);
+    }
+
+    /**
+     * The same for who reads beyond what is wanted, so that samples near the end have neighbours: those later than {@code wanted} may come out
+     * otherwise. Where the leader reaches beyond it, and its data ends before {@code max} as that of any query for the present does, the last
+     * replica is not read for what follows.
+     */
+    public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, long wanted, SampleBuffer out,
+            @Nullable Trace trace) {
         if (replicas.size() == 1) {
             int from = out.size;
             replicas.get(0).read(min, max, out);
@@ -98,10 +111,10 @@ public final class ReplicaMerge {
         // Far from overflow, so that distances can be taken.
         long from = Math.max(min, -FAR);
         long to = Math.min(max, FAR);
-        ReplicaMerge m = new ReplicaMerge(replicas, counter, from, to, out, trace != null, trace);
+        ReplicaMerge m = new ReplicaMerge(replicas, counter, from, to, wanted, out, trace != null, trace);
         m.run();
         if (m.tooLittle) {
-            m = new ReplicaMerge(replicas, counter, from, to, out, true, null);
+            m = new ReplicaMerge(replicas, counter, from, to, wanted, out, true, null);
             m.run();
         }
         Samples.append(m.merged, 0, m.merged.size, out);
@@ -113,13 +126,13 @@ public final class ReplicaMerge {
             trace.add(merged.timestamps[0], merged.timestamps[merged.size - 1], merged.size, replicas.get(0).name(), "leads");
         }
         for (int i = 1; i < replicas.size() && !tooLittle; i++) {
-            fill(replicas.get(i));
+            fill(replicas.get(i), i == replicas.size() - 1);
         }
     }
 
     // --- gaps ---------------------------------------------------------------------------------------------------------------
 
-    private void fill(Replica r) {
+    private void fill(Replica r, boolean noneFollows) {
         if (merged.size == 0) {
             read(r);
             if (trace != null && merged.size > 0) {
@@ -128,6 +141,10 @@ public final class ReplicaMerge {
             return;
         }
         findGaps(r.roughIntervalMillis());
+        // What a gap takes is later than the sample before it. Replicas that come after would see what earlier ones put there.
+        while (noneFollows && gapCount > 0 && gaps[2 * gapCount - 2] >= 0 && merged.timestamps[gaps[2 * gapCount - 2]] > wanted) {
+            gapCount--;
+        }
         if (gapCount == 0) {
             return;
         }

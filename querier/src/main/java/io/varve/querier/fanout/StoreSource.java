@@ -518,7 +518,7 @@ public final class StoreSource implements SeriesSource {
         private void merge(List<ChunkReplica> replicas, boolean counter, long lo, long hi, long from, long to, SampleBuffer into,
                 @Nullable Trace trace) {
             int start = into.size;
-            ReplicaMerge.merge(replicas, counter, lo, hi, into, trace);
+            ReplicaMerge.merge(replicas, counter, lo, hi, to, into, trace);
             Samples.cut(into, start, from, to);
         }
 

@@ -102,6 +102,40 @@ class WindowEndsTest {
     }
 
     @Test
+    void whatIsWantedIsTheSameWhereverReadingEnds() {
+        int[] read = new int[2];
+        Seeds.forEach(400, rng -> {
+            long interval = new long[]{15_000, 30_000, 60_000}[rng.nextInt(3)];
+            double[] restarts = {rng.nextDouble() * SPAN};
+            List<Replica> replicas = new ArrayList<>();
+            for (int i = 2 + rng.nextInt(2); i > 0; i--) {
+                replicas.add(replica(rng, i, interval, restarts, rng.nextInt(5) == 0, rng.nextBoolean()));
+            }
+            long wanted = rng.nextInt((int) SPAN);
+            long max = wanted + rng.nextInt(300_000);
+            boolean counter = rng.nextBoolean();
+            SampleBuffer all = new SampleBuffer(16);
+            ReplicaMerge.merge(replicas, counter, 0, max, all, null);
+            SampleBuffer some = new SampleBuffer(16);
+            ReplicaMerge.merge(replicas, counter, 0, max, wanted, some, null);
+            Samples.cut(all, 0, 0, wanted);
+            read[0] += some.size;
+            Samples.cut(some, 0, 0, wanted);
+            read[1] += some.size;
+            assertThat(some.size).isEqualTo(all.size);
+            for (int i = 0; i < all.size; i++) {
+                assertThat(some.timestamps[i]).isEqualTo(all.timestamps[i]);
+                assertThat(Double.doubleToRawLongBits(some.values[i])).isEqualTo(Double.doubleToRawLongBits(all.values[i]));
+                FloatHistogram h = all.histogram(i);
+                FloatHistogram g = some.histogram(i);
+                assertThat(g == null).isEqualTo(h == null);
+                assertThat(h == null || g == null || h.sameAs(g)).isTrue();
+            }
+        });
+        assertThat(read[0]).isGreaterThan(read[1]);
+    }
+
+    @Test
     void functionsSayTheSame() {
         Seeds.forEach(400, rng -> {
             long interval = new long[]{15_000, 30_000, 60_000}[rng.nextInt(3)];
