@@ -42,7 +42,8 @@ public sealed interface QueryValue {
     }
 
     /**
-     * One series of a matrix: its floats and its histograms, each in strictly rising time, no instant in both.
+     * One series of a matrix: its floats and its histograms, each in strictly rising time, no instant in both. Series of one
+     * matrix may share their times: nobody changes an array.
      *
      * @param floatTimes milliseconds, as long as {@code floats}
      * @param histogramTimes milliseconds, as long as {@code histograms}

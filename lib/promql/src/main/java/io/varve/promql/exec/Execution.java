@@ -29,6 +29,7 @@ public final class Execution {
 
     private final QueryRun run;
     private final Memory memory;
+    private long @Nullable [] allTimes;
     private long held;
 
     /** For one query. */
@@ -134,12 +135,18 @@ public final class Execution {
     }
 
     private long[] steps() {
-        if (run.totalPerStep == null) {
-            return NO_TIMES;
-        }
-        long[] out = new long[run.grid.count()];
-        for (int i = 0; i < out.length; i++) {
-            out[i] = run.grid.at(i);
+        return run.totalPerStep == null ? NO_TIMES : allTimes();
+    }
+
+    /** The instants of all steps, one array for all rows that have something at each. */
+    private long[] allTimes() {
+        long[] out = allTimes;
+        if (out == null) {
+            out = new long[run.grid.count()];
+            for (int i = 0; i < out.length; i++) {
+                out[i] = run.grid.at(i);
+            }
+            allTimes = out;
         }
         return out;
     }
@@ -189,6 +196,9 @@ public final class Execution {
 
     private QueryValue.Row result(Row r) {
         int steps = r.values.length;
+        if (r.histograms == null && Row.isComplete(r.values)) {
+            return new QueryValue.Row(r.labels, allTimes(), r.values, NO_TIMES, NO_HISTOGRAMS);
+        }
         int floats = 0;
         int histograms = 0;
         for (int i = 0; i < steps; i++) {
