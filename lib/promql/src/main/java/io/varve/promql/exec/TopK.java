@@ -58,7 +58,7 @@ final class TopK extends Operator {
             for (int i = 0; i < values.length; i++) {
                 double w = (double) AT.getOpaque(worst, i);
                 double v = values[i];
-                if (w == w && !(top ? w < v : w > v)) {
+                if (!Double.isNaN(w) && !(top ? w < v : w > v)) {
                     values[i] = Row.ABSENT;
                 } else {
                     any = true;
