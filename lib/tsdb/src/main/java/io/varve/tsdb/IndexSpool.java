@@ -205,12 +205,10 @@ final class IndexSpool implements AutoCloseable {
         for (int i = 0; i < n; i++) {
             keys[i] = (long) rank[pairs.name(i)] << 32 | rank[pairs.value(i)];
         }
-        long[] sorted = keys.clone();
-        Arrays.sort(sorted);
-        int[] slot = new int[n];
+        long[] sorted = new long[n];
+        int[] slot = sort(keys, texts.length, sorted);
         int[] counts = new int[n];
         for (int i = 0; i < n; i++) {
-            slot[i] = Arrays.binarySearch(sorted, keys[i]);
             counts[slot[i]] = pairs.series(i);
         }
         // Places of the lists relative to the first: that of all series, then one for each pair.
@@ -241,6 +239,37 @@ final class IndexSpool implements AutoCloseable {
             limits.check(file, out.position());
             out.sync();
         }
+    }
+
+    /**
+     * Sorts distinct pairs of ranks into an array; gives the place of each.
+     *
+     * @param ranks how many ranks there are
+     */
+    static int[] sort(long[] keys, int ranks, long[] sorted) {
+        int n = keys.length;
+        int[] slot = new int[n];
+        int rankBits = Integer.SIZE - Integer.numberOfLeadingZeros(ranks);
+        int indexBits = Integer.SIZE - Integer.numberOfLeadingZeros(n);
+        if (2 * rankBits + indexBits < Long.SIZE) {
+            // The index goes along in the bits that the pair leaves: nothing has to be looked up afterwards.
+            for (int i = 0; i < n; i++) {
+                sorted[i] = ((keys[i] >>> 32) << rankBits | keys[i] & 0xFFFFFFFFL) << indexBits | i;
+            }
+            Arrays.sort(sorted);
+            for (int p = 0; p < n; p++) {
+                int i = (int) (sorted[p] & (1L << indexBits) - 1);
+                slot[i] = p;
+                sorted[p] = keys[i];
+            }
+        } else {
+            System.arraycopy(keys, 0, sorted, 0, n);
+            Arrays.sort(sorted);
+            for (int i = 0; i < n; i++) {
+                slot[i] = Arrays.binarySearch(sorted, keys[i]);
+            }
+        }
+        return slot;
     }
 
     private static long listBytes(long ids) {

@@ -74,4 +74,21 @@ class BlockWriterTest {
                     .hasMessageContaining("label order");
         }
     }
+
+    @Test
+    void pairsFindTheirPlacesHoweverManySymbolsThereAre() {
+        io.varve.testkit.Seeds.forEach(20, random -> {
+            long[] keys = random.longs(random.nextInt(200), 0, 1 << 10).distinct().map(k -> (k >>> 5) << 32 | k & 31).toArray();
+            long[] want = keys.clone();
+            java.util.Arrays.sort(want);
+            for (int ranks : new int[]{32, 1 << 22, Integer.MAX_VALUE}) {
+                long[] sorted = new long[keys.length];
+                int[] slot = IndexSpool.sort(keys, ranks, sorted);
+                assertThat(sorted).isEqualTo(want);
+                for (int i = 0; i < keys.length; i++) {
+                    assertThat(sorted[slot[i]]).isEqualTo(keys[i]);
+                }
+            }
+        });
+    }
 }
