@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import io.varve.model.ErrorText;
 import io.varve.model.InvalidRequestException;
 import io.varve.objstore.TlsFiles;
 import java.nio.charset.StandardCharsets;
@@ -219,7 +220,7 @@ final class RedisCache implements RemoteCache {
 
     /** An error of the server's as such. */
     private static Exception told(RuntimeException e) {
-        return e instanceof JedisDataException ? new ServerErrorException(e.getMessage()) : e;
+        return e instanceof JedisDataException ? new ServerErrorException(ErrorText.of(e)) : e;
     }
 
     @Override
