@@ -131,7 +131,7 @@ final class PromqlCommand implements Runnable {
             return 1;
         }
         long from = millis(start, "--start");
-        long stepMillis = PromDuration.parse(step);
+        long stepMillis = stepMillis(step);
         QueryRequest request = stepMillis == 0
                 ? QueryRequest.instant(query, from)
                 : QueryRequest.range(query, from, millis(end, "--end"), stepMillis);
@@ -140,6 +140,14 @@ final class PromqlCommand implements Runnable {
             line(spec).getOut().print(json ? plan.json() + "\n" : plan.text());
         }
         return 0;
+    }
+
+    private static long stepMillis(String step) {
+        try {
+            return PromDuration.parse(step);
+        } catch (InvalidRequestException e) {
+            throw new InvalidRequestException("--step: " + e.getMessage());
+        }
     }
 
     private static long millis(String seconds, String flag) {

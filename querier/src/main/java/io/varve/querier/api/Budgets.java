@@ -7,8 +7,8 @@ import io.varve.model.MemoryBudget;
 /**
  * Memory of all queries together, and of each. Half of it is cut into equal shares, one for each query that may run at once, so that an
  * ordinary query is not refused because of a greedy one; what a query needs beyond its share comes from the other half. A query takes a share
- * with its first reservation, not while it waits for its turn; the last quarter of the shares is not for large queries, of which more wait with what they hold
- * than run. Safe for many threads.
+ * with its first reservation, not while it waits for its turn; the last quarter of the shares is not for large queries, of which more wait
+ * with what they hold than run. Safe for many threads.
  */
 public final class Budgets {
     private final long processBytes;

@@ -9,10 +9,11 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Lets so many queries run at a time; others wait, in the order of their arrival. What a query costs shows only when it reads: all begin alike,
- * and one that has read more than {@link #LARGE} bytes from stores, or has waited for them for long, is a large one from then on. Large ones may have three quarters of the places; one
- * that finds none of those gives up the place that it has and waits, its streams held back, until another large one ends. So there
- * is nearly always a place for an ordinary query, however many greedy ones there are. Safe for many threads.
+ * Lets so many queries run at a time; others wait, in the order of their arrival. What a query costs shows only when it reads: all begin
+ * alike, and one that has read more than {@link #LARGE} bytes from stores, or has waited for them for long, is a large one from then on.
+ * Large ones may have three quarters of the places; one that finds none of those gives up the place that it has and waits, its streams held
+ * back, until another large one ends. So there is nearly always a place for an ordinary query, however many greedy ones there are. Safe for
+ * many threads.
  */
 final class QueryGate {
     /** Encoded bytes of series that a query has read when it turns out to be a large one: a tenth of a second of work. */

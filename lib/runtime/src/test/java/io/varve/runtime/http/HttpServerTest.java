@@ -177,6 +177,11 @@ class HttpServerTest {
                 "Content-Type", "Multipart/Form-Data; boundary=\"xX\"").body()).isEqualTo("{b=[3, 2], c=[x=1&y\r\n--z]}");
         assertThat(send("POST", "/api/v1/query?b=3", part("b", "2"), "Content-Type", "multipart/form-data; boundary=xX").body())
                 .isEqualTo("{b=[3]}");
+        for (String type : new String[]{"multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"x",
+                "multipart/form-data; x"}) {
+            assertThat(send("POST", "/api/v1/query?b=3", part("b", "2") + "--xX--", "Content-Type", type).body()).as(type)
+                    .isEqualTo("{b=[3]}");
+        }
         assertThat(send("POST", "/api/v1/query", "a=%zz", "Content-Type", "application/x-www-form-urlencoded").statusCode()).isEqualTo(400);
     }
 
