@@ -18,7 +18,6 @@ import io.varve.promql.QueryResult;
 import io.varve.promql.QueryValue;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.Iterator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -102,17 +101,7 @@ public class PromqlBenchmark {
     private final class Memory implements SeriesSource {
         @Override
         public SeriesSet select(QueryContext context, SelectHints hints, List<Matcher> matchers) {
-            Iterator<Encoded> it = series.iterator();
-            return new SeriesSet() {
-                @Override
-                public @Nullable Series next() {
-                    return it.hasNext() ? it.next() : null;
-                }
-
-                @Override
-                public void close() {
-                }
-            };
+            return SeriesSet.of(series.iterator());
         }
     }
 

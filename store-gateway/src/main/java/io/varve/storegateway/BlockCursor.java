@@ -291,7 +291,6 @@ final class BlockCursor implements AutoCloseable {
         private final IndexHeader header;
         private final Selection selection;
         private final SeriesEntry entry = new SeriesEntry();
-        private final SeriesEntry following = new SeriesEntry();
         /** Chunk ranges by segment. */
         final List<@Nullable Ranges> ranges = new ArrayList<>();
         boolean sorted = true;
@@ -428,7 +427,7 @@ final class BlockCursor implements AutoCloseable {
         }
 
         private Item item(List<ObjectReader.Slice> slices, long offset, Labels texts, int wanted) {
-            return BlockCursor.this.item(entry, texts, wanted, nextReference(header, slices, offset, entry, following));
+            return BlockCursor.this.item(entry, texts, wanted, nextReference(header, slices, offset, entry));
         }
 
         private void addRanges(Item item) {
@@ -477,11 +476,11 @@ final class BlockCursor implements AutoCloseable {
     }
 
     /** What lies behind a series' last chunk, where that chunk is wanted. */
-    private long nextReference(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry e, SeriesEntry scratch) {
+    private long nextReference(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry e) {
         int last = e.chunkCount - 1;
         return query.skipChunks() || last < 0 || !query.wants(e.minTimes[last], e.maxTimes[last])
                 ? Selection.UNKNOWN
-                : index.followingChunk(block, header, slices, offset, scratch);
+                : index.followingChunk(header, slices, offset, e);
     }
 
     private int countWanted(SeriesEntry e) {
@@ -695,10 +694,9 @@ final class BlockCursor implements AutoCloseable {
         Selection part = Selection.ofOffsets(Arrays.copyOfRange(offsets, position, to));
         List<ObjectReader.Slice> slices = index.entries(block, header, part, 0, part.size(), query);
         SeriesEntry entry = new SeriesEntry();
-        SeriesEntry following = new SeriesEntry();
         for (int i = 0; i < part.size(); i++) {
             decode(slices, part.offset(i), entry);
-            long nextRef = nextReference(header, slices, part.offset(i), entry, following);
+            long nextRef = nextReference(header, slices, part.offset(i), entry);
             Item item = item(entry, pool.pooled(query.answered(entryLabels(entry), external)), countWanted(entry), nextRef);
             query.budget().reserve(item.heap(), decoding);
             reservedForDecoded += item.heap();

@@ -433,8 +433,10 @@ final class IndexAccess {
     /**
      * Where the first chunk of the series after that at {@code offset} begins, which is where the last chunk of that series ends:
      * {@link Selection#LAST} where none follows, {@link Selection#UNKNOWN} where its entry is not at hand.
+     *
+     * @param reader reads; what it holds stays
      */
-    long followingChunk(GatewayBlock block, IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry scratch) {
+    long followingChunk(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry reader) {
         ObjectReader.@Nullable Slice s = ObjectReader.find(slices, offset);
         if (s == null) {
             return Selection.UNKNOWN;
@@ -455,7 +457,7 @@ final class IndexAccess {
             if (next >= s.end()) {
                 return Selection.UNKNOWN;
             }
-            long first = scratch.firstReference(s.data(), s.at(next), s.data().length);
+            long first = reader.firstReference(s.data(), s.at(next), s.data().length);
             return first < 0 ? Selection.UNKNOWN : first;
         } catch (CorruptDataException e) {
             // The next series is not asked for.

@@ -1,5 +1,7 @@
 package io.varve.model;
 
+import java.util.Collections;
+import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,14 +22,22 @@ public interface SeriesSet extends AutoCloseable {
 
     /** A set without series. */
     static SeriesSet empty() {
+        return of(Collections.emptyIterator());
+    }
+
+    /** A set of what an iterator gives, in its order. */
+    static SeriesSet of(Iterator<? extends Series> series) {
         return new SeriesSet() {
+            private volatile boolean closed;
+
             @Override
             public @Nullable Series next() {
-                return null;
+                return closed || !series.hasNext() ? null : series.next();
             }
 
             @Override
             public void close() {
+                closed = true;
             }
         };
     }

@@ -351,9 +351,13 @@ final class S3Bucket implements Bucket {
         S3Page direct = reads.isPresent() ? reads.get().list(prefix, delimiter, token, startAfter) : null;
         S3Page page = direct != null ? direct : pageOfClient(prefix, delimiter, token, startAfter);
         if (page.truncated() && (page.next() == null || page.next().isEmpty() || page.next().equals(token))) {
-            throw new UnavailableException("list " + prefix + " in " + name() + ": the server says that more follows, but not where");
+            throw endless(prefix);
         }
         return page.truncated() ? page : new S3Page(page.objects(), page.directories(), false, null);
+    }
+
+    private UnavailableException endless(String prefix) {
+        return new UnavailableException("list " + prefix + " in " + name() + ": the server says that more follows, but not where");
     }
 
     private S3Page pageOfClient(String prefix, @Nullable String delimiter, @Nullable String token, @Nullable String startAfter) {
@@ -380,7 +384,7 @@ final class S3Bucket implements Bucket {
             last = Utf8Order.compare(directory, last) > 0 ? directory : last;
         }
         if (last.isEmpty()) {
-            throw new UnavailableException("list " + dir + " in " + name() + ": the server says that more follows, but not where");
+            throw endless(dir);
         }
         return new S3Page(objects, directories, true, last);
     }

@@ -13,10 +13,8 @@ import io.varve.model.SeriesSet;
 import io.varve.model.SeriesSource;
 import io.varve.model.UnavailableException;
 import java.util.EnumSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Every operator under a budget one byte short, a source that fails, a cancelled query: nothing stays reserved or open. */
@@ -150,39 +148,27 @@ class TortureTest {
 
     /** One series that says how far it was read, and may end its query while it is. */
     private static SeriesSource longSeries(AtomicInteger read, int cancelAt) {
-        return (context, hints, matchers) -> {
-            Iterator<Series> it = List.<Series>of(new Series() {
-                @Override
-                public Labels labels() {
-                    return Labels.of("__name__", "m");
-                }
+        return (context, hints, matchers) -> SeriesSet.of(List.of(new Series() {
+            @Override
+            public Labels labels() {
+                return Labels.of("__name__", "m");
+            }
 
-                @Override
-                public void read(SampleBuffer into) {
-                    for (int i = 0; i < 1_000_000; i++) {
-                        into.add(MemorySource.START + i, i);
-                        if (read.incrementAndGet() == cancelAt) {
-                            context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "enough"));
-                        }
+            @Override
+            public void read(SampleBuffer into) {
+                for (int i = 0; i < 1_000_000; i++) {
+                    into.add(MemorySource.START + i, i);
+                    if (read.incrementAndGet() == cancelAt) {
+                        context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "enough"));
                     }
                 }
+            }
 
-                @Override
-                public long encodedBytes() {
-                    return 16;
-                }
-            }).iterator();
-            return new SeriesSet() {
-                @Override
-                public @Nullable Series next() {
-                    return it.hasNext() ? it.next() : null;
-                }
-
-                @Override
-                public void close() {
-                }
-            };
-        };
+            @Override
+            public long encodedBytes() {
+                return 16;
+            }
+        }).iterator());
     }
 
     @Test

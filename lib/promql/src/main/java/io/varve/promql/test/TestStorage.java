@@ -13,7 +13,6 @@ import io.varve.model.SeriesSource;
 import io.varve.model.TimeRange;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -49,20 +48,7 @@ final class TestStorage implements SeriesSource {
                 }
             }
         }
-        Iterator<Series> it = found.iterator();
-        return new SeriesSet() {
-            private boolean closed;
-
-            @Override
-            public synchronized @Nullable Series next() {
-                return closed || !it.hasNext() ? null : it.next();
-            }
-
-            @Override
-            public synchronized void close() {
-                closed = true;
-            }
-        };
+        return SeriesSet.of(found.iterator());
     }
 
     private static SampleBuffer samples(TreeMap<Long, Stored> all, TimeRange range) {

@@ -75,17 +75,13 @@ public final class SeriesEntry {
      * @throws CorruptDataException with the offset within {@code bytes}
      */
     public int decode(byte[] bytes, int offset, int end) {
-        long total = totalLength(bytes, offset, end);
-        if (total < 0 || total > end - offset) {
-            throw new CorruptDataException("", offset, "series entry: " + (total < 0 ? "length" : total + " bytes") + " cut off after "
-                    + (end - offset) + " bytes");
-        }
+        int total = wholeLength(bytes, offset, end);
         int head = 1;
         while (bytes[offset + head - 1] < 0) {
             head++;
         }
         int body = offset + head;
-        int bodyEnd = offset + (int) total - 4;
+        int bodyEnd = offset + total - 4;
         crc.reset();
         crc.update(bytes, body, bodyEnd - body);
         int stored = (int) INT.get(bytes, bodyEnd);
@@ -94,6 +90,16 @@ public final class SeriesEntry {
                     "series entry: checksum is " + Toc.hex((int) crc.getValue()) + ", stored " + Toc.hex(stored));
         }
         decodeBody(bytes, body, bodyEnd);
+        return total;
+    }
+
+    /** {@link #totalLength} of an entry that must be there whole. */
+    private static int wholeLength(byte[] bytes, int offset, int end) {
+        long total = totalLength(bytes, offset, end);
+        if (total < 0 || total > end - offset) {
+            throw new CorruptDataException("", offset, "series entry: " + (total < 0 ? "length" : total + " bytes") + " cut off after "
+                    + (end - offset) + " bytes");
+        }
         return (int) total;
     }
 
@@ -120,13 +126,10 @@ public final class SeriesEntry {
      * @throws CorruptDataException with the offset within {@code bytes}
      */
     public long firstReference(byte[] bytes, int offset, int end) {
-        long total = totalLength(bytes, offset, end);
-        if (total < 0 || total > end - offset) {
-            throw new CorruptDataException("", offset, "series entry: cut off after " + (end - offset) + " bytes");
-        }
+        int total = wholeLength(bytes, offset, end);
         data = bytes;
         position = offset;
-        limit = offset + (int) total - 4;
+        limit = offset + total - 4;
         try {
             uvarint();
             for (long n = 2 * uvarint(); n > 0; n--) {
