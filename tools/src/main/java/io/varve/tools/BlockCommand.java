@@ -164,9 +164,9 @@ final class BlockCommand implements Runnable {
                         .put("unusedSymbols", r.unusedSymbols())
                         .put("seriesMaxSize", r.indexStats().seriesMaxSize()).put("chunkMaxSize", r.indexStats().chunkMaxSize()));
             } else {
-                out.println(d + ": ok, " + r.stats().series() + " series, " + r.stats().chunks() + " chunks, " + r.stats().samples()
-                        + " samples"
-                        + (r.unusedSymbols() > 0 ? ", " + r.unusedSymbols() + " symbols that no series uses" : ""));
+                out.println(d + ": ok, " + r.stats().series() + " series, " + count(r.stats().chunks(), "chunk") + ", "
+                        + count(r.stats().samples(), "sample")
+                        + (r.unusedSymbols() > 0 ? ", " + count(r.unusedSymbols(), "symbol") + " that no series uses" : ""));
             }
             return true;
         } catch (CorruptDataException e) {
@@ -177,20 +177,21 @@ final class BlockCommand implements Runnable {
                 }
                 out.println(n.put("rule", e.rule()));
             } else {
-                line().getErr().println(oneLine(e));
+                line().getErr().println(ErrorText.of(e));
             }
         } catch (VarveException e) {
             if (output.json()) {
                 out.println(JsonNodeFactory.instance.objectNode().put("block", d.toString()).put("ok", false).put("error", e.getMessage()));
             } else {
-                line().getErr().println(oneLine(e));
+                line().getErr().println(ErrorText.of(e));
             }
         }
         return false;
     }
 
-    private static String oneLine(VarveException e) {
-        return e.getMessage().replace('\n', ' ');
+    /** A number and what it counts: {@code 1 chunk}, {@code 2 chunks}. */
+    static String count(long n, String noun) {
+        return n + " " + noun + (n == 1 ? "" : "s");
     }
 
     @Command(name = "dump", description = "Write the samples of blocks as OpenMetrics text, or with --output json one line per series. Deleted samples are left out.", mixinStandardHelpOptions = true)
@@ -297,8 +298,7 @@ final class BlockCommand implements Runnable {
                         .put("samples", m.stats().samples()));
             } else {
                 out.println(m.ulid() + "  " + Instant.ofEpochMilli(m.minTime()) + " to " + Instant.ofEpochMilli(m.maxTime() - 1) + ", "
-                        + m.stats().series()
-                        + " series, " + m.stats().samples() + " samples");
+                        + m.stats().series() + " series, " + count(m.stats().samples(), "sample"));
             }
         }
         if (made.isEmpty() && !output.json()) {

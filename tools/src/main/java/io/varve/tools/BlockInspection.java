@@ -213,8 +213,7 @@ final class BlockInspection {
         if (chunks > 0) {
             line(sb, "Samples from", Instant.ofEpochMilli(minTime) + " to " + Instant.ofEpochMilli(maxTime));
         }
-        line(sb, "Level", m.compaction().level() + ", of " + m.compaction().sources().size() + " source"
-                + (m.compaction().sources().size() == 1 ? "" : "s"));
+        line(sb, "Level", m.compaction().level() + ", of " + BlockCommand.count(m.compaction().sources().size(), "source"));
         BlockMeta.Thanos t = m.thanos();
         if (t != null) {
             line(sb, "External labels", t.labels().toString());
@@ -223,8 +222,8 @@ final class BlockInspection {
         }
         line(sb, "Series", String.format(Locale.ROOT, "%,d, churn %.1f (for each series the part of the range that it does not cover)",
                 series, churn));
-        line(sb, "Chunks", String.format(Locale.ROOT, "%,d in %d file%s, %s", chunks, block.segmentCount(),
-                block.segmentCount() == 1 ? "" : "s", size(bytes)));
+        line(sb, "Chunks",
+                String.format(Locale.ROOT, "%,d in %s, %s", chunks, BlockCommand.count(block.segmentCount(), "file"), size(bytes)));
         if (chunks > 0) {
             line(sb, "Encodings", encodings.entrySet().stream().map(e -> String.format(Locale.ROOT, "%s %,d", e.getKey(), e.getValue()))
                     .collect(Collectors.joining(", ")));
@@ -234,7 +233,8 @@ final class BlockInspection {
                         ? ""
                         : String.format(Locale.ROOT, ", %.2f bytes each, %.1f per chunk", (double) bytes / m.stats().samples(),
                                 (double) m.stats().samples() / Math.max(1, chunks))));
-        line(sb, "Deleted", block.tombstones().intervals() + " intervals in " + block.tombstones().bySeries().size() + " series");
+        line(sb, "Deleted",
+                BlockCommand.count(block.tombstones().intervals(), "interval") + " in " + block.tombstones().bySeries().size() + " series");
         Toc toc = block.index().toc();
         line(sb, "Index",
                 "version " + block.index().version() + ", " + size(block.index().size()) + ": symbols " + size(toc.series() - toc.symbols())
