@@ -7,6 +7,8 @@ import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.store.Aggregate;
+import io.varve.store.EncodedLabels;
+import io.varve.store.ShardFilter;
 import io.varve.store.StoreChunk;
 import io.varve.tsdb.index.IndexHeader;
 import io.varve.tsdb.index.SeriesEntry;
@@ -16,7 +18,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -30,8 +37,6 @@ import org.jspecify.annotations.Nullable;
  * which the index tells, so little is read that is not sent.
  */
 final class BlockCursor implements AutoCloseable {
-    /** Blocks with so few series keep them decoded. */
-    private static final int KEPT = 2048;
     /** Index bytes that are looked at in one go. */
     private static final int INDEX_WINDOW = 4 << 20;
     /** The same at first, where the first series may be enough. */
@@ -39,12 +44,10 @@ final class BlockCursor implements AutoCloseable {
     /** How far a chunk may reach where only the next series' chunk says. */
     private static final long MAX_REACH = 1 << 20;
     /** Heap that an entry of the kept or sorted series takes, beside labels and chunks. */
-    private static final int ITEM_BYTES = 200;
+    private static final int ITEM_BYTES = 100;
     private static final int CHUNK_BYTES = 48;
     /** uvarint32 length, encoding, CRC-32C. */
     private static final int CHUNK_OVERHEAD = 5 + 1 + 4;
-    /** Symbols whose texts are at hand; a power of two. */
-    private static final int TEXTS = 256;
     private static final long MIN_BATCH = 64 << 10;
     private static final long MAX_BATCH = 4 << 20;
 
@@ -53,7 +56,7 @@ final class BlockCursor implements AutoCloseable {
      *
      * @param places four numbers per chunk: first and last time, reference, where it ends at the latest
      */
-    private record Item(Labels labels, long[] places) {
+    private record Item(EncodedLabels labels, long[] places) {
         int chunks() {
             return places.length / 4;
         }
@@ -74,24 +77,16 @@ final class BlockCursor implements AutoCloseable {
             return (int) (places[4 * i + 2] >>> 32);
         }
 
-        long start(int i) {
-            return places[4 * i + 2] & 0xFFFFFFFFL;
-        }
-
-        long end(int i) {
-            return places[4 * i + 3];
-        }
-
         long bytes() {
             long sum = 0;
             for (int i = 0; i < chunks(); i++) {
-                sum += end(i) - start(i);
+                sum += places[4 * i + 3] - (ref(i) & 0xFFFFFFFFL);
             }
             return sum;
         }
 
         long heap() {
-            return ITEM_BYTES + places.length * (long) Long.BYTES;
+            return ITEM_BYTES + labels.length() + places.length * (long) Long.BYTES;
         }
     }
 
@@ -102,9 +97,6 @@ final class BlockCursor implements AutoCloseable {
     private final IndexAccess index;
     private final LabelPool pool;
     private final String decoding;
-    /** Texts of the symbols that were looked up last, by their numbers. */
-    private final long[] textNumbers = new long[TEXTS];
-    private final String[] texts = new String[TEXTS];
 
     private GatewayBlock.@Nullable Lease lease;
     /** The block's labels without those that are dropped. */
@@ -115,7 +107,6 @@ final class BlockCursor implements AutoCloseable {
     private int position;
     private long reservedForOrder;
     private boolean kept;
-    private boolean sortByTexts;
     private final ArrayDeque<Item> decoded = new ArrayDeque<>();
     private long reservedForDecoded;
     private final ArrayDeque<Loaded> batch = new ArrayDeque<>();
@@ -123,10 +114,13 @@ final class BlockCursor implements AutoCloseable {
     private List<Part> parts = List.of();
     private int launched;
     private long aheadBytes;
-    private Labels labels = Labels.EMPTY;
-    private List<StoreChunk> chunks = List.of();
+    /** For blocks with many series. */
+    private @Nullable AnsweredLabels answered;
+    private @Nullable SeriesEntries entries;
+    private long[] places = new long[64];
+    private Loaded current = new Loaded(EncodedLabels.EMPTY, List.of());
 
-    private record Loaded(Labels labels, List<StoreChunk> chunks) {
+    private record Loaded(EncodedLabels labels, List<StoreChunk> chunks) {
     }
 
     /** A planned request for chunks. */
@@ -161,28 +155,31 @@ final class BlockCursor implements AutoCloseable {
     }
 
     /** The series it stands on. */
-    Labels labels() {
-        return labels;
+    EncodedLabels labels() {
+        return current.labels;
     }
 
     /** Its chunks, by time. */
     List<StoreChunk> chunks() {
-        return chunks;
+        return current.chunks;
     }
 
     /** Finds the series and plans the chunks. No chunk is read before all blocks of the request have planned. */
     void prepare() {
+        fromBucketIfDamaged(() -> {
+            plan();
+            return block;
+        });
+    }
+
+    private <T> T fromBucketIfDamaged(Supplier<T> work) {
         try {
-            plan();
-        } catch (SortKeys.UnsortedNamesException e) {
-            reset();
-            sortByTexts = true;
-            plan();
+            return work.get();
         } catch (CorruptDataException damaged) {
             // The copy on disk may be what is damaged: once more from the bucket.
             reset();
             block.distrustIndex();
-            plan();
+            return work.get();
         }
     }
 
@@ -196,35 +193,143 @@ final class BlockCursor implements AutoCloseable {
         batch.clear();
         parts = List.of();
         launched = 0;
+        answered = null;
+        entries = null;
+    }
+
+    /** Looks for the series; null where there is none. */
+    private @Nullable Selection select() {
+        GatewayBlock.Lease l = block.acquire(query.stats());
+        lease = l;
+        Selection selection = index.select(block, l.header(), matchers, query);
+        if (selection.size() == 0) {
+            closeLease();
+            return null;
+        }
+        query.limits().series(selection.size());
+        return selection;
+    }
+
+    private IndexHeader header() {
+        GatewayBlock.Lease l = lease;
+        if (l == null) {
+            throw new IllegalStateException("block " + block.id() + " is not open");
+        }
+        return l.header();
     }
 
     private void plan() {
-        GatewayBlock.Lease l = block.acquire(query.stats());
-        lease = l;
-        IndexHeader header = l.header();
-        Selection selection = index.select(block, header, matchers, query);
-        if (selection.size() == 0) {
-            closeLease();
+        Selection selection = select();
+        if (selection == null) {
             return;
         }
-        query.limits().series(selection.size());
-        Scan scan = new Scan(header, selection);
+        Scan scan = new Scan(selection);
         scan.run();
         if (!query.skipChunks()) {
             planChunks(scan.ranges);
         }
-        if (kept) {
-            if (!scan.sorted) {
-                List<Item> all = new ArrayList<>(decoded);
-                all.sort(Comparator.comparing(Item::labels));
-                decoded.clear();
-                decoded.addAll(all);
-            }
-        } else if (!scan.sorted) {
+        if (!scan.sorted) {
             scan.sort();
         }
         if (kept && decoded.isEmpty() || !kept && count == 0) {
             closeLease();
+        } else if (!kept) {
+            answered = scan.labels;
+            entries = new SeriesEntries(index, block, header(), query);
+        }
+    }
+
+    /** Takes symbols that a series has. */
+    private interface Collector {
+        void collect(SeriesEntry e, SymbolSet into);
+    }
+
+    /** Texts of symbols that the selected series have; nothing where no series is selected. */
+    private Optional<Set<String>> texts(Function<Symbols, Collector> collectors) {
+        return fromBucketIfDamaged(() -> {
+            Selection selection = select();
+            if (selection == null) {
+                return Optional.empty();
+            }
+            Symbols symbols = header().symbols();
+            SymbolSet set = new SymbolSet(symbols);
+            Collector collector = collectors.apply(symbols);
+            boolean[] any = new boolean[1];
+            walk(selection, null, (at, wanted) -> {
+                any[0] = true;
+                collector.collect(at.entry(), set);
+                return true;
+            });
+            return any[0] ? Optional.of(set.texts()) : Optional.empty();
+        });
+    }
+
+    /** Names of the labels that the selected series have in the block; nothing where no series is selected. */
+    Optional<Set<String>> names() {
+        return texts(symbols -> (e, into) -> {
+            for (int i = 0; i < e.labelCount; i++) {
+                into.add(e.names[i]);
+            }
+        });
+    }
+
+    /** Values of a label that the selected series have in the block; nothing where no series is selected. */
+    Optional<Set<String>> values(String name) {
+        return texts(symbols -> {
+            long wanted = symbols.find(name);
+            return (e, into) -> {
+                for (int i = 0; i < e.labelCount; i++) {
+                    if ((e.names[i] & 0xFFFFFFFFL) == wanted) {
+                        into.add(e.values[i]);
+                    }
+                }
+            };
+        });
+    }
+
+    /** Is shown the wanted series of a selection. */
+    private interface Visitor {
+        /**
+         * Looks at the series that the entries stand on.
+         *
+         * @param wanted how many of its chunks are wanted; 1 where it is its labels that are
+         * @return whether it is one of the answer
+         */
+        boolean series(SeriesEntries entries, int wanted);
+    }
+
+    /**
+     * Goes over the entries of a selection.
+     *
+     * @param first tells when it is enough
+     */
+    private void walk(Selection selection, @Nullable FirstSeries first, Visitor visitor) {
+        IndexHeader header = header();
+        Predicate<SeriesEntry> accepted = selection.accepts(header.symbols());
+        SeriesEntries entries = new SeriesEntries(index, block, header, query);
+        int n = selection.size();
+        if (first == null) {
+            index.readAhead(block, header, selection, 0, n, query);
+        }
+        int window = first == null ? INDEX_WINDOW : FIRST_WINDOW;
+        for (int from = 0; from < n;) {
+            int to = index.windowEnd(block, header, selection, from, window, query);
+            if (first != null) {
+                index.readAhead(block, header, selection, from, to, query);
+                window = INDEX_WINDOW;
+            }
+            entries.read(selection, from, to);
+            while (entries.next()) {
+                SeriesEntry entry = entries.entry();
+                if (first != null && first.isEnough(entry)) {
+                    return;
+                }
+                int wanted = countWanted(entry);
+                if (wanted > 0 && accepted.test(entry) && visitor.series(entries, wanted) && first != null) {
+                    first.found(entry);
+                }
+            }
+            from = to;
         }
     }
 
@@ -235,6 +340,7 @@ final class BlockCursor implements AutoCloseable {
      */
     private static final class FirstSeries {
         private final long wanted;
+        private long found;
         private boolean namesInOrder = true;
         /** Of the series found so far those that the last one has all labels of, names and values by turns. */
         private final ArrayDeque<int[]> beginnings = new ArrayDeque<>();
@@ -257,7 +363,7 @@ final class BlockCursor implements AutoCloseable {
         }
 
         /** Whether the series that were found before this one are all that is needed. */
-        boolean isEnough(SeriesEntry next, long found) {
+        boolean isEnough(SeriesEntry next) {
             for (int i = 1; i < next.labelCount; i++) {
                 namesInOrder &= Integer.compareUnsigned(next.names[i - 1], next.names[i]) < 0;
             }
@@ -277,6 +383,7 @@ final class BlockCursor implements AutoCloseable {
         }
 
         void found(SeriesEntry e) {
+            found++;
             int[] labels = new int[2 * e.labelCount];
             for (int i = 0; i < e.labelCount; i++) {
                 labels[2 * i] = e.names[i];
@@ -288,133 +395,92 @@ final class BlockCursor implements AutoCloseable {
 
     /** The first pass over the index. */
     private final class Scan {
-        private final IndexHeader header;
         private final Selection selection;
-        private final SeriesEntry entry = new SeriesEntry();
+        private final AnsweredLabels labels;
+        private final @Nullable ShardFilter shard;
         /** Chunk ranges by segment. */
         final List<@Nullable Ranges> ranges = new ArrayList<>();
         boolean sorted = true;
         /** What is compared; filled where the order is wrong. */
-        private final SortKeys keys;
-        private final List<Object> allKeys = new ArrayList<>();
-        private final boolean collect;
+        private final List<int[]> keys = new ArrayList<>();
 
-        Scan(IndexHeader header, Selection selection) {
-            this.header = header;
+        Scan(Selection selection) {
             this.selection = selection;
-            kept = selection.size() <= KEPT;
-            this.collect = !kept;
-            this.keys = new SortKeys(header, external, query.dropLabels(), sortByTexts || kept);
+            this.labels = new AnsweredLabels(header().symbols(), external, query.dropLabels(), selection.size());
+            this.shard = query.isSharded() ? new ShardFilter(query.shard()) : null;
+            kept = selection.size() <= query.options().keptSeries();
         }
 
         void run() {
-            int n = selection.size();
-            Object previous = null;
-            FirstSeries first = FirstSeries.of(query, header, external);
-            if (first == null) {
-                index.readAhead(block, header, selection, 0, n, query);
+            if (!kept) {
+                long bytes = selection.size() * (long) Long.BYTES;
+                query.budget().reserve(bytes, "selecting series of block " + block.id());
+                reservedForOrder = bytes;
+                offsets = new long[selection.size()];
             }
-            if (collect) {
-                query.budget().reserve(n * 8L, "selecting series of block " + block.id());
-                reservedForOrder = n * 8L;
-                offsets = new long[n];
-            }
-            int window = first == null ? INDEX_WINDOW : FIRST_WINDOW;
-            for (int from = 0; from < n;) {
-                int to = index.windowEnd(block, header, selection, from, window, query);
-                if (first != null) {
-                    index.readAhead(block, header, selection, from, to, query);
-                    window = INDEX_WINDOW;
-                }
-                List<ObjectReader.Slice> slices = index.entries(block, header, selection, from, to, query);
-                for (int i = from; i < to; i++) {
-                    if ((i & 255) == 0) {
-                        query.context().check();
-                    }
-                    long offset = selection.offset(i);
-                    decode(slices, offset, entry);
-                    if (first != null && first.isEnough(entry, kept ? decoded.size() : count)) {
-                        return;
-                    }
-                    int wanted = countWanted(entry);
-                    if (wanted == 0) {
-                        continue;
-                    }
-                    Labels texts = null;
-                    if (kept || query.isSharded() || !selection.lazy().isEmpty()) {
-                        Labels inBlock = entryLabels(entry);
-                        if (!selection.accepts(inBlock)) {
-                            continue;
-                        }
-                        texts = pool.pooled(query.answered(inBlock, external));
-                        if (!query.inShard(texts)) {
-                            continue;
-                        }
-                    }
-                    if (!query.skipChunks()) {
-                        query.limits().chunks(wanted);
-                    }
-                    if (first != null) {
-                        first.found(entry);
-                    }
-                    if (kept) {
-                        Item item = item(slices, offset, texts == null ? Labels.EMPTY : texts, wanted);
-                        query.budget().reserve(item.heap(), decoding);
-                        reservedForDecoded += item.heap();
-                        Item last = decoded.peekLast();
-                        sorted &= last == null || last.labels.compareTo(item.labels) <= 0;
-                        decoded.add(item);
-                        if (!query.skipChunks()) {
-                            addRanges(item);
-                        }
-                    } else {
-                        Object key = keys.of(entry, () -> query.answered(entryLabels(entry), external));
-                        if (sorted && previous != null && keys.compare(previous, key) > 0) {
-                            disordered(slices);
-                        }
-                        previous = key;
-                        if (!sorted) {
-                            keep(key);
-                        }
-                        offsets[count++] = offset;
-                        if (!query.skipChunks()) {
-                            addRanges(item(slices, offset, Labels.EMPTY, wanted));
-                        }
-                    }
-                }
-                from = to;
-            }
+            walk(selection, FirstSeries.of(query, header(), external), this::series);
         }
 
-        private void keep(Object key) {
-            long bytes = keys.heap(key);
-            query.budget().reserve(bytes, "sorting series of block " + block.id());
-            reservedForOrder += bytes;
-            allKeys.add(key);
+        private boolean series(SeriesEntries at, int wanted) {
+            labels.load(at.entry());
+            if (sorted && !labels.isInOrder()) {
+                disordered();
+            }
+            if (shard != null && !shard.takes(labels.encoded())) {
+                return false;
+            }
+            int size = 0;
+            if (!query.skipChunks()) {
+                query.limits().chunks(wanted);
+                size = findPlaces(at);
+                addRanges(places, size, ranges, selection.size());
+            }
+            if (kept) {
+                keep(new Item(labels.encoded(pool), copied(size)));
+            } else {
+                if (!sorted) {
+                    keepKey(labels.key());
+                }
+                offsets[count++] = at.offset();
+            }
+            return true;
         }
 
         /** From here on all keys are needed; those so far are made again. */
-        private void disordered(List<ObjectReader.Slice> slices) {
+        private void disordered() {
             sorted = false;
-            SeriesEntry again = new SeriesEntry();
-            long[] done = Arrays.copyOf(offsets, count);
-            for (int from = 0; from < done.length;) {
-                int to = Math.min(done.length, from + query.options().seriesBatch());
-                Selection part = Selection.ofOffsets(Arrays.copyOfRange(done, from, to));
-                List<ObjectReader.Slice> s = index.entries(block, header, part, 0, part.size(), query);
-                for (int i = from; i < to; i++) {
-                    decode(s, done[i], again);
-                    keep(keys.of(again, () -> query.answered(entryLabels(again), external)));
+            AnsweredLabels again = new AnsweredLabels(header().symbols(), external, query.dropLabels(), count);
+            SeriesEntries done = new SeriesEntries(index, block, header(), query);
+            for (int from = 0; from < count;) {
+                int to = Math.min(count, from + query.options().seriesBatch());
+                done.read(Selection.ofOffsets(Arrays.copyOfRange(offsets, from, to)), 0, to - from);
+                while (done.next()) {
+                    again.load(done.entry());
+                    keepKey(again.key());
                 }
                 from = to;
             }
+        }
+
+        private void keepKey(int[] key) {
+            long bytes = AnsweredLabels.heap(key);
+            query.budget().reserve(bytes, "sorting series of block " + block.id());
+            reservedForOrder += bytes;
+            keys.add(key);
         }
 
         /** Puts the series into the order of the answer. */
         void sort() {
+            if (kept) {
+                List<Item> all = new ArrayList<>(decoded);
+                all.sort(Comparator.comparing(Item::labels));
+                decoded.clear();
+                decoded.addAll(all);
+                return;
+            }
             Integer[] order = new Integer[count];
             Arrays.setAll(order, i -> i);
-            Arrays.sort(order, (a, b) -> keys.compare(allKeys.get(a), allKeys.get(b)));
+            Arrays.sort(order, (a, b) -> AnsweredLabels.compare(keys.get(a), keys.get(b)));
             long[] out = new long[count];
             for (int i = 0; i < count; i++) {
                 out[i] = offsets[order[i]];
@@ -423,22 +489,20 @@ final class BlockCursor implements AutoCloseable {
             long keysHeap = reservedForOrder - out.length * 8L;
             query.budget().release(keysHeap);
             reservedForOrder -= keysHeap;
-            allKeys.clear();
-        }
-
-        private Item item(List<ObjectReader.Slice> slices, long offset, Labels texts, int wanted) {
-            return BlockCursor.this.item(entry, texts, wanted, nextReference(header, slices, offset, entry));
-        }
-
-        private void addRanges(Item item) {
-            BlockCursor.addRanges(item, ranges, selection.size());
+            keys.clear();
         }
     }
 
+    private void keep(Item item) {
+        query.budget().reserve(item.heap(), decoding);
+        reservedForDecoded += item.heap();
+        decoded.add(item);
+    }
+
     /** Adds where the chunks of a series lie, by segment. */
-    private static void addRanges(Item item, List<@Nullable Ranges> ranges, int room) {
-        for (int i = 0; i < item.chunks(); i++) {
-            int segment = item.segment(i);
+    private static void addRanges(long[] places, int size, List<@Nullable Ranges> ranges, int room) {
+        for (int i = 0; i < size; i += 4) {
+            int segment = (int) (places[i + 2] >>> 32);
             while (ranges.size() <= segment) {
                 ranges.add(null);
             }
@@ -447,40 +511,8 @@ final class BlockCursor implements AutoCloseable {
                 r = new Ranges(Math.min(room, 4096));
                 ranges.set(segment, r);
             }
-            r.add(item.start(i), item.end(i));
+            r.add(places[i + 2] & 0xFFFFFFFFL, places[i + 3]);
         }
-    }
-
-    private Labels entryLabels(SeriesEntry e) {
-        GatewayBlock.Lease l = lease;
-        if (l == null) {
-            throw new IllegalStateException("block " + block.id() + " is not open");
-        }
-        Symbols symbols = l.header().symbols();
-        return e.labels(number -> text(symbols, number));
-    }
-
-    private String text(Symbols symbols, long number) {
-        int slot = (int) number & TEXTS - 1;
-        String known = texts[slot];
-        if (known == null || textNumbers[slot] != number) {
-            known = pool.pooled(symbols.text(number));
-            texts[slot] = known;
-            textNumbers[slot] = number;
-        }
-        return known;
-    }
-
-    private void decode(List<ObjectReader.Slice> slices, long offset, SeriesEntry into) {
-        index.decode(block, slices, offset, into, query);
-    }
-
-    /** What lies behind a series' last chunk, where that chunk is wanted. */
-    private long nextReference(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry e) {
-        int last = e.chunkCount - 1;
-        return query.skipChunks() || last < 0 || !query.wants(e.minTimes[last], e.maxTimes[last])
-                ? Selection.UNKNOWN
-                : index.followingChunk(header, slices, offset, e);
     }
 
     private int countWanted(SeriesEntry e) {
@@ -496,21 +528,26 @@ final class BlockCursor implements AutoCloseable {
         return n;
     }
 
-    private Item item(SeriesEntry e, Labels texts, int wanted, long nextRef) {
-        if (query.skipChunks()) {
-            return new Item(texts, NONE);
+    /** Fills {@link #places} with those of the wanted chunks; how many numbers that are. */
+    private int findPlaces(SeriesEntries at) {
+        SeriesEntry e = at.entry();
+        if (places.length < 4 * e.chunkCount) {
+            places = new long[8 * e.chunkCount];
         }
-        long[] places = new long[4 * wanted];
         int n = 0;
         for (int i = 0; i < e.chunkCount; i++) {
             if (query.wants(e.minTimes[i], e.maxTimes[i])) {
                 places[n++] = e.minTimes[i];
                 places[n++] = e.maxTimes[i];
                 places[n++] = e.refs[i];
-                places[n++] = chunkEnd(e.refs[i], i + 1 < e.chunkCount ? e.refs[i + 1] : nextRef);
+                places[n++] = chunkEnd(e.refs[i], i + 1 < e.chunkCount ? e.refs[i + 1] : at.followingChunk());
             }
         }
-        return new Item(texts, places);
+        return n;
+    }
+
+    private long[] copied(int size) {
+        return size == 0 ? NONE : Arrays.copyOf(places, size);
     }
 
     private static final long[] NONE = {};
@@ -626,8 +663,7 @@ final class BlockCursor implements AutoCloseable {
             close();
             return false;
         }
-        labels = l.labels;
-        chunks = l.chunks;
+        current = l;
         return true;
     }
 
@@ -682,25 +718,18 @@ final class BlockCursor implements AutoCloseable {
 
     /** Decodes some more of the selected series; for blocks with many. */
     private void decodeMore() {
-        GatewayBlock.Lease l = lease;
-        if (position >= count || l == null) {
+        SeriesEntries at = entries;
+        AnsweredLabels labels = answered;
+        if (position >= count || at == null || labels == null) {
             return;
         }
-        query.context().check();
         query.budget().release(reservedForDecoded);
         reservedForDecoded = 0;
-        IndexHeader header = l.header();
         int to = Math.min(count, position + DECODE_AHEAD);
-        Selection part = Selection.ofOffsets(Arrays.copyOfRange(offsets, position, to));
-        List<ObjectReader.Slice> slices = index.entries(block, header, part, 0, part.size(), query);
-        SeriesEntry entry = new SeriesEntry();
-        for (int i = 0; i < part.size(); i++) {
-            decode(slices, part.offset(i), entry);
-            long nextRef = nextReference(header, slices, part.offset(i), entry);
-            Item item = item(entry, pool.pooled(query.answered(entryLabels(entry), external)), countWanted(entry), nextRef);
-            query.budget().reserve(item.heap(), decoding);
-            reservedForDecoded += item.heap();
-            decoded.add(item);
+        at.read(Selection.ofOffsets(Arrays.copyOfRange(offsets, position, to)), 0, to - position);
+        while (at.next()) {
+            labels.load(at.entry());
+            keep(new Item(labels.encoded(), copied(query.skipChunks() ? 0 : findPlaces(at))));
         }
         position = to;
     }
@@ -711,7 +740,7 @@ final class BlockCursor implements AutoCloseable {
         long start = System.nanoTime();
         List<@Nullable Ranges> ranges = new ArrayList<>();
         for (Item item : items) {
-            addRanges(item, ranges, items.size());
+            addRanges(item.places, item.places.length, ranges, items.size());
         }
         List<List<ObjectReader.Slice>> slices = new ArrayList<>();
         for (int segment = 0; segment < ranges.size(); segment++) {
@@ -744,7 +773,9 @@ final class BlockCursor implements AutoCloseable {
 
     /** The order in which cursors are merged: by labels, then by the block's time. */
     static int inOrder(BlockCursor a, BlockCursor b) {
-        int c = a.labels == b.labels ? 0 : a.labels.compareTo(b.labels);
+        EncodedLabels x = a.current.labels;
+        EncodedLabels y = b.current.labels;
+        int c = x == y ? 0 : x.compareTo(y);
         return c != 0 ? c : Long.compare(a.block.meta().minTime(), b.block.meta().minTime());
     }
 
@@ -872,5 +903,7 @@ final class BlockCursor implements AutoCloseable {
         count = 0;
         position = 0;
         parts = List.of();
+        answered = null;
+        entries = null;
     }
 }

@@ -5,7 +5,6 @@ import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
-import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
@@ -13,6 +12,7 @@ import io.varve.model.QueryContext;
 import io.varve.model.UnavailableException;
 import io.varve.model.Utf8Order;
 import io.varve.model.VarveException;
+import io.varve.store.EncodedLabels;
 import io.varve.store.LabelNamesRequest;
 import io.varve.store.LabelValuesRequest;
 import io.varve.store.SeriesRequest;
@@ -413,7 +413,7 @@ final class BucketStore implements Store {
                 context.check();
             }
             BlockCursor first = heap.remove();
-            Labels labels = first.labels();
+            EncodedLabels labels = first.labels();
             ofSeries.add(first.chunks());
             advance(first, heap, faults);
             while (true) {
@@ -493,7 +493,7 @@ final class BucketStore implements Store {
         return a == null ? b == null : b != null && a.sameContent(b);
     }
 
-    private void send(Labels labels, List<StoreChunk> chunks, SeriesSink sink, String tenant) {
+    private void send(EncodedLabels labels, List<StoreChunk> chunks, SeriesSink sink, String tenant) {
         long bytes = 0;
         int from = 0;
         for (int i = 0; i < chunks.size(); i++) {
@@ -526,7 +526,12 @@ final class BucketStore implements Store {
                         }
                         c.block.externalLabels().forEach((name, value) -> names.add(name));
                     } else {
-                        eachSeries(query, c, labels -> labels.forEach((name, value) -> names.add(name)));
+                        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool)) {
+                            cursor.names().ifPresent(inBlock -> {
+                                names.addAll(inBlock);
+                                c.block.externalLabels().forEach((name, value) -> names.add(name));
+                            });
+                        }
                     }
                     names.removeAll(request.withoutReplicaLabels());
                     return new Found(names);
@@ -562,24 +567,13 @@ final class BucketStore implements Store {
                         if (own.isEmpty()) {
                             narrowed.add(Matcher.of(Matcher.Type.NOT_EQUAL, label, ""));
                         }
-                        eachSeries(query, new Chosen(c.block, narrowed), labels -> {
-                            String v = labels.get(label);
-                            if (!v.isEmpty()) {
-                                values.add(v);
-                            }
-                        });
+                        try (BlockCursor cursor = new BlockCursor(c.block, query, narrowed, parts.reader, index, pool)) {
+                            cursor.values(label).ifPresent(inBlock -> values.addAll(own.isEmpty() ? inBlock : Set.of(own)));
+                        }
+                        values.remove("");
                     }
                     return new Found(values);
                 });
-    }
-
-    private void eachSeries(SeriesQuery query, Chosen c, java.util.function.Consumer<Labels> each) {
-        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool)) {
-            cursor.prepare();
-            while (cursor.next()) {
-                each.accept(cursor.labels());
-            }
-        }
     }
 
     private interface StringsOf {

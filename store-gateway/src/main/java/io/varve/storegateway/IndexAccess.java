@@ -392,8 +392,8 @@ final class IndexAccess {
         }
     }
 
-    /** Decodes an entry; one that is longer than was thought is read again, exactly. */
-    void decode(GatewayBlock block, List<ObjectReader.Slice> slices, long offset, SeriesEntry into, SeriesQuery query) {
+    /** Decodes an entry; one that is longer than was thought is read again, exactly. Its bytes. */
+    long decode(GatewayBlock block, List<ObjectReader.Slice> slices, long offset, SeriesEntry into, SeriesQuery query) {
         ObjectReader.Slice s = ObjectReader.find(slices, offset);
         try {
             if (s == null) {
@@ -403,11 +403,12 @@ final class IndexAccess {
             long total = SeriesEntry.totalLength(s.data(), p, s.data().length);
             if (total < 0 || total > s.data().length - p) {
                 byte[] exact = exactly(block, offset, total, query);
-                into.decode(exact, 0, exact.length);
-                return;
+                total = into.decode(exact, 0, exact.length);
+            } else {
+                into.decode(s.data(), p, s.data().length);
             }
-            into.decode(s.data(), p, s.data().length);
             query.stats().touched(ReadStats.Kind.SERIES, 1, total);
+            return total;
         } catch (CorruptDataException e) {
             throw new CorruptDataException(block.indexKey(), offset, e.rule(), e);
         }
@@ -425,42 +426,34 @@ final class IndexAccess {
         }
         query.stats().seriesRefetches.increment();
         query.limits().bytes(length, "series");
-        byte[] bytes = reader.read(block.indexKey(), offset, (int) length, query.stats(), ReadStats.Kind.SERIES);
-        query.stats().touched(ReadStats.Kind.SERIES, 1, length);
-        return bytes;
+        return reader.read(block.indexKey(), offset, (int) length, query.stats(), ReadStats.Kind.SERIES);
+    }
+
+    /** Where the entry begins that follows one of {@code total} bytes. */
+    static long following(IndexHeader header, long offset, long total) {
+        long next = offset + total;
+        return header.indexVersion() == 1 ? next : (next + 15) / 16 * 16;
     }
 
     /**
-     * Where the first chunk of the series after that at {@code offset} begins, which is where the last chunk of that series ends:
-     * {@link Selection#LAST} where none follows, {@link Selection#UNKNOWN} where its entry is not at hand.
+     * Where the first chunk of the series at {@code offset} begins, which is where the last chunk of the series before ends:
+     * {@link Selection#LAST} where there is no such series, {@link Selection#UNKNOWN} where its entry is not at hand.
      *
      * @param reader reads; what it holds stays
      */
-    long followingChunk(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry reader) {
+    static long firstChunk(IndexHeader header, List<ObjectReader.Slice> slices, long offset, SeriesEntry reader) {
+        if (offset >= header.toc().seriesEnd()) {
+            return Selection.LAST;
+        }
         ObjectReader.@Nullable Slice s = ObjectReader.find(slices, offset);
         if (s == null) {
             return Selection.UNKNOWN;
         }
-        int p = s.at(offset);
         try {
-            long total = SeriesEntry.totalLength(s.data(), p, s.data().length);
-            if (total < 0) {
-                return Selection.UNKNOWN;
-            }
-            long next = offset + total;
-            if (header.indexVersion() != 1) {
-                next = (next + 15) / 16 * 16;
-            }
-            if (next >= header.toc().seriesEnd()) {
-                return Selection.LAST;
-            }
-            if (next >= s.end()) {
-                return Selection.UNKNOWN;
-            }
-            long first = reader.firstReference(s.data(), s.at(next), s.data().length);
+            long first = reader.firstReference(s.data(), s.at(offset), s.data().length);
             return first < 0 ? Selection.UNKNOWN : first;
         } catch (CorruptDataException e) {
-            // The next series is not asked for.
+            // The series is not asked for.
             return Selection.UNKNOWN;
         }
     }

@@ -1,8 +1,10 @@
 package io.varve.storegateway;
 
-import io.varve.model.Labels;
 import io.varve.model.Matcher;
+import io.varve.tsdb.index.SeriesEntry;
+import io.varve.tsdb.index.Symbols;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * Series of a block that postings selected: places of their entries in the index, and matchers that are still to be looked at because their
@@ -41,18 +43,30 @@ final class Selection {
         return ids[i] * scale;
     }
 
-    /** What is left to be checked on each series. */
-    List<Matcher> lazy() {
-        return lazy;
+    /**
+     * Looks at what is left on entries of series.
+     *
+     * @param symbols of the block
+     */
+    Predicate<SeriesEntry> accepts(Symbols symbols) {
+        long[] names = lazy.stream().mapToLong(m -> symbols.find(m.name())).toArray();
+        return e -> {
+            for (int i = 0; i < names.length; i++) {
+                if (!lazy.get(i).matches(value(e, names[i], symbols))) {
+                    return false;
+                }
+            }
+            return true;
+        };
     }
 
-    /** Whether a series passes what is left. */
-    boolean accepts(Labels inBlock) {
-        for (Matcher m : lazy) {
-            if (!m.matches(inBlock.get(m.name()))) {
-                return false;
+    /** The last value of that name, "" where there is none. */
+    private static String value(SeriesEntry e, long name, Symbols symbols) {
+        for (int i = e.labelCount - 1; i >= 0; i--) {
+            if ((e.names[i] & 0xFFFFFFFFL) == name) {
+                return symbols.text(e.values[i] & 0xFFFFFFFFL);
             }
         }
-        return true;
+        return "";
     }
 }

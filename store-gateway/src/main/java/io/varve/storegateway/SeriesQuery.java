@@ -1,7 +1,5 @@
 package io.varve.storegateway;
 
-import io.varve.model.Labels;
-import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.store.Aggregate;
@@ -49,26 +47,8 @@ record SeriesQuery(QueryContext context, MemoryBudget budget, long minTime, long
         return t - spans.window() < chunkMax;
     }
 
-    /**
-     * A series' labels as they are answered.
-     *
-     * @param external the block's labels without those that are dropped
-     */
-    Labels answered(Labels inBlock, Labels external) {
-        return inBlock.without(dropLabels).overriddenBy(external);
-    }
-
-    /** Whether a series is of the wanted shard. */
-    boolean inShard(Labels labels) {
-        return shard.total() < 1 || io.varve.model.LabelHash.inShard(labels, shard.index(), shard.total(), shard.by(), shard.labels());
-    }
-
-    /** Whether series must be looked at as texts before they can be selected. */
+    /** Whether only a part of the series is wanted. */
     boolean isSharded() {
         return shard.total() >= 1;
-    }
-
-    /** Matchers of a block, after those on external labels were taken away. */
-    record BlockMatchers(List<Matcher> matchers) {
     }
 }

@@ -302,7 +302,7 @@ public final class StoreCommand implements ProcessCommand {
                 .callback(c -> c.call(broker.used())).register(context.registry());
         GaugeWithCallback.builder().name("varve_store_memory_capacity_bytes").help("Memory that requests may hold together.")
                 .callback(c -> c.call(broker.capacity())).register(context.registry());
-        ReadOptions options = new ReadOptions(seriesBatchSize, (int) Math.min(estimatedMaxSeriesSize, 64 << 20),
+        ReadOptions options = new ReadOptions(ReadOptions.KEPT, seriesBatchSize, (int) Math.min(estimatedMaxSeriesSize, 64 << 20),
                 (int) Math.min(estimatedMaxChunkSize, 64 << 20), lazyExpandedPostings, postingGroupMaxKeySeriesRatio,
                 Math.max(4 << 20, broker.share()));
         BucketStore store = new BucketStore(new BucketStore.Parts(gateway::blocks, reader, cache,

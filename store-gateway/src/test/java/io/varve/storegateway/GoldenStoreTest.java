@@ -54,7 +54,7 @@ class GoldenStoreTest {
         assumeTrue(recorded != null && buckets != null);
         TestGateway.Setup s = setup.equals("disk")
                 ? TestGateway.Setup.DEFAULT
-                : TestGateway.Setup.DEFAULT.disk(0).cache(r -> IndexCache.NONE).options(new ReadOptions(7, 256, 64, true, 100, 1));
+                : TestGateway.Setup.DEFAULT.disk(0).cache(r -> IndexCache.NONE).options(new ReadOptions(0, 7, 256, 64, true, 100, 1));
         List<String> failures = new ArrayList<>();
         int[] count = new int[1];
         try (TestGateway g = new TestGateway(bucket(buckets, stage), s); Stream<JsonNode> lines = Shared.jsonLines(recorded)) {

@@ -3,14 +3,19 @@ package io.varve.storegateway;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.varve.model.Matcher;
+import io.varve.model.QueryContext;
+import io.varve.model.Utf8Order;
 import io.varve.objstore.MemoryBucket;
 import io.varve.store.Aggregate;
+import io.varve.store.LabelNamesRequest;
+import io.varve.store.LabelValuesRequest;
 import io.varve.store.SeriesRequest;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
@@ -18,8 +23,8 @@ import org.junit.jupiter.api.Test;
 class RandomBlocksTest {
     private static final List<TestGateway.Setup> SETUPS = List.of(TestGateway.Setup.DEFAULT,
             TestGateway.Setup.DEFAULT.disk(0).cache(r -> IndexCache.NONE), TestGateway.Setup.DEFAULT.disk(0),
-            TestGateway.Setup.DEFAULT.disk(1 << 16).options(new ReadOptions(3, 64, 16, true, 2, 1)),
-            TestGateway.Setup.DEFAULT.disk(0).options(new ReadOptions(5, 200, 30, true, 100, 1)));
+            TestGateway.Setup.DEFAULT.disk(1 << 16).options(new ReadOptions(4, 3, 64, 16, true, 2, 1)),
+            TestGateway.Setup.DEFAULT.disk(0).options(new ReadOptions(0, 5, 200, 30, true, 100, 1)));
 
     static SeriesRequest request(RandomGenerator random) {
         List<Matcher> matchers = new ArrayList<>();
@@ -80,6 +85,36 @@ class RandomBlocksTest {
                         }
                     }
                     assertThat(g.broker.used()).isZero();
+                }
+            }
+        });
+    }
+
+    @Test
+    void namesAndValuesAreThoseOfTheSeries() {
+        Seeds.forEach(12, random -> {
+            MemoryBucket bucket = new MemoryBucket("random");
+            TestBlocks blocks = TestBlocks.random(bucket, random);
+            try (TestGateway g = new TestGateway(bucket, TestGateway.Setup.DEFAULT); QueryContext context = QueryContext.unlimited()) {
+                for (int i = 0; i < 20; i++) {
+                    SeriesRequest any = request(random);
+                    List<Matcher> matchers = List.of(TestBlocks.matcher(random), Matcher.of(Matcher.Type.NOT_EQUAL, "none", "x"));
+                    SeriesRequest all = new SeriesRequest(any.minTime(), any.maxTime(), matchers, 0, any.aggregates(), true, true,
+                            any.blockMatchers(), any.withoutReplicaLabels(), ShardInfo.NONE, 0, 0, SeriesRequest.Spans.ALL);
+                    TreeSet<String> names = new TreeSet<>(Utf8Order::compare);
+                    TreeSet<String> values = new TreeSet<>(Utf8Order::compare);
+                    String label = TestBlocks.NAMES[random.nextInt(TestBlocks.NAMES.length)];
+                    blocks.expected(all).forEach(l -> l.labels().forEach((name, value) -> {
+                        names.add(name);
+                        if (name.equals(label)) {
+                            values.add(value);
+                        }
+                    }));
+                    assertThat(g.store.labelNames(context, new LabelNamesRequest(all.minTime(), all.maxTime(), matchers, true,
+                            all.blockMatchers(), all.withoutReplicaLabels(), 0)).values()).isEqualTo(List.copyOf(names));
+                    assertThat(g.store.labelValues(context, new LabelValuesRequest(label, all.minTime(), all.maxTime(), matchers, true,
+                            all.blockMatchers(), all.withoutReplicaLabels(), 0)).values()).as("%s of %s", label, all)
+                            .isEqualTo(List.copyOf(values));
                 }
             }
         });

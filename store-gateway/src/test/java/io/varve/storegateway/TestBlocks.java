@@ -4,16 +4,20 @@ import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
+import io.varve.model.XxHash64;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.ObjectBody;
 import io.varve.store.SeriesRequest;
+import io.varve.store.ShardInfo;
 import io.varve.store.StoreChunk;
 import io.varve.testkit.TempTree;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockWriter;
 import io.varve.tsdb.Ulid;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -72,7 +76,17 @@ final class TestBlocks {
         return out;
     }
 
-    private static final String[] NAMES = {"__name__", "a", "ab", "code", "instance", "job", "le", "pod", "zone", "Z", "ü"};
+    /** Values of labels that no matcher asks for by name: enough that a table of symbols has several parts, and letters whose orders differ. */
+    private static String anyValue(RandomGenerator random) {
+        return switch (random.nextInt(6)) {
+            case 0 -> "\uFFFD" + random.nextInt(3);
+            case 1 -> "\uD83D\uDE00" + random.nextInt(3);
+            case 2 -> "ü".repeat(1 + random.nextInt(70));
+            default -> "w" + random.nextInt(500);
+        };
+    }
+
+    static final String[] NAMES = {"__name__", "a", "ab", "code", "instance", "job", "le", "pod", "zone", "Z", "ü"};
 
     /** A few blocks of a few streams with anything in them. */
     static TestBlocks random(Bucket bucket, RandomGenerator random) {
@@ -87,7 +101,8 @@ final class TestBlocks {
                 Labels.Builder l = new Labels.Builder();
                 for (String name : NAMES) {
                     if (random.nextInt(3) == 0 || name.equals("__name__") && random.nextInt(20) != 0) {
-                        l.set(name, "v" + random.nextInt(name.equals("__name__") ? 4 : 6));
+                        boolean any = random.nextInt(5) == 0 && !name.equals("__name__");
+                        l.set(name, any ? anyValue(random) : "v" + random.nextInt(name.equals("__name__") ? 4 : 6));
                     }
                 }
                 int samples = 1 + random.nextInt(200);
@@ -96,10 +111,23 @@ final class TestBlocks {
                 series.put(l.build(), floats(start, step, samples, 1 + random.nextInt(60), random));
             }
             Labels.Builder external = new Labels.Builder();
+            boolean bare = random.nextInt(6) == 0;
             for (String name : new String[]{"cluster", "replica", "job", "aa"}) {
-                if (random.nextInt(3) != 0) {
+                if (random.nextInt(3) != 0 && !bare) {
                     external.set(name, "v" + random.nextInt(2));
                 }
+            }
+            // A block and its like in another place hold the same series, of other times or the same, or some of them.
+            TreeMap<Labels, List<Chunk>> others = out.blocks.isEmpty() ? series : out.blocks.getFirst().series;
+            if (random.nextInt(3) == 0 && !out.blocks.isEmpty()) {
+                min = out.blocks.getFirst().meta.minTime();
+                series.clear();
+                others.forEach((labels, chunks) -> {
+                    if (random.nextInt(4) != 0) {
+                        series.put(labels, chunks);
+                    }
+                });
+                series.putIfAbsent(others.firstKey(), others.firstEntry().getValue());
             }
             out.put(Ulid.of(1_700_000_000_000L + b, random), external.build(), min, min + length, series,
                     random.nextBoolean() ? BlockWriter.SEGMENT_BYTES : 2000, random.nextBoolean());
@@ -139,9 +167,7 @@ final class TestBlocks {
                     return;
                 }
                 Labels answered = labels.overriddenBy(external).without(q.withoutReplicaLabels());
-                if (q.shard().total() > 0
-                        && !io.varve.model.LabelHash.inShard(answered, q.shard().index(), q.shard().total(), q.shard().by(),
-                                q.shard().labels())) {
+                if (q.shard().total() > 0 && !inShard(answered, q.shard())) {
                     return;
                 }
                 List<Chunk> wanted = chunks.stream().filter(c -> c.maxTime() >= q.minTime() && c.minTime() <= q.maxTime()).toList();
@@ -157,5 +183,18 @@ final class TestBlocks {
         all.forEach((labels, chunks) -> out
                 .add(new TestGateway.Line(labels, chunks.stream().map(TestGateway::text).distinct().sorted().toList())));
         return q.limit() > 0 && out.size() > q.limit() ? out.subList(0, (int) q.limit()) : out;
+    }
+
+    private static boolean inShard(Labels labels, ShardInfo shard) {
+        ByteArrayOutputStream hashed = new ByteArrayOutputStream();
+        labels.forEach((name, value) -> {
+            if (shard.labels().contains(name) == shard.by()) {
+                hashed.writeBytes(name.getBytes(StandardCharsets.UTF_8));
+                hashed.write(0xFF);
+                hashed.writeBytes(value.getBytes(StandardCharsets.UTF_8));
+                hashed.write(0xFF);
+            }
+        });
+        return Long.remainderUnsigned(XxHash64.hash(hashed.toByteArray()), shard.total()) == shard.index();
     }
 }

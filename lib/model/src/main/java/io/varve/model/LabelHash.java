@@ -1,12 +1,10 @@
 package io.varve.model;
 
 import java.util.Arrays;
-import java.util.Collection;
-import java.util.List;
 
 /**
- * Hashes of label sets that other programs compute too: they decide which series a shard or {@code limit_ratio} takes, so they
- * must be the same everywhere. All are xxHash64 over UTF-8 bytes; results are unsigned 64-bit numbers. Static, safe for many threads.
+ * Hashes of label sets that other programs compute too: they decide which series {@code limit_ratio} takes, so they must be the same
+ * everywhere. All are xxHash64 over UTF-8 bytes; results are unsigned 64-bit numbers. Static, safe for many threads.
  */
 public final class LabelHash {
     private static final byte SEPARATOR = (byte) 0xFF;
@@ -16,7 +14,14 @@ public final class LabelHash {
 
     /** Name 0xFF value 0xFF for each label: Prometheus' stable hash. */
     public static long stable(Labels labels) {
-        return selected(labels, false, List.of());
+        Bytes b = new Bytes();
+        for (int i = 0; i < labels.size(); i++) {
+            b.utf8(labels.name(i));
+            b.add(SEPARATOR);
+            b.utf8(labels.value(i));
+            b.add(SEPARATOR);
+        }
+        return b.hash();
     }
 
     /**
@@ -28,38 +33,6 @@ public final class LabelHash {
         for (int i = 0; i < labels.size(); i++) {
             b.prefixed(labels.name(i));
             b.prefixed(labels.value(i));
-        }
-        return b.hash();
-    }
-
-    /**
-     * The hash by which Thanos shards series, over the labels chosen: a series belongs to shard
-     * {@code Long.remainderUnsigned(hash, totalShards)}.
-     *
-     * @param by whether {@code names} are the labels that count (true) or those that do not (false)
-     */
-    public static long shard(Labels labels, boolean by, Collection<String> names) {
-        return selected(labels, by, names);
-    }
-
-    /**
-     * Whether a series belongs to a shard of Thanos; always where there are no shards.
-     *
-     * @param totalShards how many there are; below 1 is no sharding
-     */
-    public static boolean inShard(Labels labels, long shardIndex, long totalShards, boolean by, Collection<String> names) {
-        return totalShards < 1 || Long.remainderUnsigned(shard(labels, by, names), totalShards) == shardIndex;
-    }
-
-    private static long selected(Labels labels, boolean by, Collection<String> names) {
-        Bytes b = new Bytes();
-        for (int i = 0; i < labels.size(); i++) {
-            if (names.contains(labels.name(i)) == by) {
-                b.utf8(labels.name(i));
-                b.add(SEPARATOR);
-                b.utf8(labels.value(i));
-                b.add(SEPARATOR);
-            }
         }
         return b.hash();
     }

@@ -37,32 +37,6 @@ class LabelHashTest {
         assertThat(n).isPositive();
     }
 
-    @Test
-    void shardsAreThoseOfThanos() {
-        Path file = Shared.golden("thanos/shardinfo.jsonl.gz").orElse(null);
-        assumeTrue(file != null);
-        int n = 0;
-        try (Stream<JsonNode> lines = Shared.jsonLines(file)) {
-            for (JsonNode line : (Iterable<JsonNode>) lines::iterator) {
-                Labels labels = labels(line.get("labels"));
-                for (JsonNode query : line.get("queries")) {
-                    List<String> names = new ArrayList<>();
-                    query.get("labels").forEach(name -> names.add(name.textValue()));
-                    for (Map.Entry<String, JsonNode> e : query.get("total_to_index").properties()) {
-                        long total = Long.parseLong(e.getKey());
-                        long index = e.getValue().longValue();
-                        boolean by = query.get("by").booleanValue();
-                        assertThat(LabelHash.inShard(labels, index, total, by, names)).as("%s %s %s", labels, query, total).isTrue();
-                        assertThat(LabelHash.inShard(labels, index + 1, total, by, names)).isFalse();
-                        n++;
-                    }
-                }
-            }
-        }
-        assertThat(n).isPositive();
-        assertThat(LabelHash.inShard(Labels.of("a", "b"), 7, 0, true, List.of("a"))).as("no shards").isTrue();
-    }
-
     private static Labels labels(JsonNode pairs) {
         List<String> out = new ArrayList<>();
         pairs.forEach(p -> {

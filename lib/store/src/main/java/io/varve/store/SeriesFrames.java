@@ -73,7 +73,7 @@ public final class SeriesFrames {
             out.integer(1, c.minTime());
             out.message(2, mark);
         }
-        labels(out, 1, series.labels());
+        series.writeLabels(out);
     }
 
     /** Writes each label as field {@code field}. */

@@ -78,6 +78,11 @@ public final class Symbols {
         return count;
     }
 
+    /** What every reference is below. */
+    public long limit() {
+        return reference(count, end);
+    }
+
     /**
      * The text of a reference.
      *
@@ -98,6 +103,17 @@ public final class Symbols {
         RegionCursor cursor = at(ref);
         int n = cursor.length();
         return region.text(cursor.position, n);
+    }
+
+    /**
+     * The bytes of a reference's text.
+     *
+     * @throws CorruptDataException where there is no such symbol; the offset is that of the table
+     */
+    public byte[] utf8(long ref) {
+        RegionCursor cursor = at(ref);
+        int n = cursor.length();
+        return region.copy(cursor.position, n);
     }
 
     private RegionCursor at(long ref) {
@@ -121,6 +137,15 @@ public final class Symbols {
 
     /** The reference of a text, −1 where the table does not have it. Compares in place. */
     public long find(String text) {
+        long place = place(text);
+        return (place & 1) == 0 ? -1 : place >>> 1;
+    }
+
+    /**
+     * Where a text belongs among the references: {@code 2r + 1} where it is the symbol of reference {@code r}, {@code 2r} where it lies between that
+     * symbol and the one before. Compares in place.
+     */
+    public long place(String text) {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
         int lo = 0;
         int hi = sampled.length - 1;
@@ -134,24 +159,24 @@ public final class Symbols {
                 hi = mid - 1;
             }
         }
-        if (sampled.length == 0) {
-            return -1;
-        }
-        RegionCursor c = new RegionCursor(region, sampled[lo] & 0xFFFFFFFFL, end);
+        RegionCursor c = new RegionCursor(region, sampled.length == 0 ? end : sampled[lo] & 0xFFFFFFFFL, end);
+        // Beyond the run of the last place that is not above the text every symbol is.
         int last = Math.min(count, (lo + 1) * SAMPLING);
-        for (int i = lo * SAMPLING; i < last; i++) {
+        int i = lo * SAMPLING;
+        for (; i < last; i++) {
             long at = c.position;
             int n = c.length();
             int order = region.compare(c.position, n, utf8);
-            if (order == 0) {
-                return byOffset ? region.base() + at : i;
-            }
-            if (order > 0) {
-                return -1;
+            if (order >= 0) {
+                return 2 * reference(i, at) + (order == 0 ? 1 : 0);
             }
             c.position += n;
         }
-        return -1;
+        return 2 * reference(i, c.position);
+    }
+
+    private long reference(int ordinal, long position) {
+        return byOffset ? region.base() + position : ordinal;
     }
 
     /** Calls {@code each} with every symbol, in order. */
