@@ -5,8 +5,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,9 +17,6 @@ public final class QueryContext implements AutoCloseable {
     /** The tenant of calls that name none. */
     public static final String DEFAULT_TENANT = "default-tenant";
 
-    /** For how long a query's threads compute before one of them lets others run. */
-    private static final long TURN_NANOS = 2_000_000;
-
     private final long deadlineNanos;
     private final MemoryBudget budget;
     private final Coverage coverage = new Coverage();
@@ -27,6 +24,7 @@ public final class QueryContext implements AutoCloseable {
     private final Set<String> warnings = new LinkedHashSet<>();
     private volatile String tenant = DEFAULT_TENANT;
     private volatile long turnNanos = System.nanoTime();
+    private final AtomicInteger turns = new AtomicInteger();
     private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
 
     /**
@@ -70,16 +68,16 @@ public final class QueryContext implements AutoCloseable {
 
     /**
      * Throws once the query is cancelled or past its deadline. Long loops call it at least every few milliseconds; as virtual threads run until
-     * they wait for something, this is also where one that computes lets others run.
+     * they wait for something, this is also where one that computes lets others run; one of a query that has computed for long may be kept waiting
+     * for up to 50 ms while many others compute.
      *
      * @throws CancelledException with Prometheus' text
      */
     public void check() {
         CancelledException c = cancelled.get();
         long now = System.nanoTime();
-        if (now - turnNanos >= TURN_NANOS && Thread.currentThread().isVirtual()) {
-            // Not Thread.yield: a carrier looks at threads that yield on it before those that others woke, which would never run.
-            LockSupport.parkNanos(1);
+        if (now - turnNanos >= Turns.NANOS && Thread.currentThread().isVirtual()) {
+            Turns.next(turns.incrementAndGet());
             now = System.nanoTime();
             turnNanos = now;
         }
@@ -90,6 +88,11 @@ public final class QueryContext implements AutoCloseable {
         if (c != null) {
             throw new CancelledException(c.reason(), c.getMessage());
         }
+    }
+
+    /** How often its threads have made way for others. */
+    int turns() {
+        return turns.get();
     }
 
     /** Ends the query from outside: running work stops at its next check, streams are closed. Only the first call counts. */
