@@ -38,8 +38,8 @@ public final class SampleBuffer {
     /** Hears of the bytes of each histogram before it is made, and may throw to refuse it; null where nobody asks. Kept by {@link #clear}. */
     public @Nullable LongConsumer histogramBytes;
     /**
-     * Hears for how many samples there is going to be room, before the arrays grow (many megabytes at a time for long series), and may
-     * throw where nobody wants the samples any longer. Null where nobody asks. Kept by {@link #clear}.
+     * Hears for how many samples there is going to be room, before each of the arrays grows (many megabytes for long series), and may
+     * throw where nobody wants the samples any longer; the buffer is to be cleared then. Null where nobody asks. Kept by {@link #clear}.
      */
     public @Nullable IntConsumer growing;
 
@@ -78,18 +78,26 @@ public final class SampleBuffer {
         int need = size + more;
         if (need > timestamps.length) {
             int capacity = Math.max(need, timestamps.length + (timestamps.length >> 1) + 16);
-            IntConsumer g = growing;
-            if (g != null) {
-                g.accept(capacity);
-            }
-            timestamps = Arrays.copyOf(timestamps, capacity);
+            grows(capacity);
+            long[] t = Arrays.copyOf(timestamps, capacity);
+            grows(capacity);
             values = Arrays.copyOf(values, capacity);
+            timestamps = t;
             if (histograms != null) {
+                grows(capacity);
                 histograms = Arrays.copyOf(histograms, capacity);
             }
             if (startTimestamps != null) {
+                grows(capacity);
                 startTimestamps = Arrays.copyOf(startTimestamps, capacity);
             }
+        }
+    }
+
+    private void grows(int capacity) {
+        IntConsumer g = growing;
+        if (g != null) {
+            g.accept(capacity);
         }
     }
 

@@ -227,13 +227,15 @@ public final class Execution {
         return new QueryValue.Row(r.labels, ft, fv, ht, hv);
     }
 
-    private static QueryValue.Row result(RangeRows.Samples s) {
+    private QueryValue.Row result(RangeRows.Samples s) {
         SampleBuffer b = s.samples();
         int histograms = 0;
         for (int i = 0; i < b.size; i++) {
             histograms += b.histogram(i) == null ? 0 : 1;
         }
+        run.context.check();
         long[] ft = new long[b.size - histograms];
+        run.context.check();
         double[] fv = new double[b.size - histograms];
         long[] ht = new long[histograms];
         FloatHistogram[] hv = new FloatHistogram[histograms];

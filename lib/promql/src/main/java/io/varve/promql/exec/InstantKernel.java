@@ -30,11 +30,13 @@ final class InstantKernel implements Kernel {
     private final Take take;
     private final boolean smoothed;
     private final Position position;
+    private final Runnable check;
     private @Nullable Windows windows;
     private double @Nullable [] spare;
 
     InstantKernel(Grid grid, long lookback, long offset, @Nullable Long at, Take take, boolean smoothed,
-            Position position) {
+            Position position, Runnable check) {
+        this.check = check;
         this.grid = grid;
         this.lookback = lookback;
         this.offset = offset;
@@ -185,7 +187,7 @@ final class InstantKernel implements Kernel {
         Windows w = windows;
         if (w == null) {
             w = new Windows(grid, 2 * lookback, pinned ? -lookback : offset - lookback, pinned ? (Long) pin : null, Edges.NORMAL, 0,
-                    position, false);
+                    position, false, check);
             windows = w;
         }
         w.load(labels, samples);

@@ -235,7 +235,8 @@ public final class OperatorBuilder {
         // What is between samples has no time of its own: timestamp() takes that of the sample before.
         boolean smoothed = s.edges() == Edges.SMOOTHED && take == InstantKernel.Take.VALUE;
         return leaf(s, grid, "Select",
-                () -> new InstantKernel(grid, run.lookback, s.offsetMillis(), s.atMillis(), take, smoothed, s.position()));
+                () -> new InstantKernel(grid, run.lookback, s.offsetMillis(), s.atMillis(), take, smoothed, s.position(),
+                        run.context::check));
     }
 
     Grid subqueryGrid(PlanNode.Subquery s, Grid grid) {
@@ -707,12 +708,13 @@ public final class OperatorBuilder {
         ParameterSource parameterSource = new ParameterSource(scalars);
         Operator rows = switch (inner) {
             case PlanNode.Select s -> leaf(s, grid, f, () -> new RangeKernel(
-                    new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, position, starts),
+                    new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, position, starts,
+                            run.context::check),
                     function(f, parameterSource.get()), drops, dropNow, true, run.context::check));
             case PlanNode.Subquery s -> {
                 Grid innerGrid = subqueryGrid(s, grid);
                 Windows windows = new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
-                        false);
+                        false, run.context::check);
                 yield new SubqueryRange(run, grid, innerGrid, f,
                         PlanPrinter.subquery(s), below(s, grid, innerGrid),
                         new LazyKernel(() -> new RangeKernel(windows, function(f, parameterSource.get()), drops, dropNow, false,

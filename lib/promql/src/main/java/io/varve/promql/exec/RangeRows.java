@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A range vector as the answer itself: the samples of one window per series. */
 public final class RangeRows implements AutoCloseable {
+    private final QueryRun run;
     private final Operator input;
     private final @Nullable Grid inner;
 
@@ -23,11 +24,13 @@ public final class RangeRows implements AutoCloseable {
     }
 
     RangeRows(QueryRun run, PlanNode.Select s, OperatorBuilder builder) {
+        this.run = run;
         inner = null;
         input = builder.leaf(s, run.grid, "Select", () -> new Copy(run, s));
     }
 
     RangeRows(QueryRun run, PlanNode.Subquery s, Grid grid, OperatorBuilder builder) {
+        this.run = run;
         inner = grid;
         input = builder.below(s, run.grid, grid);
     }
@@ -42,7 +45,7 @@ public final class RangeRows implements AutoCloseable {
             SampleBuffer samples;
             Grid grid = inner;
             if (grid != null) {
-                samples = new SampleBuffer(Math.max(1, row.points()));
+                samples = roomFor(row.points());
                 SubqueryRange.load(row, grid, samples);
             } else {
                 samples = unpack(row);
@@ -63,10 +66,17 @@ public final class RangeRows implements AutoCloseable {
         input.close();
     }
 
+    private SampleBuffer roomFor(int samples) {
+        SampleBuffer out = new SampleBuffer(0);
+        out.growing = n -> run.context.check();
+        out.ensure(samples);
+        return out;
+    }
+
     /** A row that holds samples in place of steps: values, then times as numbers. */
-    private static SampleBuffer unpack(Row row) {
+    private SampleBuffer unpack(Row row) {
         int n = row.values.length / 2;
-        SampleBuffer out = new SampleBuffer(n);
+        SampleBuffer out = roomFor(n);
         for (int i = 0; i < n; i++) {
             FloatHistogram h = row.histogram(i);
             long t = (long) row.values[n + i];
@@ -80,10 +90,13 @@ public final class RangeRows implements AutoCloseable {
     }
 
     private static final class Copy implements Kernel {
+        private final QueryRun run;
         private final Windows windows;
 
         Copy(QueryRun run, PlanNode.Select s) {
-            windows = new Windows(run.grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, s.position(), false);
+            this.run = run;
+            windows = new Windows(run.grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, s.position(), false,
+                    run.context::check);
         }
 
         @Override
@@ -105,6 +118,7 @@ public final class RangeRows implements AutoCloseable {
                 return edged(w, labels, dropName);
             }
             int n = floats + histograms;
+            run.context.check();
             Row row = new Row(labels, dropName, new double[2 * n]);
             FloatHistogram[] hs = histograms == 0 ? null : new FloatHistogram[2 * n];
             int f = w.lo[0];

@@ -27,7 +27,9 @@ final class SubqueryRange extends Operator {
         SampleBuffer buffer = samples;
         if (buffer == null) {
             memory.reserve(16L * inner.count() + kernel.bytes(inner.count()));
-            buffer = new SampleBuffer(inner.count());
+            buffer = new SampleBuffer(0);
+            buffer.growing = n -> run.context.check();
+            buffer.ensure(inner.count());
             samples = buffer;
         }
         while (true) {

@@ -66,7 +66,7 @@ public final class CounterFunction implements RangeFunction {
         }
         scale = perSecond ? 1000.0 / w.range : 1;
         if (counter) {
-            counterResets.find(w.values, w.size, w.times, w.starts);
+            counterResets.find(w, w.starts);
         } else {
             counterResets.none();
         }

@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 final class CounterResets {
     /** So many resets in a window are added one by one, as they come. */
     private static final int ONE_BY_ONE = 8;
+    /** Samples between two looks at whether the query is over. */
+    private static final int CHECKED = 1 << 17;
 
     /** Before which floats a reset was found, rising. */
     private int[] at = new int[0];
@@ -20,30 +22,19 @@ final class CounterResets {
     private int count;
     private boolean hasNaN;
 
-    /** Finds the resets of a series; {@code starts} are start timestamps or null. */
-    void find(double[] v, int n, long[] times, long @Nullable [] starts) {
+    /** Finds the resets of the floats of a series; {@code starts} are start timestamps or null. */
+    void find(Windows w, long @Nullable [] starts) {
         count = 0;
         hasNaN = false;
-        if (n == 0) {
-            return;
-        }
-        double previous = v[0];
-        for (int i = 1; i < n; i++) {
-            double x = v[i];
-            if (!(x >= previous)) {
-                if (x < previous) {
-                    found(i, previous);
-                    previous = x;
-                    continue;
-                }
-                hasNaN = true;
+        for (int i = 1; i < w.size; i += CHECKED) {
+            if (i > 1) {
+                w.check();
             }
-            if (starts != null && StartTimestamps.isReset(starts[i - 1], times[i - 1], starts[i], times[i])) {
-                found(i, previous);
-            }
-            previous = x;
+            find(w, starts, i, Math.min(w.size, i + CHECKED));
         }
         if (count > ONE_BY_ONE) {
+            lostBefore = Room.doubles(lostBefore, count + 1, w::check);
+            lostBeforeError = Room.doubles(lostBeforeError, count + 1, w::check);
             Kahan sum = new Kahan();
             for (int i = 0; i < count; i++) {
                 lostBefore[i] = sum.sum;
@@ -55,19 +46,40 @@ final class CounterResets {
         }
     }
 
+    private void find(Windows w, long @Nullable [] starts, int from, int to) {
+        double[] v = w.values;
+        double previous = v[from - 1];
+        for (int i = from; i < to; i++) {
+            double x = v[i];
+            if (!(x >= previous)) {
+                if (x < previous) {
+                    found(w, i, previous);
+                    previous = x;
+                    continue;
+                }
+                hasNaN = true;
+            }
+            if (starts != null && StartTimestamps.isReset(starts[i - 1], w.times[i - 1], starts[i], w.times[i])) {
+                found(w, i, previous);
+            }
+            previous = x;
+        }
+    }
+
     /** Takes it that there are none. */
     void none() {
         count = 0;
         hasNaN = false;
     }
 
-    private void found(int index, double before) {
-        if (count + 1 >= at.length) {
-            int room = 2 * at.length + 16;
-            at = Arrays.copyOf(at, room);
+    private void found(Windows w, int index, double before) {
+        if (count == at.length) {
+            int room = 2 * count + 16;
+            w.check();
+            int[] longer = Arrays.copyOf(at, room);
+            w.check();
             lost = Arrays.copyOf(lost, room);
-            lostBefore = new double[room];
-            lostBeforeError = new double[room];
+            at = longer;
         }
         at[count] = index;
         lost[count++] = before;

@@ -23,7 +23,7 @@ public final class ExtendedEdges {
 
     void rate(Windows w, Row out, Notes notes) {
         if (counter) {
-            resets.find(w.values, w.size, w.times, null);
+            resets.find(w, null);
         }
         boolean smoothed = w.edges == Edges.SMOOTHED;
         for (int i = 0; i < w.grid.count(); i++) {

@@ -28,9 +28,7 @@ public final class Extreme implements RangeFunction {
 
     @Override
     public void apply(Windows w, Row out, Notes notes) {
-        if (queue.length < w.size) {
-            queue = new int[w.size];
-        }
+        queue = Room.ints(queue, w.size, check);
         int head = 0;
         int tail = 0;
         int end = 0;

@@ -131,8 +131,8 @@ public final class QuantileOverTime implements RangeFunction {
     private void sort(double[] v, int lo, int hi) {
         size = hi - lo;
         if (window.length < size) {
-            window = new double[2 * size];
-            distances = deviation ? new double[2 * size] : distances;
+            window = Room.doubles(window, 2 * size, check);
+            distances = deviation ? Room.doubles(distances, 2 * size, check) : distances;
         }
         System.arraycopy(v, lo, window, 0, size);
         Quantiles.sort(window, size);

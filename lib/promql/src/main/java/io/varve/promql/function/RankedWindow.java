@@ -8,6 +8,9 @@ import java.util.Arrays;
  * and do not depend on how long the window is.
  */
 final class RankedWindow {
+    /** Between two looks at whether the query is over there are as many samples and one more. */
+    private static final int CHECKED = (1 << 17) - 1;
+
     private final Runnable check;
     private long[] keys = new long[0];
     private long[] otherKeys = new long[0];
@@ -34,19 +37,20 @@ final class RankedWindow {
     /** Ranks the samples from one place to another, not-a-numbers first; the window is empty. */
     void rank(double[] v, int from, int to) {
         int n = to - from;
-        if (keys.length < n) {
-            keys = new long[n];
-            otherKeys = new long[n];
-            order = new int[n];
-            otherOrder = new int[n];
-            sorted = new double[n];
-            rank = new int[n];
-            bits = new long[(n >> 6) + 1];
-        }
+        keys = Room.longs(keys, n, check);
+        otherKeys = Room.longs(otherKeys, n, check);
+        order = Room.ints(order, n, check);
+        otherOrder = Room.ints(otherOrder, n, check);
+        sorted = Room.doubles(sorted, n, check);
+        rank = Room.ints(rank, n, check);
+        bits = Room.longs(bits, (n >> 6) + 1, check);
         clear();
         boolean rising = true;
         long previous = Long.MIN_VALUE;
         for (int i = 0; i < n; i++) {
+            if ((i & CHECKED) == CHECKED) {
+                check.run();
+            }
             double x = v[from + i];
             long b = Double.doubleToRawLongBits(x);
             // As unsigned numbers these are ordered as the floats are.
@@ -62,6 +66,9 @@ final class RankedWindow {
             check.run();
         }
         for (int r = 0; r < n; r++) {
+            if ((r & CHECKED) == CHECKED) {
+                check.run();
+            }
             int i = order[r];
             rank[i] = r;
             sorted[r] = v[from + i];

@@ -15,7 +15,7 @@ public final class Regression implements RangeFunction {
     private final NonFinite special = new NonFinite();
     private final Moments older = new Moments();
     private final Moments newer = new Moments();
-    private double[] suffixes = new double[0];
+    private final Records suffixes;
     private long work;
 
     /**
@@ -25,6 +25,7 @@ public final class Regression implements RangeFunction {
     public Regression(double @Nullable [] ahead, Runnable check) {
         this.ahead = ahead;
         this.check = check;
+        this.suffixes = new Records(Moments.SIZE, check);
     }
 
     @Override
@@ -86,8 +87,9 @@ public final class Regression implements RangeFunction {
             xy = t;
         }
 
-        void store(double[] a, int sample) {
-            int i = SIZE * sample;
+        void store(Records records, int sample) {
+            double[] a = records.writable(sample);
+            int i = records.at(sample);
             a[i] = x;
             a[i + 1] = xx;
             a[i + 2] = xxLow;
@@ -97,8 +99,9 @@ public final class Regression implements RangeFunction {
             a[i + 6] = xyLow;
         }
 
-        void load(double[] a, int sample) {
-            int i = SIZE * sample;
+        void load(Records records, int sample) {
+            double[] a = records.of(sample);
+            int i = records.at(sample);
             x = a[i];
             xx = a[i + 1];
             xxLow = a[i + 2];
@@ -143,9 +146,7 @@ public final class Regression implements RangeFunction {
     }
 
     private void slide(Windows w, double[] out) {
-        if (suffixes.length < Moments.SIZE * w.size) {
-            suffixes = new double[Moments.SIZE * w.size];
-        }
+        suffixes.start(w.size);
         double[] v = w.values;
         long[] times = w.times;
         special.start(v, w.size);

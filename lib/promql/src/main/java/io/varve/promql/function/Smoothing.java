@@ -18,8 +18,9 @@ public final class Smoothing implements RangeFunction {
     private final double[] trend;
     private final Runnable check;
     private final boolean sameFactors;
-    /** The matrix to the power of i, row by row. */
-    private double[] powers = new double[0];
+    /** The matrix to the power of i, row by row, for each i below {@link #known}. */
+    private final Records powers;
+    private int known;
     /** Level and trend that the samples behind one come to at the end of the older part, had all before been zero. */
     private double[] levels = new double[0];
     private double[] trends = new double[0];
@@ -34,6 +35,7 @@ public final class Smoothing implements RangeFunction {
         this.smoothing = smoothing;
         this.trend = trend;
         this.check = check;
+        this.powers = new Records(4, check);
         boolean same = true;
         for (int i = 1; i < smoothing.length; i++) {
             same &= smoothing[i] == smoothing[0] && trend[i] == trend[0];
@@ -115,42 +117,41 @@ public final class Smoothing implements RangeFunction {
     }
 
     private void makePowers(int n, double sf, double tf) {
-        int have = powers.length / 4;
-        if (have > n) {
-            return;
-        }
-        double[] p = new double[4 * Math.max(n + 1, 2 * have)];
-        p[0] = 1;
-        p[3] = 1;
+        powers.start(n + 1);
         double a = 1 - sf;
         double c = -tf * sf;
         double d = 1 - tf * sf;
-        for (int i = 4; i < p.length; i += 4) {
-            if ((i & 0xFFFF) == 0) {
+        for (; known <= n; known++) {
+            if ((known & 0x3FFF) == 0x3FFF) {
                 check.run();
             }
-            p[i] = a * (p[i - 4] + p[i - 2]);
-            p[i + 1] = a * (p[i - 3] + p[i - 1]);
-            p[i + 2] = c * p[i - 4] + d * p[i - 2];
-            p[i + 3] = c * p[i - 3] + d * p[i - 1];
+            double[] p = powers.writable(known);
+            int i = powers.at(known);
+            if (known == 0) {
+                p[i] = 1;
+                p[i + 3] = 1;
+                continue;
+            }
+            double[] q = powers.of(known - 1);
+            int j = powers.at(known - 1);
+            p[i] = a * (q[j] + q[j + 2]);
+            p[i + 1] = a * (q[j + 1] + q[j + 3]);
+            p[i + 2] = c * q[j] + d * q[j + 2];
+            p[i + 3] = c * q[j + 1] + d * q[j + 3];
         }
-        powers = p;
     }
 
     private void slide(Windows w, double[] out) {
         double sf = smoothing[0];
         double tf = trend[0];
         double[] v = w.values;
-        if (levels.length < w.size) {
-            levels = new double[w.size];
-            trends = new double[w.size];
-        }
+        levels = Room.doubles(levels, w.size, check);
+        trends = Room.doubles(trends, w.size, check);
         int longest = 0;
         for (int i = 0; i < w.grid.count(); i++) {
             longest = Math.max(longest, w.hi[i] - w.lo[i]);
         }
         makePowers(longest, sf, tf);
-        double[] p = powers;
         double addLevel = sf;
         double addTrend = tf * sf;
         int middle = 0;
@@ -177,7 +178,8 @@ public final class Smoothing implements RangeFunction {
                     levels[j] = level;
                     trends[j] = slope;
                     double x = NonFinite.finite(v[j]);
-                    int m = 4 * (hi - 1 - j);
+                    double[] p = powers.of(hi - 1 - j);
+                    int m = powers.at(hi - 1 - j);
                     level += (p[m] * addLevel + p[m + 1] * addTrend) * x;
                     slope += (p[m + 2] * addLevel + p[m + 3] * addTrend) * x;
                 }
@@ -208,10 +210,12 @@ public final class Smoothing implements RangeFunction {
             }
             double first = v[lo];
             double rise = v[lo + 1] - first;
-            int m = 4 * (middle - 1 - lo);
+            double[] p = powers.of(middle - 1 - lo);
+            int m = powers.at(middle - 1 - lo);
             double l = levels[lo] + p[m] * first + p[m + 1] * rise;
             double t = trends[lo] + p[m + 2] * first + p[m + 3] * rise;
-            m = 4 * (hi - middle);
+            p = powers.of(hi - middle);
+            m = powers.at(hi - middle);
             out[i] = level + p[m] * l + p[m + 1] * t;
         }
     }

@@ -51,12 +51,10 @@ public final class Spread implements RangeFunction {
     }
 
     private void slide(Windows w, double[] out) {
-        if (sums.length < w.size) {
-            sums = new double[w.size];
-            sumsLow = new double[w.size];
-            squares = new double[w.size];
-            squaresLow = new double[w.size];
-        }
+        sums = Room.doubles(sums, w.size, check);
+        sumsLow = Room.doubles(sumsLow, w.size, check);
+        squares = Room.doubles(squares, w.size, check);
+        squaresLow = Room.doubles(squaresLow, w.size, check);
         double[] v = w.values;
         special.start(v, w.size);
         long work = 0;

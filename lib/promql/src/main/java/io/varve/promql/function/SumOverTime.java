@@ -76,10 +76,8 @@ public final class SumOverTime implements RangeFunction {
 
     private void slide(Windows w, double[] out) {
         double[] v = w.values;
-        if (suffix.length < w.size) {
-            suffix = new double[w.size];
-            suffixLost = new double[w.size];
-        }
+        suffix = Room.doubles(suffix, w.size, check);
+        suffixLost = Room.doubles(suffixLost, w.size, check);
         special.start(v, w.size);
         int middle = 0;
         int end = 0;

@@ -27,10 +27,8 @@ public final class Transitions implements RangeFunction {
     @Override
     public void apply(Windows w, Row out, Notes notes) {
         int n = w.size + w.histogramSize;
-        if (counts.length < n) {
-            counts = new int[n];
-            times = new long[n];
-        }
+        counts = Room.ints(counts, n, check);
+        times = Room.longs(times, n, check);
         int f = 0;
         int h = 0;
         FloatHistogram previousHistogram = null;

@@ -78,15 +78,18 @@ public final class Windows {
     private long floatsInWindows;
     private long[] sizesBefore = new long[0];
     private long floatsRead;
+    private final Runnable check;
     private long[] ownTimes = new long[0];
     private double[] ownValues = new double[0];
     private long[] ownStarts = new long[0];
 
     /**
      * @param at the instant that {@code @} pins the window to, null where there is none
+     * @param check called before arrays are made and between stages; throws where the query is over
      */
     public Windows(Grid grid, long range, long offset, @Nullable Long at, Edges edges, long lookback, Position position,
-            boolean useStartTimestamps) {
+            boolean useStartTimestamps, Runnable check) {
+        this.check = check;
         this.grid = grid;
         this.range = range;
         this.offset = offset;
@@ -125,6 +128,11 @@ public final class Windows {
         return size == 0 && histogramSize == 0;
     }
 
+    /** Looks whether the query is over, and throws then. */
+    void check() {
+        check.run();
+    }
+
     /** Takes the samples of a series; they are used in place where possible and must stay until the next call. */
     public void load(Labels seriesLabels, SampleBuffer samples) {
         labels = seriesLabels;
@@ -138,6 +146,7 @@ public final class Windows {
         } else {
             split(samples, st);
         }
+        check.run();
         long before = edges == Edges.NORMAL ? 0 : lookback;
         long after = edges == Edges.SMOOTHED ? lookback : 0;
         if (histogramSize > 0) {
@@ -173,11 +182,9 @@ public final class Windows {
 
     private void split(SampleBuffer samples, long @Nullable [] st) {
         int n = samples.size;
-        if (ownTimes.length < n) {
-            ownTimes = new long[n];
-            ownValues = new double[n];
-            ownStarts = new long[n];
-        }
+        ownTimes = Room.longs(ownTimes, n, check);
+        ownValues = Room.doubles(ownValues, n, check);
+        ownStarts = st == null ? ownStarts : Room.longs(ownStarts, n, check);
         int h = 0;
         if (samples.histograms != null) {
             if (histograms.length < n) {
