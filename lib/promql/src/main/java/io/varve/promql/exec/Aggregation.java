@@ -61,9 +61,8 @@ final class Aggregation extends Operator {
     }
 
     /** Adds numbers to sums and their rounding errors (two-sum, after Knuth): a loop without a branch, done several steps at once. */
-    private static void addAll(double[] sums, double[] lost, double[] v) {
-        int n = Math.min(sums.length, Math.min(lost.length, v.length));
-        for (int i = 0; i < n; i++) {
+    private static void addAll(double[] sums, double[] lost, double[] v, int from, int to) {
+        for (int i = from; i < to; i++) {
             double a = sums[i];
             double x = v[i];
             double t = a + x;
@@ -156,8 +155,10 @@ final class Aggregation extends Operator {
         boolean dropName;
         /** Sum, minimum, maximum, count or squared deviation by step; absent where no float was seen. */
         double[] value;
-        /** Whether there is one at every step. */
-        boolean complete;
+        /** There is one at each step from here … */
+        int presentFrom;
+        /** … to before here; there may be others. */
+        int presentTo;
         /** What the sum lost, or the mean. */
         final double[] second;
         /** How many were seen. */
@@ -184,8 +185,24 @@ final class Aggregation extends Operator {
                 return false;
             }
             value = v;
-            complete = Row.isComplete(v);
+            presentFrom = Row.presentFrom(v);
+            presentTo = Row.presentTo(v, presentFrom);
             return true;
+        }
+
+        private boolean isComplete() {
+            return presentFrom == 0 && presentTo == value.length;
+        }
+
+        /** Says that there is one at more steps: known is both together where that is one range, else the longer one. */
+        private void present(int from, int to) {
+            if (from <= presentTo && to >= presentFrom) {
+                presentFrom = Math.min(from, presentFrom);
+                presentTo = Math.max(to, presentTo);
+            } else if (to - from > presentTo - presentFrom) {
+                presentFrom = from;
+                presentTo = to;
+            }
         }
 
         void add(Row row, Notes notes) {
@@ -237,7 +254,7 @@ final class Aggregation extends Operator {
                 value = absent();
             }
             double[] n = value;
-            if (complete && row.histograms == null && Row.isComplete(v)) {
+            if (isComplete() && row.histograms == null && Row.isComplete(v)) {
                 for (int i = 0; i < n.length; i++) {
                     n[i] += 1;
                 }
@@ -248,14 +265,17 @@ final class Aggregation extends Operator {
                     n[i] = Row.isAbsent(n[i]) ? 1 : n[i] + 1;
                 }
             }
-            complete = complete || Row.isComplete(n);
+            if (!isComplete()) {
+                presentFrom = Row.presentFrom(n);
+                presentTo = Row.presentTo(n, presentFrom);
+            }
         }
 
         private void group(Row row) {
             if (value == NO_VALUES) {
                 value = absent();
             }
-            if (complete) {
+            if (isComplete()) {
                 return;
             }
             for (int i = 0; i < value.length; i++) {
@@ -263,7 +283,8 @@ final class Aggregation extends Operator {
                     value[i] = 1;
                 }
             }
-            complete = Row.isComplete(value);
+            presentFrom = Row.presentFrom(value);
+            presentTo = Row.presentTo(value, presentFrom);
         }
 
         /** Two sums: of the values, and of what rounding took from it. Infinite sums lose nothing: {@link #finish} sees to that. */
@@ -271,16 +292,24 @@ final class Aggregation extends Operator {
             if (first(v)) {
                 return;
             }
+            int from = Row.presentFrom(v);
+            int to = Row.presentTo(v, from);
+            int both = Math.max(from, presentFrom);
+            int end = Math.min(to, presentTo);
+            if (both < end) {
+                sum(v, from, both);
+                addAll(value, second, v, both, end);
+                sum(v, end, v.length);
+            } else {
+                sum(v, from, v.length);
+            }
+            present(from, to);
+        }
+
+        private void sum(double[] v, int from, int to) {
             double[] s = value;
             double[] lost = second;
-            if (Row.isComplete(v)) {
-                if (complete) {
-                    addAll(s, lost, v);
-                    return;
-                }
-                complete = true;
-            }
-            for (int i = 0; i < v.length; i++) {
+            for (int i = from; i < to; i++) {
                 double x = v[i];
                 if (Row.isAbsent(x)) {
                     continue;
@@ -299,17 +328,22 @@ final class Aggregation extends Operator {
 
         private void average(double[] v) {
             double[] n = count;
-            boolean all = Row.isComplete(v);
-            for (int i = 0; i < n.length; i++) {
-                n[i] += all || !Row.isAbsent(v[i]) ? 1 : 0;
+            int from = Row.presentFrom(v);
+            int to = Row.presentTo(v, from);
+            for (int i = from; i < to; i++) {
+                n[i] += 1;
+            }
+            for (int i = to; i < n.length; i++) {
+                n[i] += Row.isAbsent(v[i]) ? 0 : 1;
             }
             if (first(v)) {
                 return;
             }
-            int i = 0;
-            if (all && complete && running == null) {
+            int i = from;
+            if (from >= presentFrom && running == null) {
                 double[] s = value;
-                for (; i < v.length; i++) {
+                int end = Math.min(to, presentTo);
+                for (; i < end; i++) {
                     double a = s[i];
                     double x = v[i];
                     double t = a + x;
@@ -326,7 +360,7 @@ final class Aggregation extends Operator {
                     average(i, v[i], 0, 1);
                 }
             }
-            complete |= all;
+            present(from, to);
         }
 
         /** Takes in the mean or sum of {@code more} values, which are in {@link #count} already. */
@@ -493,7 +527,7 @@ final class Aggregation extends Operator {
                             n[i] = Row.isAbsent(n[i]) || op == AggregateOp.GROUP ? v[i] : n[i] + v[i];
                         }
                     }
-                    complete = complete || later.complete;
+                    present(later.presentFrom, later.presentTo);
                 }
                 case AVG -> mergeAverages(later);
                 case STDDEV, STDVAR -> mergeSpreads(later);

@@ -121,6 +121,7 @@ final class InstantKernel implements Kernel {
         int from = 0;
         int at = 0;
         long read = 0;
+        int points = 0;
         if (distance > 0 && distance <= lookback && step % distance == 0) {
             // Samples as regular as steps: which of them counts moves on evenly between the first and the last.
             while (from < steps && first + from * step < t[0]) {
@@ -137,7 +138,8 @@ final class InstantKernel implements Kernel {
                         out[i] = v[(int) (begin + (i - from) * each)];
                     }
                 }
-                read = points(out, from, to);
+                points = points(out, from, to);
+                read = points;
                 from = to;
                 at = n;
             }
@@ -155,12 +157,12 @@ final class InstantKernel implements Kernel {
             }
             double x = v[s];
             out[i] = x;
-            if (s != last && !Row.isAbsent(x)) {
-                read++;
+            if (!Row.isAbsent(x)) {
+                points++;
+                read += s == last ? 0 : 1;
             }
             last = s;
         }
-        int points = points(out, 0, steps);
         if (points == 0) {
             spare = out;
             return null;

@@ -26,7 +26,7 @@ final class CounterResets {
     void find(Windows w, long @Nullable [] starts) {
         count = 0;
         hasNaN = false;
-        for (int i = 1; i < w.size; i += CHECKED) {
+        for (int i = 1; i < w.size && !(w.rising && starts == null); i += CHECKED) {
             if (i > 1) {
                 w.check();
             }

@@ -49,12 +49,25 @@ public final class Row {
 
     /** Whether there is a float at every step. */
     public static boolean isComplete(double[] values) {
-        for (double v : values) {
-            if (isAbsent(v)) {
-                return false;
-            }
+        return presentTo(values, 0) == values.length;
+    }
+
+    /** The first step at which there is a float; the number of steps where there is none. */
+    public static int presentFrom(double[] values) {
+        int i = 0;
+        while (i < values.length && isAbsent(values[i])) {
+            i++;
         }
-        return true;
+        return i;
+    }
+
+    /** The first step from {@code from} on at which there is no float; the number of steps where there is none. */
+    public static int presentTo(double[] values, int from) {
+        int i = from;
+        while (i < values.length && !isAbsent(values[i])) {
+            i++;
+        }
+        return i;
     }
 
     /** Whether there is a float at the step. */

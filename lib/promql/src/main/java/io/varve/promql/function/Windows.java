@@ -45,6 +45,8 @@ public final class Windows {
     public long @Nullable [] starts;
     /** How many floats. */
     public int size;
+    /** Whether it is known that none of the floats is less than the one before, and that all are numbers. */
+    public boolean rising;
     /** By step: the first float in the window. */
     public int[] lo;
     /** By step: the first float behind the window. */
@@ -78,6 +80,10 @@ public final class Windows {
     private long floatsInWindows;
     private long[] sizesBefore = new long[0];
     private long floatsRead;
+    /** What {@link #lo} and {@link #hi} were found for, where times were as regular as steps: most series of a query are alike. */
+    private long regularFirst;
+    private long regularDistance;
+    private int regularSize = -1;
     private final Runnable check;
     private long[] ownTimes = new long[0];
     private double[] ownValues = new double[0];
@@ -137,7 +143,8 @@ public final class Windows {
     public void load(Labels seriesLabels, SampleBuffer samples) {
         labels = seriesLabels;
         long[] st = useStartTimestamps ? samples.startTimestamps : null;
-        if (samples.histograms == null && noStale(samples.values, samples.size)) {
+        rising = samples.histograms == null && rises(samples.values, samples.size);
+        if (rising || samples.histograms == null && noStale(samples.values, samples.size)) {
             times = samples.timestamps;
             values = samples.values;
             size = samples.size;
@@ -154,21 +161,46 @@ public final class Windows {
                 histogramLo = new int[grid.count()];
                 histogramHi = new int[grid.count()];
             }
-            bounds(histogramTimes, histogramSize, before, after, histogramLo, histogramHi);
+            bounds(histogramTimes, histogramSize, pinned ? 0 : distance(histogramTimes, histogramSize), before, after, histogramLo,
+                    histogramHi);
+            regularSize = -1;
             sumSizes();
         } else {
             Arrays.fill(histogramLo, 0);
             Arrays.fill(histogramHi, 0);
         }
-        bounds(times, size, before, after, lo, hi);
+        long distance = pinned ? 0 : distance(times, size);
+        if (distance > 0 && regularSize == size && regularDistance == distance && regularFirst == times[0]) {
+            return;
+        }
+        regularSize = -1;
+        bounds(times, size, distance, before, after, lo, hi);
         floatsInWindows = inWindows;
         floatsRead = readOnce;
+        if (steadyEach > 0) {
+            regularSize = size;
+            regularDistance = distance;
+            regularFirst = times[0];
+        }
     }
 
     /** Lets go of the histograms of the series: they are many times as large as the arrays that stay. */
     public void forgetHistograms() {
         Arrays.fill(histograms, 0, histogramSize, null);
         histogramSize = 0;
+    }
+
+    /** Whether no float is less than the one before, nor not a number, as stale markers are. */
+    private static boolean rises(double[] v, int n) {
+        double previous = Double.NEGATIVE_INFINITY;
+        for (int i = 0; i < n; i++) {
+            double x = v[i];
+            if (!(x >= previous)) {
+                return false;
+            }
+            previous = x;
+        }
+        return true;
     }
 
     private static boolean noStale(double[] v, int n) {
@@ -228,10 +260,11 @@ public final class Windows {
         histogramSize = h;
     }
 
-    private void bounds(long[] t, int n, long before, long after, int[] from, int[] to) {
+    private void bounds(long[] t, int n, long distance, long before, long after, int[] from, int[] to) {
         int steps = grid.count();
         steadyFrom = 0;
         steadyTo = 0;
+        steadyEach = 0;
         if (steps == 0) {
             return;
         }
@@ -253,7 +286,6 @@ public final class Windows {
         }
         long step = grid.step();
         long end = grid.start() - offset + after;
-        long distance = distance(t, n);
         if (distance > 0 && step % distance == 0 && regular(t[0], n, distance, end, length, from, to)) {
             return;
         }
@@ -326,8 +358,14 @@ public final class Windows {
             return 0;
         }
         long d = t[1] - t[0];
-        for (int i = 2; i < n; i++) {
-            if (t[i] - t[i - 1] != d) {
+        // In parts without a branch, so that several are looked at at once.
+        for (int i = 2; i < n;) {
+            int end = Math.min(n, i + 64);
+            long other = 0;
+            for (; i < end; i++) {
+                other |= t[i] - t[i - 1] ^ d;
+            }
+            if (other != 0) {
                 return 0;
             }
         }
