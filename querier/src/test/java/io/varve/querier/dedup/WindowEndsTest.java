@@ -187,6 +187,7 @@ class WindowEndsTest {
     }
 
     private static Windows windows(Grid grid, long range) {
-        return new Windows(grid, range, 0, null, Edges.NORMAL, 300_000, new Position(0, 0), false);
+        return new Windows(grid, range, 0, null, Edges.NORMAL, 300_000, new Position(0, 0), false, () -> {
+        });
     }
 }
