@@ -46,6 +46,7 @@ import io.varve.store.GrpcInfoService;
 import io.varve.store.GrpcStoreClient;
 import io.varve.store.GrpcStoreService;
 import io.varve.store.HintsPolicy;
+import io.varve.store.LabelTexts;
 import io.varve.store.LimitedStore;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -264,9 +265,10 @@ public final class QueryCommand implements ProcessCommand {
         Channels channels = new Channels(context.registry(),
                 compression.equals("snappy") ? Channels.Compression.SNAPPY : Channels.Compression.NONE);
         context.onStop("grpc clients", channels);
+        LabelTexts texts = new LabelTexts();
         EndpointSet set = new EndpointSet(specs(), new EndpointSet.Config(infoTimeout.toMillis(), REFRESH_MILLIS, dnsInterval.toMillis(),
                 unhealthyTimeout.toMillis(), connLabels), Dns.SYSTEM,
-                address -> Peer.of(new GrpcStoreClient(channels.open(address), address)), storeSelector(), context.registry());
+                address -> Peer.of(new GrpcStoreClient(channels.open(address), address, texts)), storeSelector(), context.registry());
         context.onStop("endpoints", set);
         Fanout fanout = new Fanout(set, announced(), responseTimeout.toMillis(), context.registry());
         // A machine without a limit of its own gives a heap of many gigabytes: greedy queries are not to fill it.

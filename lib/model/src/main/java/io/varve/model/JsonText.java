@@ -82,11 +82,24 @@ public final class JsonText {
         sb.append(any ? "]}" : "}");
     }
 
+    /** Whether a character stands for itself wherever it is; most do, so that most strings are copied whole. */
+    private static boolean isPlain(char c) {
+        return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+    }
+
     private static void append(StringBuilder sb, String s, boolean html) {
         sb.append('"');
-        int plain = 0;
         int n = s.length();
-        for (int i = 0; i < n; i++) {
+        int i = 0;
+        while (i < n && isPlain(s.charAt(i))) {
+            i++;
+        }
+        if (i == n) {
+            sb.append(s).append('"');
+            return;
+        }
+        int plain = 0;
+        for (; i < n; i++) {
             char c = s.charAt(i);
             boolean escape = c < 0x20 || c == '"' || c == '\\'
                     || html && (c == '<' || c == '>' || c == '&' || c == '\u2028' || c == '\u2029');

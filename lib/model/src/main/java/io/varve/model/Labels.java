@@ -209,12 +209,9 @@ public final class Labels implements Comparable<Labels> {
         String[] b = other.pairs;
         int n = Math.min(a.length, b.length);
         for (int i = 0; i < n; i++) {
-            // Strings of one block come from one symbol table and are often the same object.
-            if (a[i] != b[i]) {
-                int c = Utf8Order.compare(a[i], b[i]);
-                if (c != 0) {
-                    return c;
-                }
+            // Equal texts are often one object, and where they are not it is quicker to see that they are equal than to find their order.
+            if (a[i] != b[i] && !a[i].equals(b[i])) {
+                return Utf8Order.compare(a[i], b[i]);
             }
         }
         return a.length - b.length;

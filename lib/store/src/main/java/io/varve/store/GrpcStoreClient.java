@@ -28,14 +28,25 @@ public final class GrpcStoreClient implements StoreClient {
 
     private final ManagedChannel channel;
     private final String address;
+    private final LabelTexts texts;
 
     /**
      * @param channel to the endpoint; shut down by {@link #close}
      * @param address host:port, for messages
      */
     public GrpcStoreClient(ManagedChannel channel, String address) {
+        this(channel, address, new LabelTexts());
+    }
+
+    /**
+     * @param channel to the endpoint; shut down by {@link #close}
+     * @param address host:port, for messages
+     * @param texts shared by clients whose series are merged
+     */
+    public GrpcStoreClient(ManagedChannel channel, String address, LabelTexts texts) {
         this.channel = channel;
         this.address = address;
+        this.texts = texts;
     }
 
     @Override
@@ -67,7 +78,7 @@ public final class GrpcStoreClient implements StoreClient {
 
     @Override
     public SeriesStream series(QueryContext context, SeriesRequest request) {
-        return new Frames(ClientStream.open(channel, address, SERIES, Wire.write(request).toByteArray(), context), address);
+        return new Frames(ClientStream.open(channel, address, SERIES, Wire.write(request).toByteArray(), context), address, texts);
     }
 
     @Override
@@ -105,9 +116,9 @@ public final class GrpcStoreClient implements StoreClient {
         private volatile List<String> blocks = List.of();
         private volatile boolean closed;
 
-        Frames(ClientStream stream, String address) {
+        Frames(ClientStream stream, String address, LabelTexts texts) {
             this.stream = stream;
-            this.reader = new SeriesFrames.Reader(address);
+            this.reader = new SeriesFrames.Reader(address, texts);
         }
 
         @Override

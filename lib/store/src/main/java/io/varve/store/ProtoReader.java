@@ -126,7 +126,11 @@ public final class ProtoReader {
 
     /** Enters a nested message; the result goes to {@link #leave}. */
     public int enter() {
-        int length = length();
+        return enter(length());
+    }
+
+    /** Enters a nested message of which {@link #length} was read already. */
+    int enter(int length) {
         if (++depth > MAX_DEPTH) {
             throw corrupt("messages nested deeper than " + MAX_DEPTH);
         }

@@ -148,7 +148,7 @@ public final class RemoteRead {
     public static final class FrameReader {
         private final InputStream in;
         private final int maxFrameBytes;
-        private final SeriesFrames.Reader texts;
+        private final LabelReader labels;
         private final String from;
         private long read;
 
@@ -167,7 +167,7 @@ public final class RemoteRead {
             this.in = in;
             this.maxFrameBytes = maxFrameBytes;
             this.from = from;
-            this.texts = new SeriesFrames.Reader(from);
+            this.labels = new LabelReader(new LabelTexts());
         }
 
         /**
@@ -219,22 +219,22 @@ public final class RemoteRead {
         private void decode(byte[] data, Frames into) {
             try {
                 ProtoReader r = new ProtoReader(data, 0, data.length);
-                List<Labels> labels = new ArrayList<>(1);
+                List<Labels> found = new ArrayList<>(1);
                 List<List<Chunk>> chunks = new ArrayList<>(1);
                 long queryIndex = 0;
                 while (r.next()) {
                     switch (r.field()) {
                         case 1 -> {
                             int outer = r.enter();
-                            series(r, labels, chunks);
+                            series(r, found, chunks);
                             r.leave(outer);
                         }
                         case 2 -> queryIndex = r.readLong();
                         default -> r.skip();
                     }
                 }
-                for (int i = 0; i < labels.size(); i++) {
-                    into.series(queryIndex, labels.get(i), chunks.get(i));
+                for (int i = 0; i < found.size(); i++) {
+                    into.series(queryIndex, found.get(i), chunks.get(i));
                 }
             } catch (CorruptDataException e) {
                 throw e.in(from, read - data.length);
@@ -242,18 +242,11 @@ public final class RemoteRead {
         }
 
         private void series(ProtoReader r, List<Labels> allLabels, List<List<Chunk>> allChunks) {
-            String[] pairs = new String[16];
-            int n = 0;
             List<Chunk> chunks = new ArrayList<>(4);
+            labels.begin(r);
             while (r.next()) {
                 switch (r.field()) {
-                    case 1 -> {
-                        if (n == pairs.length) {
-                            pairs = java.util.Arrays.copyOf(pairs, n * 2);
-                        }
-                        texts.readLabel(r, pairs, n);
-                        n += 2;
-                    }
+                    case 1 -> labels.label(r);
                     case 2 -> {
                         int outer = r.enter();
                         chunks.add(chunk(r));
@@ -262,7 +255,7 @@ public final class RemoteRead {
                     default -> r.skip();
                 }
             }
-            allLabels.add(SeriesFrames.sorted(java.util.Arrays.copyOf(pairs, n)));
+            allLabels.add(labels.end());
             allChunks.add(chunks);
         }
 

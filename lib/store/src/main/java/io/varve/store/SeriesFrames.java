@@ -6,8 +6,8 @@ import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
 import io.varve.model.Utf8Order;
 import io.varve.model.XxHash64;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -106,17 +106,24 @@ public final class SeriesFrames {
         return e.code() - 1;
     }
 
-    /** What reading a stream carries from frame to frame: label texts that came before are not made again. One thread. */
+    /** What reading a stream carries from frame to frame: labels that came before are not made again. One thread. */
     public static final class Reader {
-        private static final int TEXTS = 2048;
-        private final String[] texts = new String[TEXTS];
+        /** Raw data and five aggregates. */
+        private static final int PARTS = 6;
         private final String file;
+        private final LabelReader labels;
+        /** Of the chunk that is being read: what its parts are, null where it has none, and where they lie. */
+        private final @Nullable Encoding[] encodings = new Encoding[PARTS];
+        private final int[] from = new int[PARTS];
+        private final int[] lengths = new int[PARTS];
 
         /**
          * @param from where the frames come from, for messages
+         * @param texts texts that other streams may hold as well
          */
-        public Reader(String from) {
+        public Reader(String from, LabelTexts texts) {
             this.file = from;
+            this.labels = new LabelReader(texts);
         }
 
         /** Takes what a frame holds, in order. */
@@ -211,19 +218,15 @@ public final class SeriesFrames {
         }
 
         private StoreSeries readSeries(ProtoReader r) {
-            List<StoreChunk> chunks = new ArrayList<>(4);
-            String[] pairs = new String[16];
-            int n = 0;
+            List<StoreChunk> chunks = List.of();
+            labels.begin(r);
             while (r.next()) {
                 switch (r.field()) {
-                    case 1 -> {
-                        if (n == pairs.length) {
-                            pairs = java.util.Arrays.copyOf(pairs, n * 2);
-                        }
-                        readLabel(r, pairs, n);
-                        n += 2;
-                    }
+                    case 1 -> labels.label(r);
                     case 2 -> {
+                        if (chunks.isEmpty()) {
+                            chunks = new ArrayList<>(2);
+                        }
                         int outer = r.enter();
                         chunks.add(readChunk(r));
                         r.leave(outer);
@@ -231,99 +234,43 @@ public final class SeriesFrames {
                     default -> r.skip();
                 }
             }
-            return new StoreSeries(sorted(n == pairs.length ? pairs : java.util.Arrays.copyOf(pairs, n)), chunks);
-        }
-
-        void readLabel(ProtoReader r, String[] pairs, int at) {
-            int outer = r.enter();
-            pairs[at] = "";
-            pairs[at + 1] = "";
-            while (r.next()) {
-                switch (r.field()) {
-                    case 1 -> pairs[at] = text(r);
-                    case 2 -> pairs[at + 1] = text(r);
-                    default -> r.skip();
-                }
-            }
-            r.leave(outer);
-        }
-
-        /** A text, the same object where the same bytes came before. */
-        private String text(ProtoReader r) {
-            int length = r.length();
-            int from = r.position();
-            r.advance(length);
-            byte[] data = r.array();
-            if (length > 128) {
-                return new String(data, from, length, StandardCharsets.UTF_8);
-            }
-            int h = length;
-            for (int i = 0; i < length; i++) {
-                h = h * 31 + data[from + i];
-            }
-            int slot = (h ^ h >>> 15) & TEXTS - 1;
-            String known = texts[slot];
-            if (known != null && same(known, data, from, length)) {
-                return known;
-            }
-            String fresh = new String(data, from, length, StandardCharsets.UTF_8);
-            texts[slot] = fresh;
-            return fresh;
-        }
-
-        private static boolean same(String s, byte[] data, int from, int length) {
-            if (s.length() != length) {
-                return false;
-            }
-            for (int i = 0; i < length; i++) {
-                if (s.charAt(i) != data[from + i]) {
-                    return false;
-                }
-            }
-            return true;
+            return new StoreSeries(labels.end(), chunks);
         }
 
         private StoreChunk readChunk(ProtoReader r) {
             long minTime = 0;
             long maxTime = 0;
-            // Where the parts lie: they are read last, since they take over the times.
-            int[] at = new int[6];
-            int[] lengths = new int[6];
-            java.util.Arrays.fill(at, -1);
+            // The parts are made last, since they take over the times.
+            @Nullable
+            Encoding[] found = encodings;
+            Arrays.fill(found, null);
             while (r.next()) {
                 switch (r.field()) {
                     case 1 -> minTime = r.readLong();
                     case 2 -> maxTime = r.readLong();
-                    case 3, 4, 5, 6, 7, 8 -> {
-                        int k = r.field() - 3;
-                        lengths[k] = r.length();
-                        at[k] = r.position();
-                        r.advance(lengths[k]);
-                    }
+                    case 3, 4, 5, 6, 7, 8 -> readPart(r, r.field() - 3);
                     default -> r.skip();
                 }
             }
-            return new StoreChunk(minTime, maxTime, part(r, at[0], lengths[0], minTime, maxTime),
-                    part(r, at[1], lengths[1], minTime, maxTime),
-                    part(r, at[2], lengths[2], minTime, maxTime), part(r, at[3], lengths[3], minTime, maxTime),
-                    part(r, at[4], lengths[4], minTime, maxTime), part(r, at[5], lengths[5], minTime, maxTime));
+            byte[] data = r.array();
+            return new StoreChunk(minTime, maxTime, part(data, 0, minTime, maxTime), part(data, 1, minTime, maxTime),
+                    part(data, 2, minTime, maxTime), part(data, 3, minTime, maxTime), part(data, 4, minTime, maxTime),
+                    part(data, 5, minTime, maxTime));
         }
 
-        private static @Nullable Chunk part(ProtoReader outer, int at, int length, long minTime, long maxTime) {
-            if (at < 0) {
-                return null;
-            }
-            ProtoReader r = new ProtoReader(outer.array(), at, length);
+        /** Sees where a part of a chunk lies. */
+        private void readPart(ProtoReader r, int part) {
+            int outer = r.enter();
             long type = 0;
-            int data = at;
-            int dataLength = 0;
+            int data = r.position();
+            int length = 0;
             while (r.next()) {
                 switch (r.field()) {
                     case 1 -> type = r.readLong();
                     case 2 -> {
-                        dataLength = r.length();
+                        length = r.length();
                         data = r.position();
-                        r.advance(dataLength);
+                        r.advance(length);
                     }
                     default -> r.skip();
                 }
@@ -331,7 +278,15 @@ public final class SeriesFrames {
             if (type < 0 || type > 5) {
                 throw r.corrupt("chunk encoding " + type);
             }
-            return new Chunk(minTime, maxTime, Encoding.ofCode((int) type + 1), outer.array(), data, dataLength);
+            r.leave(outer);
+            encodings[part] = Encoding.ofCode((int) type + 1);
+            from[part] = data;
+            lengths[part] = length;
+        }
+
+        private @Nullable Chunk part(byte[] data, int part, long minTime, long maxTime) {
+            Encoding encoding = encodings[part];
+            return encoding == null ? null : new Chunk(minTime, maxTime, encoding, data, from[part], lengths[part]);
         }
     }
 

@@ -32,7 +32,7 @@ class GoldenFramesTest {
                 if (!line.get("method").asText().equals("/thanos.Store/Series")) {
                     continue;
                 }
-                SeriesFrames.Reader reader = new SeriesFrames.Reader("golden");
+                SeriesFrames.Reader reader = new SeriesFrames.Reader("golden", new LabelTexts());
                 for (JsonNode frame : line.get("frames")) {
                     byte[] bytes = HexFormat.of().parseHex(frame.get("hex").asText());
                     Collected c = new Collected();
@@ -67,13 +67,13 @@ class GoldenFramesTest {
             byte[] broken = bytes.clone();
             broken[i] ^= (byte) (1 << i % 8);
             try {
-                new SeriesFrames.Reader("golden").read(broken, 0, broken.length, new Collected());
+                new SeriesFrames.Reader("golden", new LabelTexts()).read(broken, 0, broken.length, new Collected());
             } catch (CorruptDataException e) {
                 assertThat(e.file()).isEqualTo("golden");
             }
             int length = i;
             try {
-                new SeriesFrames.Reader("golden").read(bytes, 0, length, new Collected());
+                new SeriesFrames.Reader("golden", new LabelTexts()).read(bytes, 0, length, new Collected());
             } catch (CorruptDataException e) {
                 assertThat(e.offset()).isBetween(0L, (long) length);
             }
@@ -113,12 +113,12 @@ class GoldenFramesTest {
             byte[] bytes = new byte[random.nextInt(64)];
             random.nextBytes(bytes);
             try {
-                new SeriesFrames.Reader("x").read(bytes, 0, bytes.length, new Collected());
+                new SeriesFrames.Reader("x", new LabelTexts()).read(bytes, 0, bytes.length, new Collected());
             } catch (CorruptDataException e) {
                 assertThat(e.file()).isEqualTo("x");
             }
         }
-        assertThatThrownBy(() -> new SeriesFrames.Reader("x").read(new byte[]{(byte) 0x0a, 5}, 0, 2, new Collected()))
+        assertThatThrownBy(() -> new SeriesFrames.Reader("x", new LabelTexts()).read(new byte[]{(byte) 0x0a, 5}, 0, 2, new Collected()))
                 .isInstanceOf(CorruptDataException.class).hasMessageContaining("5 bytes");
     }
 

@@ -758,28 +758,40 @@ public final class HttpApi {
         out.close(']');
     }
 
+    /** The series of all selectors, in label order, each once. */
     private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors,
             int limit) {
-        Set<Labels> seen = new TreeSet<>();
+        List<Labels> all = List.of();
         long reserved = 0;
         for (List<Matcher> matchers : selectors) {
+            // What comes is in order, as is what is there.
+            List<Labels> before = all;
+            int at = 0;
+            all = new ArrayList<>();
             try (SeriesSet set = source.select(context, hints, matchers)) {
                 Series s;
                 long n = 0;
                 while ((s = set.next()) != null) {
-                    if (seen.add(s.labels())) {
-                        long bytes = 100 + 60L * s.labels().size();
+                    Labels labels = s.labels();
+                    int order = -1;
+                    while (at < before.size() && (order = before.get(at).compareTo(labels)) < 0) {
+                        all.add(before.get(at++));
+                    }
+                    if (at == before.size() || order != 0) {
+                        long bytes = 100 + 60L * labels.size();
                         context.budget().reserve(bytes, "label sets of the answer");
                         reserved += bytes;
+                        all.add(labels);
                     }
                     if (limit > 0 && ++n > limit) {
                         break;
                     }
                 }
             }
+            all.addAll(before.subList(at, before.size()));
         }
         context.budget().release(reserved);
-        return new ArrayList<>(seen);
+        return all;
     }
 
     // --- stores and status ------------------------------------------------------------------------------------------------------

@@ -152,8 +152,12 @@ final class SeriesMerge implements AutoCloseable {
 
     /** The series' chunks by replica, replicas in order of their names. */
     List<Part> parts() {
-        if (parts.size() > 1) {
-            parts.sort(Comparator.comparing(Part::replica));
+        for (int i = 1; i < parts.size(); i++) {
+            // Streams are opened in the order of replicas mostly.
+            if (parts.get(i - 1).replica.compareTo(parts.get(i).replica) > 0) {
+                parts.sort(Comparator.comparing(Part::replica));
+                break;
+            }
         }
         return List.copyOf(parts);
     }
