@@ -49,13 +49,20 @@ public final class SampleBuffer {
         values = new double[capacity];
     }
 
-    /** An empty buffer for a part of what another is going to hold: as much is wanted of its histograms, and reserved in the same place. */
-    public static SampleBuffer partOf(SampleBuffer whole, int capacity) {
-        SampleBuffer part = new SampleBuffer(capacity);
-        part.windowEnds = whole.windowEnds;
-        part.histogramBytes = whole.histogramBytes;
-        part.growing = whole.growing;
-        return part;
+    /** Forgets all samples and is for a part of what another is going to hold: as much is wanted of its histograms, and reserved in the same place. */
+    public void beginPartOf(SampleBuffer whole) {
+        clear();
+        windowEnds = whole.windowEnds;
+        histogramBytes = whole.histogramBytes;
+        growing = whole.growing;
+    }
+
+    /** Forgets all samples and who reads them. */
+    public void endPart() {
+        clear();
+        windowEnds = null;
+        histogramBytes = null;
+        growing = null;
     }
 
     /** Says that a histogram of so many bytes is about to be made. */

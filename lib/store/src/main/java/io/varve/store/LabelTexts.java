@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * Safe for many threads: a race costs a second object.
  */
 public final class LabelTexts {
-    private static final int SLOTS = 1 << 14;
+    /** Two by two: a text is in either slot of its pair, the one that was made last in the first. */
+    private static final int SLOTS = 1 << 15;
     /** Longer texts are made each time. */
     private static final int LONGEST = 128;
 
@@ -30,13 +31,18 @@ public final class LabelTexts {
         if (all < 0) {
             return new String(data, from, length, StandardCharsets.UTF_8);
         }
-        int slot = (h ^ h >>> 15) & SLOTS - 1;
+        int slot = (h ^ h >>> 15) & SLOTS - 2;
         String known = slots[slot];
         if (known != null && same(known, data, from, length)) {
             return known;
         }
+        String other = slots[slot + 1];
+        if (other != null && same(other, data, from, length)) {
+            return other;
+        }
         String fresh = new String(data, from, length, StandardCharsets.ISO_8859_1);
         slots[slot] = fresh;
+        slots[slot + 1] = known;
         return fresh;
     }
 

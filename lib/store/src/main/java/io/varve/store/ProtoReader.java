@@ -48,9 +48,15 @@ public final class ProtoReader {
         long t = varint();
         tag = (int) t;
         if (t >>> 32 != 0 || tag >>> 3 == 0) {
-            throw corrupt("illegal field tag " + Long.toUnsignedString(t));
+            throw illegalTag(t);
         }
         return true;
+    }
+
+    // Faults have methods of their own, so that what is called for each field is small enough to be compiled into its callers.
+
+    private CorruptDataException illegalTag(long t) {
+        return corrupt("illegal field tag " + Long.toUnsignedString(t));
     }
 
     /** Whether anything of the message, or of a packed field that was entered, is left. */
@@ -109,9 +115,13 @@ public final class ProtoReader {
         expect(BYTES);
         long n = varint();
         if (n < 0 || n > end - pos) {
-            throw corrupt("field " + field() + " says " + Long.toUnsignedString(n) + " bytes, " + (end - pos) + " are left");
+            throw tooLong(n);
         }
         return (int) n;
+    }
+
+    private CorruptDataException tooLong(long n) {
+        return corrupt("field " + field() + " says " + Long.toUnsignedString(n) + " bytes, " + (end - pos) + " are left");
     }
 
     /** Where reading goes on. */
@@ -175,6 +185,11 @@ public final class ProtoReader {
             pos = p + 1;
             return data[p];
         }
+        return longVarint();
+    }
+
+    private long longVarint() {
+        int p = pos;
         long v = 0;
         for (int shift = 0; shift < 70; shift += 7) {
             if (p >= end) {
@@ -204,7 +219,11 @@ public final class ProtoReader {
 
     private void expect(int type) {
         if ((tag & 7) != type) {
-            throw corrupt("field " + field() + " has wire type " + (tag & 7) + ", expected " + type);
+            throw unexpected(type);
         }
+    }
+
+    private CorruptDataException unexpected(int type) {
+        return corrupt("field " + field() + " has wire type " + (tag & 7) + ", expected " + type);
     }
 }

@@ -42,7 +42,7 @@ public final class ReplicaMerge {
     /** What is later than this need not be right. */
     private final long wanted;
     private SampleBuffer merged;
-    private SampleBuffer next = new SampleBuffer(0);
+    private SampleBuffer next;
     private final SampleBuffer other;
     private final SampleBuffer again;
     /**
@@ -57,19 +57,51 @@ public final class ReplicaMerge {
     /** Whether they turned out to be needed. */
     private boolean tooLittle;
     /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
-    private int[] gaps = new int[16];
+    private int[] gaps;
     private int gapCount;
     /** Whether the samples before and after the gap that is being filled make place for one of the other's. */
     private boolean insteadOfBefore;
     private boolean insteadOfAfter;
-    private final long[] distances = new long[4 * NEIGHBOURS];
+    private final long[] distances;
+    private final Workspace workspace;
+
+    /** What merges are made in, one after another: buffers that need not be made for each series. One thread at a time. */
+    public static final class Workspace {
+        /** With room for more samples it is not worth keeping. */
+        private static final int LARGE = 1 << 15;
+        private final SampleBuffer merged = new SampleBuffer(0);
+        private final SampleBuffer next = new SampleBuffer(0);
+        private final SampleBuffer other = new SampleBuffer(0);
+        private final SampleBuffer again = new SampleBuffer(0);
+        private final long[] distances = new long[4 * NEIGHBOURS];
+        private int[] gaps = new int[16];
+
+        /** Whether a long series made it so large that it should not be kept for others. */
+        public boolean isLarge() {
+            return Math.max(merged.timestamps.length, next.timestamps.length) > LARGE || other.timestamps.length > LARGE;
+        }
+
+        /** Lets go of what a series left. */
+        private void forget() {
+            for (SampleBuffer b : List.of(merged, next, other, again)) {
+                b.endPart();
+            }
+        }
+    }
 
     private ReplicaMerge(List<? extends Replica> replicas, boolean counter, long min, long max, long wanted, SampleBuffer out,
-            boolean allHistograms, @Nullable Trace trace) {
-        merged = SampleBuffer.partOf(out, 0);
-        other = SampleBuffer.partOf(out, 0);
+            boolean allHistograms, @Nullable Trace trace, Workspace workspace) {
+        merged = workspace.merged;
+        merged.beginPartOf(out);
+        other = workspace.other;
+        other.beginPartOf(out);
         other.windowEnds = null;
-        again = SampleBuffer.partOf(other, 0);
+        again = workspace.again;
+        again.beginPartOf(other);
+        next = workspace.next;
+        gaps = workspace.gaps;
+        distances = workspace.distances;
+        this.workspace = workspace;
         if (allHistograms) {
             merged.windowEnds = null;
         }
@@ -90,16 +122,18 @@ public final class ReplicaMerge {
      */
     public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, SampleBuffer out,
             @Nullable Trace trace) {
-        merge(replicas, counter, min, max, max, out, trace);
+        merge(replicas, counter, min, max, max, out, trace, new Workspace());
     }
 
     /**
      * The same for who reads beyond what is wanted, so that samples near the end have neighbours: those later than {@code wanted} may come out
      * otherwise. Where the leader reaches beyond it, and its data ends before {@code max} as that of any query for the present does, the last
      * replica is not read for what follows.
+     *
+     * @param workspace what it is done in, free again afterwards
      */
     public static void merge(List<? extends Replica> replicas, boolean counter, long min, long max, long wanted, SampleBuffer out,
-            @Nullable Trace trace) {
+            @Nullable Trace trace, Workspace workspace) {
         if (replicas.size() == 1) {
             int from = out.size;
             replicas.get(0).read(min, max, out);
@@ -111,13 +145,17 @@ public final class ReplicaMerge {
         // Far from overflow, so that distances can be taken.
         long from = Math.max(min, -FAR);
         long to = Math.min(max, FAR);
-        ReplicaMerge m = new ReplicaMerge(replicas, counter, from, to, wanted, out, trace != null, trace);
-        m.run();
-        if (m.tooLittle) {
-            m = new ReplicaMerge(replicas, counter, from, to, wanted, out, true, null);
+        try {
+            ReplicaMerge m = new ReplicaMerge(replicas, counter, from, to, wanted, out, trace != null, trace, workspace);
             m.run();
+            if (m.tooLittle) {
+                m = new ReplicaMerge(replicas, counter, from, to, wanted, out, true, null, workspace);
+                m.run();
+            }
+            Samples.append(m.merged, 0, m.merged.size, out);
+        } finally {
+            workspace.forget();
         }
-        Samples.append(m.merged, 0, m.merged.size, out);
     }
 
     private void run() {
@@ -275,6 +313,7 @@ public final class ReplicaMerge {
     private void addGap(int before, int after) {
         if (gapCount * 2 == gaps.length) {
             gaps = Arrays.copyOf(gaps, gaps.length * 2);
+            workspace.gaps = gaps;
         }
         gaps[2 * gapCount] = before;
         gaps[2 * gapCount + 1] = after;

@@ -59,6 +59,8 @@ public final class StoreSource implements SeriesSource {
     private final @Nullable SelectGate gate;
     private final Observer observer;
     private final ConcurrentLinkedQueue<SeriesTrace> traces = new ConcurrentLinkedQueue<>();
+    /** As many as there were threads that merged at a time. */
+    private final ConcurrentLinkedQueue<ReplicaMerge.Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
     /** What a select cost, told once it is over. */
     public interface Observer {
@@ -518,7 +520,14 @@ public final class StoreSource implements SeriesSource {
         private void merge(List<ChunkReplica> replicas, boolean counter, long lo, long hi, long from, long to, SampleBuffer into,
                 @Nullable Trace trace) {
             int start = into.size;
-            ReplicaMerge.merge(replicas, counter, lo, hi, to, into, trace);
+            ReplicaMerge.Workspace workspace = workspaces.poll();
+            if (workspace == null) {
+                workspace = new ReplicaMerge.Workspace();
+            }
+            ReplicaMerge.merge(replicas, counter, lo, hi, to, into, trace, workspace);
+            if (!workspace.isLarge()) {
+                workspaces.add(workspace);
+            }
             Samples.cut(into, start, from, to);
         }
 

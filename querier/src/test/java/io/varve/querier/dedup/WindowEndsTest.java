@@ -104,6 +104,8 @@ class WindowEndsTest {
     @Test
     void whatIsWantedIsTheSameWhereverReadingEnds() {
         int[] read = new int[2];
+        // Nothing of one series is to be found in the next.
+        ReplicaMerge.Workspace used = new ReplicaMerge.Workspace();
         Seeds.forEach(400, rng -> {
             long interval = new long[]{15_000, 30_000, 60_000}[rng.nextInt(3)];
             double[] restarts = {rng.nextDouble() * SPAN};
@@ -117,7 +119,7 @@ class WindowEndsTest {
             SampleBuffer all = new SampleBuffer(16);
             ReplicaMerge.merge(replicas, counter, 0, max, all, null);
             SampleBuffer some = new SampleBuffer(16);
-            ReplicaMerge.merge(replicas, counter, 0, max, wanted, some, null);
+            ReplicaMerge.merge(replicas, counter, 0, max, wanted, some, null, used);
             Samples.cut(all, 0, 0, wanted);
             read[0] += some.size;
             Samples.cut(some, 0, 0, wanted);
