@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class AnsweredLabels {
     /** Symbols whose bytes are kept at most; a power of two. */
-    private static final int MOST_KEPT = 2048;
+    private static final int MOST_KEPT = 8192;
+    /** The same of few series. */
+    private static final int FEW_KEPT = 64;
     private static final int[] NO_SYMBOLS = {};
 
     private final Symbols symbols;
@@ -61,7 +63,7 @@ final class AnsweredLabels {
             externalUtf8[2 * i + 1] = external.value(i).getBytes(StandardCharsets.UTF_8);
         }
         this.dropped = drop.stream().mapToLong(symbols::find).filter(r -> r >= 0).mapToInt(r -> (int) r).toArray();
-        int room = Integer.highestOneBit(Math.clamp(8L * series, 64, MOST_KEPT));
+        int room = Integer.highestOneBit(Math.clamp(series / 4, FEW_KEPT, MOST_KEPT));
         this.keptReferences = new int[room];
         this.kept = new byte[room][];
     }
@@ -81,7 +83,8 @@ final class AnsweredLabels {
         if (isInOrder(e)) {
             merge(e.names, e.values, e.labelCount);
         } else {
-            merge(sortedNames, sortedValues, sort(e));
+            int count = sort(e);
+            merge(sortedNames, sortedValues, count);
         }
     }
 
@@ -97,8 +100,10 @@ final class AnsweredLabels {
 
     /** Labels whose names are not in order: sorted, the last of those with one name, without empty ones. How many that are. */
     private int sort(SeriesEntry e) {
-        sortedNames = new int[e.labelCount];
-        sortedValues = new int[e.labelCount];
+        if (sortedNames.length < e.labelCount) {
+            sortedNames = new int[e.labelCount];
+            sortedValues = new int[e.labelCount];
+        }
         int n = 0;
         for (int i = 0; i < e.labelCount; i++) {
             int name = e.names[i];

@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.varve.block.BlockFilters;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
@@ -406,6 +407,7 @@ final class BucketStore implements Store {
     private long merge(QueryContext context, List<BlockCursor> cursors, long limit, SeriesSink sink, Faults faults, String tenant) {
         PriorityQueue<BlockCursor> heap = new PriorityQueue<>(Math.max(1, cursors.size()), BlockCursor::inOrder);
         List<List<StoreChunk>> ofSeries = new ArrayList<>();
+        DistributionDataPoint sentBytes = parts.metrics.sentChunkBytes.labelValues(tenant);
         heap.addAll(cursors);
         long sent = 0;
         while (!heap.isEmpty() && (limit <= 0 || sent < limit)) {
@@ -428,7 +430,7 @@ final class BucketStore implements Store {
             List<StoreChunk> chunks = unique(ofSeries.size() == 1 ? ofSeries.getFirst() : joined(ofSeries));
             ofSeries.clear();
             sent++;
-            send(labels, chunks, sink, tenant);
+            send(labels, chunks, sink, sentBytes);
         }
         return sent;
     }
@@ -493,20 +495,20 @@ final class BucketStore implements Store {
         return a == null ? b == null : b != null && a.sameContent(b);
     }
 
-    private void send(EncodedLabels labels, List<StoreChunk> chunks, SeriesSink sink, String tenant) {
+    private static void send(EncodedLabels labels, List<StoreChunk> chunks, SeriesSink sink, DistributionDataPoint sentBytes) {
         long bytes = 0;
         int from = 0;
         for (int i = 0; i < chunks.size(); i++) {
             bytes += chunks.get(i).bytes();
             if (bytes > FRAME_BYTES && i + 1 < chunks.size()) {
                 sink.series(new StoreSeries(labels, chunks.subList(from, i + 1)));
-                parts.metrics.sentChunkBytes.labelValues(tenant).observe(bytes);
+                sentBytes.observe(bytes);
                 from = i + 1;
                 bytes = 0;
             }
         }
         sink.series(new StoreSeries(labels, from == 0 ? chunks : chunks.subList(from, chunks.size())));
-        parts.metrics.sentChunkBytes.labelValues(tenant).observe(bytes);
+        sentBytes.observe(bytes);
     }
 
     private record Found(Set<String> values) {

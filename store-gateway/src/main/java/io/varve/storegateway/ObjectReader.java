@@ -276,18 +276,22 @@ final class ObjectReader {
     List<Slice> readAll(String key, Ranges wanted, long limit, ReadStats stats, ReadStats.Kind kind) {
         Ranges within = wanted.joined(0);
         if (pages != null) {
-            Ranges parts = plan(key, within, limit);
-            if (!parts.isEmpty()) {
-                fetchAll(key, parts, stats, kind);
-            }
             // From a local disk a small gap costs more as a second read than as bytes.
             Ranges local = within.joined(DISK_GAP);
             List<Slice> out = new ArrayList<>(local.size());
+            boolean isFetched = false;
             for (int i = 0; i < local.size(); i++) {
                 long end = limit < 0 ? local.end(i) : Math.min(limit, local.end(i));
                 int n = Math.toIntExact(end - local.start(i));
                 byte[] bytes = new byte[n];
-                if (!pages.read(key, local.start(i), bytes, 0, n)) {
+                boolean isThere = pages.read(key, local.start(i), bytes, 0, n);
+                if (!isThere && !isFetched) {
+                    // What is missing of all, at once.
+                    isFetched = true;
+                    fetchAll(key, plan(key, within, limit), stats, kind);
+                    isThere = pages.read(key, local.start(i), bytes, 0, n);
+                }
+                if (!isThere) {
                     bytes = readExactly(key, within, local.start(i), end, bytes, stats, kind);
                 }
                 out.add(new Slice(local.start(i), bytes));

@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One series frame: labels and some of its chunks. The same labels may come in several frames in a row. The labels are texts or, from stores that
- * have them so, encoded; those become texts when somebody asks for them. Equality is by content. One thread.
+ * have them so, encoded; those become texts when somebody asks for them. Equality is by content. One thread at
+ * a time.
  */
 public final class StoreSeries {
     private final List<StoreChunk> chunks;

@@ -171,6 +171,24 @@ public final class SeriesEntry {
     }
 
     private int symbol() {
+        byte[] d = data;
+        int p = position;
+        if (p + 1 < limit) {
+            int low = d[p];
+            if (low >= 0) {
+                position = p + 1;
+                return low;
+            }
+            int high = d[p + 1];
+            if (high >= 0) {
+                position = p + 2;
+                return low & 0x7F | high << 7;
+            }
+        }
+        return longSymbol();
+    }
+
+    private int longSymbol() {
         long ref = uvarint();
         if (ref < 0 || ref > 0xFFFFFFFFL) {
             throw corrupt("series entry: symbol " + Long.toUnsignedString(ref) + " is above 32 bits");
