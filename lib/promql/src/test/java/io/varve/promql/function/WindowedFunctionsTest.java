@@ -25,30 +25,28 @@ class WindowedFunctionsTest {
     };
 
     /** By name: makes the function for so many steps. */
-    private static Map<String, IntFunction<RangeFunction>> functions() {
+    static Map<String, IntFunction<RangeFunction>> functions(Runnable check) {
         Map<String, IntFunction<RangeFunction>> f = new LinkedHashMap<>();
         f.put("rate", n -> new CounterFunction(true, true, false));
         f.put("increase", n -> new CounterFunction(true, false, false));
         f.put("delta", n -> new CounterFunction(false, false, false));
-        f.put("sum_over_time", n -> new SumOverTime(false, NEVER));
-        f.put("avg_over_time", n -> new SumOverTime(true, NEVER));
-        f.put("stddev_over_time", n -> new Spread(true, NEVER));
-        f.put("stdvar_over_time", n -> new Spread(false, NEVER));
-        f.put("min_over_time", n -> new Extreme(false, false, NEVER));
-        f.put("max_over_time", n -> new Extreme(true, false, NEVER));
-        f.put("ts_of_min_over_time", n -> new Extreme(false, true, NEVER));
-        f.put("ts_of_max_over_time", n -> new Extreme(true, true, NEVER));
-        f.put("quantile_over_time", n -> new QuantileOverTime(filled(n, 0.83), false, NEVER));
-        f.put("median", n -> new QuantileOverTime(filled(n, 0.5), false, NEVER));
-        f.put("mad_over_time", n -> new QuantileOverTime(new double[0], true, NEVER));
-        f.put("deriv", n -> new Regression(null, NEVER));
-        f.put("predict_linear", n -> new Regression(filled(n, 600), NEVER));
-        f.put("double_exponential_smoothing", n -> new Smoothing(filled(n, 0.3), filled(n, 0.2), NEVER));
-        f.put("slow smoothing", n -> new Smoothing(filled(n, 0.01), filled(n, 0.01), NEVER));
-        f.put("changes", n -> new Transitions(false, () -> {
-        }));
-        f.put("resets", n -> new Transitions(true, () -> {
-        }));
+        f.put("sum_over_time", n -> new SumOverTime(false, check));
+        f.put("avg_over_time", n -> new SumOverTime(true, check));
+        f.put("stddev_over_time", n -> new Spread(true, check));
+        f.put("stdvar_over_time", n -> new Spread(false, check));
+        f.put("min_over_time", n -> new Extreme(false, false, check));
+        f.put("max_over_time", n -> new Extreme(true, false, check));
+        f.put("ts_of_min_over_time", n -> new Extreme(false, true, check));
+        f.put("ts_of_max_over_time", n -> new Extreme(true, true, check));
+        f.put("quantile_over_time", n -> new QuantileOverTime(filled(n, 0.83), false, check));
+        f.put("median", n -> new QuantileOverTime(filled(n, 0.5), false, check));
+        f.put("mad_over_time", n -> new QuantileOverTime(new double[0], true, check));
+        f.put("deriv", n -> new Regression(null, check));
+        f.put("predict_linear", n -> new Regression(filled(n, 600), check));
+        f.put("double_exponential_smoothing", n -> new Smoothing(filled(n, 0.3), filled(n, 0.2), check));
+        f.put("slow smoothing", n -> new Smoothing(filled(n, 0.01), filled(n, 0.01), check));
+        f.put("changes", n -> new Transitions(false, check));
+        f.put("resets", n -> new Transitions(true, check));
         return f;
     }
 
@@ -106,7 +104,7 @@ class WindowedFunctionsTest {
             long step = List.of(5_000L, 15_000L, 30_000L, 47_000L, 300_000L).get(r.nextInt(5));
             long range = List.of(20_000L, 60_000L, 300_000L, 900_000L, 3_600_000L).get(r.nextInt(5));
             Grid grid = Grid.of(START - 100_000 + r.nextInt(3) * 5_000L, START + 7_000_000, step);
-            for (Map.Entry<String, IntFunction<RangeFunction>> f : functions().entrySet()) {
+            for (Map.Entry<String, IntFunction<RangeFunction>> f : functions(NEVER).entrySet()) {
                 RangeFunction many = f.getValue().apply(grid.count());
                 for (int again = 0; again < 2; again++) {
                     Row got = Row.empty(labels, false, grid.count());
@@ -127,7 +125,7 @@ class WindowedFunctionsTest {
             SampleBuffer samples = series(r, seed % 2 == 0 ? 0 : 3);
             Grid grid = Grid.of(START - 100_000, START + 7_000_000, 15_000L * (1 + r.nextInt(3)));
             for (String name : List.of("rate", "increase", "delta")) {
-                Map.Entry<String, IntFunction<RangeFunction>> f = Map.entry(name, functions().get(name));
+                Map.Entry<String, IntFunction<RangeFunction>> f = Map.entry(name, functions(NEVER).get(name));
                 for (Edges edges : List.of(Edges.ANCHORED, Edges.SMOOTHED)) {
                     Row got = Row.empty(labels, false, grid.count());
                     Windows w = windows(grid, 900_000, edges);
@@ -179,7 +177,7 @@ class WindowedFunctionsTest {
     @Test
     void histogramsSlideAsWell() {
         Labels labels = Labels.of("__name__", "x");
-        Map<String, IntFunction<RangeFunction>> functions = functions();
+        Map<String, IntFunction<RangeFunction>> functions = functions(NEVER);
         for (int seed = 0; seed < 30; seed++) {
             Random r = new Random(seed);
             SampleBuffer samples = new SampleBuffer(16);
