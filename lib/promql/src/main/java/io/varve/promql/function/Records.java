@@ -14,6 +14,7 @@ final class Records {
     private final int width;
     private final Runnable check;
     private double[][] blocks = new double[0][];
+    private int samples;
 
     /**
      * @param width how many numbers there are for a sample
@@ -25,7 +26,8 @@ final class Records {
     }
 
     /** Makes ready for so many samples; what was stored stays. */
-    void start(int samples) {
+    void start(int count) {
+        samples = Math.max(samples, count);
         int need = samples + MASK >>> SHIFT;
         if (blocks.length < need) {
             int had = blocks.length;
@@ -36,11 +38,13 @@ final class Records {
 
     /** The array that holds a sample's numbers, from {@link #at}, to be written. */
     double[] writable(int sample) {
-        double[] b = blocks[sample >>> SHIFT];
-        if (b == NONE) {
+        int block = sample >>> SHIFT;
+        double[] b = blocks[block];
+        // A short series takes no more than it needs; what a longer one before it left is long enough.
+        if (b.length <= at(sample)) {
             check.run();
-            b = new double[width << SHIFT];
-            blocks[sample >>> SHIFT] = b;
+            b = Arrays.copyOf(b, width * Math.min(1 << SHIFT, samples - (block << SHIFT)));
+            blocks[block] = b;
         }
         return b;
     }
