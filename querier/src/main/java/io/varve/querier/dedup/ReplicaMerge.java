@@ -83,9 +83,10 @@ public final class ReplicaMerge {
 
         /** Lets go of what a series left. */
         private void forget() {
-            for (SampleBuffer b : List.of(merged, next, other, again)) {
-                b.endPart();
-            }
+            merged.endPart();
+            next.endPart();
+            other.endPart();
+            again.endPart();
         }
     }
 
