@@ -213,8 +213,13 @@ final class CachingBucket implements BucketReader {
 
     @Override
     public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
+        listRecursive(prefix, List.of(), objects);
+    }
+
+    @Override
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         if (!prefix.isEmpty()) {
-            bucket.listRecursive(prefix, objects);
+            bucket.listRecursive(prefix, cuts, objects);
             return;
         }
         requests.labelValues("iter", "blocks-iter").inc();
@@ -226,7 +231,7 @@ final class CachingBucket implements BucketReader {
             return;
         }
         StringBuilder text = new StringBuilder();
-        bucket.listRecursive(prefix, o -> {
+        bucket.listRecursive(prefix, cuts, o -> {
             text.append(o.size()).append(' ').append(o.lastModifiedMillis()).append(' ').append(o.key()).append('\n');
             objects.accept(o);
         });

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -23,6 +24,8 @@ import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -50,6 +53,10 @@ public final class BlockSync {
     private static final Logger LOG = LoggerFactory.getLogger(BlockSync.class);
     private static final int MAX_META_BYTES = 128 << 20;
     private static final int MAX_MARK_BYTES = 1 << 20;
+    /** What a page of a listing is meant to hold, of the 1,000 that it can. */
+    private static final int PAGE_OBJECTS = 980;
+    /** Of a block whose files are not known: meta.json, index, one of chunks. */
+    private static final int SMALL_BLOCK_OBJECTS = 3;
 
     private final BucketReader bucket;
     private final @Nullable Path cacheDirectory;
@@ -138,9 +145,16 @@ public final class BlockSync {
         Map<Ulid, Map<BlockMark.Kind, Future<KnownMark>>> markReads = new TreeMap<>();
         Semaphore slots = new Semaphore(concurrency);
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            Future<?> loaded = threads.submit(this::loadCopies);
+            CompletableFuture<List<String>> cuts = new CompletableFuture<>();
+            Future<?> loaded = threads.submit(() -> {
+                try {
+                    loadCopies(ids -> cuts.complete(cuts(ids)));
+                } finally {
+                    cuts.complete(cuts(known.keySet()));
+                }
+            });
             // A block is read while the listing goes on behind it.
-            listOrStop(threads, (id, objects) -> {
+            listOrStop(threads, cuts.join(), (id, objects) -> {
                 await(loaded);
                 listed.put(id, objects);
                 if (objects.hasMeta()) {
@@ -250,9 +264,9 @@ public final class BlockSync {
         }
     }
 
-    private void listOrStop(ExecutorService threads, BiConsumer<Ulid, BlockObjects> each) {
+    private void listOrStop(ExecutorService threads, List<String> cuts, BiConsumer<Ulid, BlockObjects> each) {
         try {
-            list(each);
+            list(cuts, each);
         } catch (RuntimeException e) {
             threads.shutdownNow();
             throw e;
@@ -260,10 +274,27 @@ public final class BlockSync {
     }
 
     /** Lists the bucket, block by block: keys come in order, so that a block is complete when the next one begins. */
-    private void list(BiConsumer<Ulid, BlockObjects> each) {
+    private void list(List<String> cuts, BiConsumer<Ulid, BlockObjects> each) {
         Listing listing = new Listing(each);
-        bucket.listRecursive("", listing);
+        bucket.listRecursive("", cuts, listing);
         listing.flush();
+    }
+
+    /** Where pages of the listing will begin, by the blocks that were there the last time. */
+    private List<String> cuts(Set<Ulid> before) {
+        List<String> cuts = new ArrayList<>();
+        int objects = 0;
+        for (Ulid id : new TreeSet<>(before)) {
+            Known k = known.get(id);
+            BlockMeta.Thanos thanos = k == null || k.meta == null ? null : k.meta.thanos();
+            int own = thanos == null || thanos.files().isEmpty() ? SMALL_BLOCK_OBJECTS : thanos.files().size();
+            if (objects > 0 && objects + own > PAGE_OBJECTS) {
+                cuts.add(id + "/");
+                objects = 0;
+            }
+            objects += own;
+        }
+        return cuts;
     }
 
     private static final class Listing implements Consumer<BucketReader.ObjectAttributes> {
@@ -402,12 +433,12 @@ public final class BlockSync {
      * What was read before this process: this one's copies, and where another program (or an earlier version of this) kept a file per
      * block, which of them there are.
      */
-    private void loadCopies() {
+    private void loadCopies(Consumer<Set<Ulid>> ids) {
         if (copiesLoaded || copies == null || cacheDirectory == null) {
             return;
         }
         copiesLoaded = true;
-        copies.load((id, modifiedMillis, json) -> {
+        copies.load(ids, (id, modifiedMillis, json) -> {
             try {
                 BlockMeta meta = BlockMeta.parse(json, id + "/" + BlockMeta.FILE);
                 if (meta.ulid().equals(id)) {

@@ -21,6 +21,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,8 +74,12 @@ final class MetaCopies {
         this.file = file;
     }
 
-    /** Hands out every block's copy. */
-    synchronized void load(Taker taker) {
+    /**
+     * Hands out every block's copy.
+     *
+     * @param ids told before that which blocks have one, if the file can be read
+     */
+    synchronized void load(Consumer<Set<Ulid>> ids, Taker taker) {
         try (Arena arena = Arena.ofShared(); FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             if (channel.size() > Integer.MAX_VALUE) {
                 LOG.atWarn().addKeyValue("file", file).log("copies of metas are larger than any this makes: they are not used");
@@ -84,6 +89,7 @@ final class MetaCopies {
             Map<Ulid, Place> places = new HashMap<>();
             fileSize = places(bytes, places);
             places.forEach((id, place) -> sizes.put(id, HEAD + place.length));
+            ids.accept(places.keySet());
             List<Place> all = List.copyOf(places.values());
             int parts = Math.max(1, Math.min(Runtime.getRuntime().availableProcessors(), all.size() / 100));
             List<Future<?>> running = new ArrayList<>();

@@ -22,7 +22,9 @@ class MetaCopiesTest {
 
     private static Map<Ulid, String> loaded(MetaCopies copies) {
         Map<Ulid, String> out = new ConcurrentHashMap<>();
-        copies.load((id, modified, json) -> out.put(id, modified + " " + new String(json, StandardCharsets.UTF_8)));
+        Set<Ulid> told = new HashSet<>();
+        copies.load(told::addAll, (id, modified, json) -> out.put(id, modified + " " + new String(json, StandardCharsets.UTF_8)));
+        assertThat(told).isEqualTo(out.keySet());
         return out;
     }
 

@@ -2,6 +2,7 @@ package io.varve.objstore;
 
 import io.varve.model.UnavailableException;
 import java.io.InputStream;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -39,6 +40,16 @@ public interface BucketReader extends AutoCloseable {
 
     /** Lists all objects under {@code prefix}, at any depth, in byte order. */
     void listRecursive(String prefix, Consumer<ObjectAttributes> objects);
+
+    /**
+     * As {@link #listRecursive(String, Consumer)}, for who knows about where pages of the listing will begin: a store that answers in pages can then
+     * ask for many at a time. What is listed and its order do not depend on it.
+     *
+     * @param cuts keys under {@code prefix} in byte order, a page or a little less apart; keys of directories end in {@code /}
+     */
+    default void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
+        listRecursive(prefix, objects);
+    }
 
     /** The name for logs and metrics: the bucket's, or the directory's. */
     String name();

@@ -204,6 +204,13 @@ public final class FaultyBucket implements Bucket {
     }
 
     @Override
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
+        Fault fault = begin(BucketOperation.ITER, prefix);
+        bucket.listRecursive(prefix, cuts, objects);
+        end(BucketOperation.ITER, prefix, fault);
+    }
+
+    @Override
     public void upload(String key, ObjectBody body) {
         Fault fault = begin(BucketOperation.UPLOAD, key);
         bucket.upload(key, body);

@@ -143,6 +143,11 @@ final class HedgedBucket implements Bucket {
     }
 
     @Override
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
+        bucket.listRecursive(prefix, cuts, objects);
+    }
+
+    @Override
     public void upload(String key, ObjectBody body) {
         bucket.upload(key, body);
     }

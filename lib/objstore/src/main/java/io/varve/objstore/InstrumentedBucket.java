@@ -8,6 +8,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -166,6 +167,11 @@ public final class InstrumentedBucket implements Bucket {
     @Override
     public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
         timed(BucketOperation.ITER, () -> bucket.listRecursive(prefix, objects));
+    }
+
+    @Override
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
+        timed(BucketOperation.ITER, () -> bucket.listRecursive(prefix, cuts, objects));
     }
 
     @Override

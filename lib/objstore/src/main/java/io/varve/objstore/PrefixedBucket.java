@@ -1,6 +1,7 @@
 package io.varve.objstore;
 
 import java.io.InputStream;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -50,6 +51,11 @@ public final class PrefixedBucket implements Bucket {
     @Override
     public void listRecursive(String under, Consumer<ObjectAttributes> objects) {
         bucket.listRecursive(outside(under), object -> objects.accept(inside(object)));
+    }
+
+    @Override
+    public void listRecursive(String under, List<String> cuts, Consumer<ObjectAttributes> objects) {
+        bucket.listRecursive(outside(under), cuts.stream().map(this::outside).toList(), object -> objects.accept(inside(object)));
     }
 
     private String outside(String under) {

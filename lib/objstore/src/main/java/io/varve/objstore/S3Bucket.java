@@ -211,23 +211,55 @@ final class S3Bucket implements Bucket {
             return;
         }
         try {
-            S3Page page = pageV2(dir, null, null, null);
-            List<ObjectAttributes> first = page.objects();
-            first.forEach(each);
-            long names = first.stream().map(o -> child(dir, o.key())).distinct().count();
-            if (page.next() == null) {
-                return;
-            }
-            if (names >= MANY_DIRECTORIES) {
-                listWide(dir, first, Math.max(1, (int) (names * FULL_PAGE / first.size())), each);
-                return;
-            }
-            while (page.next() != null) {
-                page = pageV2(dir, null, page.next(), null);
-                page.objects().forEach(each);
-            }
+            listOn(dir, pageV2(dir, null, null, null), each);
         } catch (SdkException e) {
             throw failed("list", dir, e);
+        }
+    }
+
+    @Override
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> each) {
+        if (config.listV1() || cuts.isEmpty()) {
+            listRecursive(prefix, each);
+            return;
+        }
+        String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
+        try {
+            S3Page last;
+            try (Listings listings = new Listings(dir, each)) {
+                // What is new mostly comes last, and may be much.
+                Future<S3Page> tail = listings.threads.submit(() -> pageV2(dir, null, null, cuts.getLast()));
+                String after = "";
+                for (String cut : cuts) {
+                    String from = after.isEmpty() ? dir : after;
+                    // The cut itself is the last key of the part before it.
+                    listings.add(new Run(common(from, cut), after, from, cut + '\0'));
+                    after = cut;
+                }
+                listings.handOut();
+                last = listings.got(tail);
+            }
+            listOn(dir, last, each);
+        } catch (SdkException e) {
+            throw failed("list", dir, e);
+        }
+    }
+
+    /** A page and all that follow it. */
+    private void listOn(String dir, S3Page first, Consumer<ObjectAttributes> each) {
+        S3Page page = first;
+        page.objects().forEach(each);
+        if (page.next() == null) {
+            return;
+        }
+        long names = page.objects().stream().map(o -> child(dir, o.key())).distinct().count();
+        if (names >= MANY_DIRECTORIES) {
+            listWide(dir, page.objects(), Math.max(1, (int) (names * FULL_PAGE / page.objects().size())), each);
+            return;
+        }
+        while (page.next() != null) {
+            page = pageV2(dir, null, page.next(), null);
+            page.objects().forEach(each);
         }
     }
 
@@ -255,77 +287,120 @@ final class S3Bucket implements Bucket {
      */
     private void listWide(String dir, List<ObjectAttributes> before, int run, Consumer<ObjectAttributes> each) {
         String last = child(dir, before.getLast().key());
-        ArrayDeque<Future<List<ObjectAttributes>>> listings = new ArrayDeque<>();
-        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            try {
-                listings.add(threads.submit(() -> listRun(new Run(last, last, before.getLast().key()))));
-                List<String> names = new ArrayList<>();
-                String token = null;
-                do {
-                    S3Page page = pageV2(dir, "/", token, token == null ? last : null);
-                    TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
-                    page.objects().forEach(o -> found.add(o.key()));
-                    found.addAll(page.directories());
-                    // Servers differ in whether the directory that holds the start is named.
-                    names.addAll(found.tailSet(last, false));
-                    token = page.next();
-                    while (names.size() >= run || token == null && !names.isEmpty()) {
-                        List<String> some = names.subList(0, Math.min(run, names.size()));
-                        // A directory's own key is no object; one that is an object must not be left out.
-                        String start = some.getFirst().endsWith("/")
-                                ? some.getFirst()
-                                : some.getFirst().substring(0, some.getFirst().length() - 1);
-                        Run listed = new Run(some.getFirst(), some.getLast(), start);
-                        some.clear();
-                        if (listings.size() >= LISTINGS_AT_A_TIME) {
-                            listings.removeFirst().get().forEach(each);
-                        }
-                        listings.add(threads.submit(() -> listRun(listed)));
-                    }
-                } while (token != null);
-                while (!listings.isEmpty()) {
-                    listings.removeFirst().get().forEach(each);
+        try (Listings listings = new Listings(dir, each)) {
+            listings.add(run(last, last, before.getLast().key()));
+            List<String> names = new ArrayList<>();
+            String token = null;
+            do {
+                S3Page page = pageV2(dir, "/", token, token == null ? last : null);
+                TreeSet<String> found = new TreeSet<>(Utf8Order::compare);
+                page.objects().forEach(o -> found.add(o.key()));
+                found.addAll(page.directories());
+                // Servers differ in whether the directory that holds the start is named.
+                names.addAll(found.tailSet(last, false));
+                token = page.next();
+                while (names.size() >= run || token == null && !names.isEmpty()) {
+                    List<String> some = names.subList(0, Math.min(run, names.size()));
+                    listings.add(run(some.getFirst(), some.getLast(), before(some.getFirst())));
+                    some.clear();
                 }
+            } while (token != null);
+            listings.handOut();
+        }
+    }
+
+    /** Runs of a listing that are read side by side and handed out in their order. One thread. */
+    private final class Listings implements AutoCloseable {
+        private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        private final ArrayDeque<Future<List<ObjectAttributes>>> running = new ArrayDeque<>();
+        private final String dir;
+        private final Consumer<ObjectAttributes> each;
+
+        Listings(String dir, Consumer<ObjectAttributes> each) {
+            this.dir = dir;
+            this.each = each;
+        }
+
+        /** Begins to read a run; while too many are read, waits for the first of them. */
+        void add(Run run) {
+            if (running.size() >= LISTINGS_AT_A_TIME) {
+                got(running.removeFirst()).forEach(each);
+            }
+            running.add(threads.submit(() -> listRun(run)));
+        }
+
+        /** Hands out what is left. */
+        void handOut() {
+            while (!running.isEmpty()) {
+                got(running.removeFirst()).forEach(each);
+            }
+        }
+
+        <T> T got(Future<T> read) {
+            try {
+                return read.get();
             } catch (InterruptedException e) {
-                threads.shutdownNow();
                 Thread.currentThread().interrupt();
                 throw new CancelledException(CancelledException.Reason.CANCELED, "list " + dir + " in " + name() + ": interrupted");
             } catch (ExecutionException e) {
-                threads.shutdownNow();
                 if (e.getCause() instanceof RuntimeException cause) {
                     throw cause;
                 }
                 throw new IllegalStateException(e);
-            } catch (RuntimeException e) {
-                threads.shutdownNow();
-                throw e;
             }
+        }
+
+        /** Whatever still runs after a failure ends. */
+        @Override
+        public void close() {
+            threads.shutdownNow();
+            threads.close();
         }
     }
 
-    /** Consecutive names below a directory, and the key after which their objects begin. */
-    private record Run(String first, String last, String after) {
-        /** What all of them begin with: a server need not look further. */
-        String prefix() {
-            int n = 0;
-            while (n < Math.min(first.length(), last.length()) && first.charAt(n) == last.charAt(n)) {
-                n++;
-            }
-            return first.substring(0, n > 0 && Character.isHighSurrogate(first.charAt(n - 1)) ? n - 1 : n);
+    /**
+     * A part of a listing.
+     *
+     * @param prefix what all keys of it begin with: a server need not look further
+     * @param after the key after which it begins, empty for none
+     * @param from the least key
+     * @param to the least key that is beyond it
+     */
+    private record Run(String prefix, String after, String from, String to) {
+    }
+
+    /** Consecutive names below a directory, the last included. */
+    private static Run run(String first, String last, String after) {
+        // '0' follows '/'.
+        String to = last.endsWith("/") ? last.substring(0, last.length() - 1) + '0' : last + '\0';
+        return new Run(common(first, last), after, first, to);
+    }
+
+    /** The key to begin after: a directory's own is no object, but one that is an object must not be left out. */
+    private static String before(String name) {
+        return name.endsWith("/") ? name : name.substring(0, name.length() - 1);
+    }
+
+    /** What two keys, and with them all that lie between, begin with. */
+    private static String common(String first, String last) {
+        int n = 0;
+        while (n < Math.min(first.length(), last.length()) && first.charAt(n) == last.charAt(n)) {
+            n++;
         }
+        return first.substring(0, n > 0 && Character.isHighSurrogate(first.charAt(n - 1)) ? n - 1 : n);
     }
 
     private List<ObjectAttributes> listRun(Run run) {
         List<ObjectAttributes> out = new ArrayList<>();
         String token = null;
         do {
-            S3Page page = pageV2(run.prefix(), null, token, token == null && !run.after.isEmpty() ? run.after : null);
+            S3Page page = pageV2(run.prefix, null, token, token == null && !run.after.isEmpty() ? run.after : null);
             for (ObjectAttributes o : page.objects()) {
-                if (Utf8Order.compare(o.key(), run.last) > 0 && !(run.last.endsWith("/") && o.key().startsWith(run.last))) {
+                if (Utf8Order.compare(o.key(), run.to) >= 0) {
                     return out;
                 }
-                // After the start, and within the run: what lies between "a" and "a-b" may come twice otherwise.
-                if (Utf8Order.compare(o.key(), run.first) >= 0) {
+                // What lies between "a" and "a-b" may come twice otherwise.
+                if (Utf8Order.compare(o.key(), run.from) >= 0) {
                     out.add(o);
                 }
             }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
+import javax.net.ssl.TrustManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +49,9 @@ final class S3Clients {
     /** Thanos' client tries ten times. */
     private static final int DEFAULT_RETRIES = 9;
     private static final ExecutionAttribute<Long> STARTED = new ExecutionAttribute<>("varve.started");
+
+    /** An empty list trusts nobody. */
+    private static final TrustManager[] NOBODY = {};
 
     private S3Clients() {
     }
@@ -125,7 +129,8 @@ final class S3Clients {
     private static SdkHttpClient http(S3Config config, Map<String, String> env, URI endpoint) {
         S3Config.Http settings = config.http();
         ProxyConfiguration.Builder proxy = ProxyConfiguration.builder().useSystemPropertyValues(false).useEnvironmentVariableValues(false);
-        ProxySettings.proxyFor(env, endpoint).ifPresent(uri -> {
+        Optional<URI> through = ProxySettings.proxyFor(env, endpoint);
+        through.ifPresent(uri -> {
             proxy.endpoint(URI.create(uri.getScheme() + "://" + uri.getHost() + ":"
                     + (uri.getPort() < 0 ? uri.getScheme().equals("https") ? 443 : 80 : uri.getPort())));
             String user = uri.getUserInfo();
@@ -145,12 +150,20 @@ final class S3Clients {
             builder.tlsKeyManagersProvider(() -> identity);
         }
         AttributeMap.Builder defaults = AttributeMap.builder();
-        if (settings.verify()) {
+        boolean tls = isTls(endpoint) || through.filter(S3Clients::isTls).isPresent();
+        if (!tls && settings.caFile().isEmpty()) {
+            // Nobody is asked for a certificate: to read hundreds of authorities would be a good part of a start.
+            builder.tlsTrustManagersProvider(() -> NOBODY);
+        } else if (settings.verify()) {
             TlsFiles.trust(settings.caFile(), env).ifPresent(trust -> builder.tlsTrustManagersProvider(() -> trust));
         } else {
             defaults.put(SdkHttpConfigurationOption.TRUST_ALL_CERTIFICATES, true);
         }
         return builder.buildWithDefaults(defaults.build());
+    }
+
+    private static boolean isTls(URI uri) {
+        return "https".equalsIgnoreCase(uri.getScheme());
     }
 
     /** Zero means no bound in Thanos' configuration; the client wants a number. */

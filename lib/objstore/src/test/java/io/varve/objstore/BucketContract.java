@@ -59,6 +59,12 @@ abstract class BucketContract {
         return keys;
     }
 
+    private List<String> recursive(String prefix, List<String> cuts) {
+        List<String> keys = new ArrayList<>();
+        bucket.listRecursive(prefix, cuts, object -> keys.add(object.key()));
+        return keys;
+    }
+
     @Test
     void whatIsUploadedIsRead() throws Exception {
         put("01ABC/meta.json", "{}");
@@ -128,6 +134,12 @@ abstract class BucketContract {
         assertThat(list("b.d/x")).containsExactly("b.d/x/y");
         assertThat(recursive("")).containsExactly("B", "a", "b-c", "b.d/x/y", "b/1", "b/2", "bb/1", "ä/1", "\uFF5E", last);
         assertThat(recursive("b")).containsExactly("b/1", "b/2");
+        for (List<String> cuts : List.of(List.of("0/"), List.of("b/"), List.of("b-c"), List.of("B", "a", "b.d/", "b/"),
+                List.of("b.d/x/", "zz/"))) {
+            assertThat(recursive("", cuts)).as("cut at %s", cuts).isEqualTo(recursive(""));
+        }
+        assertThat(recursive("b", List.of("b/2", "b/3"))).containsExactly("b/1", "b/2");
+        assertThat(recursive("nowhere", List.of("nowhere/x/"))).isEmpty();
     }
 
     @Test
@@ -148,6 +160,8 @@ abstract class BucketContract {
         }
         keys.parallelStream().forEach(key -> put(key, ""));
         assertThat(recursive("many")).isEqualTo(keys);
+        assertThat(recursive("many", List.of("many/0030/", "many/0031-beside/x/"))).as("much after the last cut").isEqualTo(keys);
+        assertThat(recursive("many", List.of("many/0990/", "many/1050/"))).as("much before the first").isEqualTo(keys);
         assertThat(list("many")).isEqualTo(names);
     }
 
