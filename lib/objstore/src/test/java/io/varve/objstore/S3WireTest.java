@@ -8,6 +8,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
+import io.varve.model.InvalidRequestException;
 import io.varve.model.UnavailableException;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -336,6 +337,30 @@ class S3WireTest {
             assertThatThrownBy(() -> b.listRecursive("", o -> {
             })).isInstanceOf(UnavailableException.class).hasMessageContaining("NoSuchBucket");
         }
+    }
+
+    @Test
+    void authoritiesAreNotReadForPlainHttp() throws Exception {
+        int port = serve(a -> Answer.OK);
+        Map<String, String> env = Map.of("SSL_CERT_FILE", "/absent.pem", "SSL_CERT_DIR", "/absent", "AWS_CA_BUNDLE", "/absent.pem");
+        try (Bucket b = open("127.0.0.1:" + port, env, "insecure: true", "access_key: id", "secret_key: secret")) {
+            b.upload("x", ObjectBody.of("x".getBytes(UTF_8)));
+        }
+        assertThatThrownBy(() -> open("127.0.0.1:" + port, env, "access_key: id", "secret_key: secret"))
+                .isInstanceOf(InvalidRequestException.class).hasMessageContaining("/absent");
+    }
+
+    @Test
+    void aListingWhosePagesAreKnownTakesAPageEach() throws IOException {
+        int port = serve(a -> new Answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"));
+        try (Bucket b = open(port)) {
+            b.listRecursive("", List.of("01A0/", "01A5/", "01B/"), o -> {
+            });
+        }
+        assertThat(asked).extracting(a -> a.uri.replaceFirst(".*\\?", ""))
+                .extracting(q -> q.contains("start-after=") ? q.replaceFirst(".*start-after=([^&]*).*", "$1") : "")
+                .containsExactlyInAnyOrder("", "01A0%2F", "01A5%2F", "01B%2F");
+        assertThat(asked).extracting(a -> a.uri).filteredOn(u -> u.contains("start-after=01A0")).allMatch(u -> u.contains("prefix=01A"));
     }
 
     @Test
