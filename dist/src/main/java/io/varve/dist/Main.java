@@ -14,7 +14,6 @@ import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
@@ -55,8 +54,7 @@ public final class Main {
             case "compact" -> process(new CompactCommand(), command, args);
             case "tools" -> tools(args);
             case "demo" -> demo(args);
-            case "train" -> Training.run(args);
-            case "train-peer" -> Training.peer(Path.of(args[0]));
+            case "train" -> Training.run(args.length > 0 ? args[0] : "");
             case "--version", "version" -> {
                 System.out.println(BuildInfo.current().describe());
                 yield 0;

@@ -11,14 +11,8 @@ import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessRunner;
 import io.varve.sidecar.SidecarCommand;
 import io.varve.storegateway.StoreCommand;
-import io.varve.tools.ToolsCommand;
 import io.varve.tsdb.Durable;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.OutputStream;
-import java.io.PrintWriter;
-import java.io.Writer;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -38,10 +32,10 @@ import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 
 /**
- * The runs that the AOT caches are made of, one per kind of process: what is in a cache is in the memory of the process that uses it. The process
- * is started in this JVM over a bucket with a few days of two replicas or a Prometheus of cardboard, asked what dashboards ask, and
- * stopped. What it loads and links, a later start finds ready, and what it ran often, a later start compiles at once, with the profile of this
- * run. It checks nothing; a part that does not start is left out of the cache and named.
+ * The run that the AOT cache is made of: every process is started in this JVM against a bucket with a few days of two replicas and a
+ * Prometheus of cardboard, asked what dashboards ask, and stopped. What it loads and links, a later start finds ready, and what it ran often, a
+ * later start compiles at once, with the profile of this run. It checks nothing; a part that does not start is left out of the cache
+ * and named.
  */
 final class Training {
     private static final Map<String, String> PROMETHEUS = Map.of("/-/ready", "ready", "/-/healthy", "healthy", "/api/v1/status/config",
@@ -62,8 +56,6 @@ final class Training {
             "label_replace(demo_queue_length, \"x\", \"$1\", \"instance\", \"(.*):.*\")");
     private static final long BLOCK_MILLIS = 7_200_000;
     private static final long DAY_MILLIS = 86_400_000;
-    private static final String HTTP = "--http-address=127.0.0.1:0";
-    private static final String GRPC = "--grpc-address=127.0.0.1:0";
     private static final Duration START = Duration.ofSeconds(30);
     /** How often every query is asked: hot code has to be seen as hot. */
     private static final int ROUNDS = 12;
@@ -74,183 +66,81 @@ final class Training {
     /**
      * Runs once; 0 also where parts were left out.
      *
-     * @param args whose cache is made: {@code sidecar}, {@code compact}, or {@code store}, which makes that of {@code query} too; otherwise that of
-     *            the tools and of the demo
+     * @param alone {@code sidecar} or {@code compact} for a cache of its own: what is in a cache is in the memory of every process that uses it;
+     *            otherwise all processes are trained
      */
-    static int run(String... args) {
+    static int run(String alone) {
         List<AutoCloseable> open = new ArrayList<>();
         try {
             Path dir = Files.createTempDirectory("varve-training");
             open.add(() -> Durable.deleteTree(dir));
-            switch (args.length == 0 ? "" : args[0]) {
-                case "sidecar" -> sidecar(open, dir);
-                case "compact" -> compact(open, dir);
-                case "store" -> store(open, dir);
-                case "query" -> query(open, args[1]);
-                default -> tools(dir);
+            HttpServer prometheus = prometheus();
+            open.add(() -> prometheus.stop(0));
+            Path bucket = Files.createDirectories(dir.resolve("bucket"));
+            Path yaml = Files.writeString(dir.resolve("bucket.yaml"), "type: FILESYSTEM\nconfig:\n  directory: " + bucket + "\n");
+            String objstore = "--objstore.config-file=" + yaml;
+            String http = "--http-address=127.0.0.1:0";
+            String grpc = "--grpc-address=127.0.0.1:0";
+            if (alone.equals("sidecar")) {
+                ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
+                        "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), objstore, http, grpc);
+                return 0;
             }
+            long boundary = System.currentTimeMillis() / BLOCK_MILLIS * BLOCK_MILLIS;
+            long to = boundary - DAY_MILLIS;
+            History.uploadBoth(yaml, dir.resolve("work"), to - 5 * DAY_MILLIS, to);
+            start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), objstore, http, "--consistency-delay=0s").await();
+            if (alone.equals("compact")) {
+                Path replicas = Files.writeString(dir.resolve("replicas.yaml"),
+                        "type: FILESYSTEM\nconfig:\n  directory: " + Files.createDirectories(dir.resolve("replicas")) + "\n");
+                History.uploadBoth(replicas, dir.resolve("work"), to - DAY_MILLIS, to);
+                start(open, new CompactCommand(), "--data-dir=" + dir.resolve("vertical"), "--objstore.config-file=" + replicas, http,
+                        "--consistency-delay=0s", "--deduplication.func=penalty", "--deduplication.replica-label=replica").await();
+                return 0;
+            }
+            List<String> query = new ArrayList<>(List.of(http, grpc, "--query.replica-label=replica"));
+            for (ProcessRunner.Running store : List.of(
+                    ready(open, new SidecarCommand(), "--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
+                            "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), objstore, http, grpc),
+                    ready(open, new StoreCommand(), "--data-dir=" + dir.resolve("store"), objstore, http, grpc))) {
+                query.add("--endpoint=" + store.context().grpcAddress());
+            }
+            HttpServer s3 = s3(bucket);
+            open.add(() -> s3.stop(0));
+            // Twice: with what it fetched, and with what it kept.
+            for (int i = 0; i < 2; i++) {
+                ready(open, new StoreCommand(), "--data-dir=" + dir.resolve("s3"),
+                        "--objstore.config=type: S3\nconfig: {bucket: b, endpoint: \"127.0.0.1:"
+                                + s3.getAddress().getPort() + "\", region: us-east-1, insecure: true, access_key: a, secret_key: b}",
+                        http, grpc).close();
+            }
+            ProcessRunner.Running querier = ready(open, new QueryCommand(), query.toArray(String[]::new));
+            ask("http://" + querier.context().httpAddress(), to);
         } catch (Exception e) {
             System.err.println("varve train: left out after " + ErrorText.of(e));
         } finally {
-            close(open);
+            for (AutoCloseable one : open.reversed()) {
+                try {
+                    one.close();
+                } catch (Exception e) {
+                    System.err.println("varve train: " + ErrorText.of(e));
+                }
+            }
         }
         return 0;
     }
 
-    private static void close(List<AutoCloseable> open) {
-        for (AutoCloseable one : open.reversed()) {
-            try {
-                one.close();
-            } catch (Exception e) {
-                System.err.println("varve train: " + ErrorText.of(e));
-            }
-        }
-    }
-
-    private static void sidecar(List<AutoCloseable> open, Path dir) throws Exception {
-        ready(open, new SidecarCommand(), sidecarFlags(open, dir));
-    }
-
-    private static String[] sidecarFlags(List<AutoCloseable> open, Path dir) throws IOException {
-        HttpServer prometheus = prometheus();
-        open.add(() -> prometheus.stop(0));
-        return new String[]{"--prometheus.url=http://127.0.0.1:" + prometheus.getAddress().getPort(),
-                "--tsdb.path=" + Files.createDirectories(dir.resolve("tsdb")), files(dir), HTTP, GRPC};
-    }
-
-    private static void compact(List<AutoCloseable> open, Path dir) throws Exception {
-        long to = historyEnd();
-        makeHistory(open, dir, to);
-        Path replicas = Files.writeString(dir.resolve("replicas.yaml"),
-                "type: FILESYSTEM\nconfig:\n  directory: " + Files.createDirectories(dir.resolve("replicas")) + "\n");
-        History.uploadBoth(replicas, dir.resolve("work"), to - DAY_MILLIS, to);
-        start(open, new CompactCommand(), "--data-dir=" + dir.resolve("vertical"), "--objstore.config-file=" + replicas, HTTP,
-                "--consistency-delay=0s", "--deduplication.func=penalty", "--deduplication.replica-label=replica").await();
-    }
-
-    /** Over S3 with nothing kept, over S3 with what was kept, and over files; the peer's querier asks. */
-    private static void store(List<AutoCloseable> open, Path dir) throws Exception {
-        Peer peer = Peer.start("train-peer", dir.toString());
-        open.add(peer);
-        String[] overS3 = {"--data-dir=" + dir.resolve("s3"),
-                "--objstore.config=type: S3\nconfig: {bucket: b, endpoint: \"127.0.0.1:" + peer.hear()
-                        + "\", region: us-east-1, insecure: true, access_key: a, secret_key: b}",
-                HTTP, GRPC};
-        ready(open, new StoreCommand(), overS3).close();
-        ProcessRunner.Running kept = ready(open, new StoreCommand(), overS3);
-        ProcessRunner.Running local = start(open,
-                ProcessRunner.launchAlone(new StoreCommand(), "--data-dir=" + dir.resolve("store"), files(dir), HTTP, GRPC));
-        peer.tell(kept.context().grpcAddress() + " " + ready(local).context().grpcAddress());
-        peer.hear();
-    }
-
-    /** Over what the addresses name, until standard input ends. */
-    private static void query(List<AutoCloseable> open, String addresses) throws Exception {
-        ProcessRunner.Running querier = ready(
-                start(open, ProcessRunner.launchAlone(new QueryCommand(), queryFlags(addresses).toArray(String[]::new))));
-        Peer.say(querier.context().httpAddress());
-        System.in.transferTo(OutputStream.nullOutputStream());
-    }
-
-    private static List<String> queryFlags(String addresses) {
-        List<String> flags = new ArrayList<>(List.of(HTTP, GRPC, "--query.replica-label=replica"));
-        for (String address : addresses.split(" ")) {
-            flags.add("--endpoint=" + address);
-        }
-        return flags;
-    }
-
-    private static void tools(Path dir) throws Exception {
-        Path bucket = bucket(dir);
-        long to = historyEnd();
-        History.uploadBoth(Files.writeString(dir.resolve("bucket.yaml"), filesYaml(dir)), dir.resolve("work"), to - BLOCK_MILLIS, to);
-        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        try (Stream<Path> blocks = Files.list(bucket)) {
-            for (Path block : blocks.toList()) {
-                for (List<String> args : List.of(List.of("block", "inspect"), List.of("block", "verify"), List.of("block", "dump"))) {
-                    List<String> all = new ArrayList<>(args);
-                    all.add(block.toString());
-                    ToolsCommand.run(nowhere, nowhere, all.toArray(String[]::new));
-                }
-            }
-        }
-        for (String query : QUERIES) {
-            ToolsCommand.run(nowhere, nowhere, "promql", "format", query);
-        }
-    }
-
-    /**
-     * The other half of the runs of store gateway and querier, in a JVM whose classes and profiles are not kept: makes the bucket, serves it as S3,
-     * has a querier trained over the store gateway and a sidecar, and asks. Speaks with the first half by lines on the standard streams.
-     *
-     * @param dir the first half's directory
-     */
-    static int peer(Path dir) {
-        List<AutoCloseable> open = new ArrayList<>();
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
-            long to = historyEnd();
-            makeHistory(open, dir, to);
-            HttpServer s3 = s3(bucket(dir));
-            open.add(() -> s3.stop(0));
-            Peer.say(Integer.toString(s3.getAddress().getPort()));
-            ProcessRunner.Running sidecar = ready(open, new SidecarCommand(), sidecarFlags(open, dir));
-            String stores = in.readLine();
-            if (stores == null) {
-                return 1;
-            }
-            Peer querier = Peer.start("train", "query", stores + " " + sidecar.context().grpcAddress());
-            open.add(querier);
-            ask("http://" + querier.hear(), to);
-            Peer.say("asked");
-            return 0;
-        } catch (Exception e) {
-            System.err.println("varve train: the other half: " + ErrorText.of(e));
-            return 1;
-        } finally {
-            close(open);
-        }
-    }
-
-    /** A multiple of two hours, a day ago. */
-    private static long historyEnd() {
-        return System.currentTimeMillis() / BLOCK_MILLIS * BLOCK_MILLIS - DAY_MILLIS;
-    }
-
-    private static Path bucket(Path dir) throws IOException {
-        return Files.createDirectories(dir.resolve("bucket"));
-    }
-
-    private static String filesYaml(Path dir) throws IOException {
-        return "type: FILESYSTEM\nconfig:\n  directory: " + bucket(dir) + "\n";
-    }
-
-    private static String files(Path dir) throws IOException {
-        return "--objstore.config=" + filesYaml(dir);
-    }
-
-    /** Five days of two replicas, compacted and downsampled. */
-    private static void makeHistory(List<AutoCloseable> open, Path dir, long to) throws Exception {
-        History.uploadBoth(Files.writeString(dir.resolve("bucket.yaml"), filesYaml(dir)), dir.resolve("work"), to - 5 * DAY_MILLIS, to);
-        start(open, new CompactCommand(), "--data-dir=" + dir.resolve("compact"), files(dir), HTTP, "--consistency-delay=0s").await();
-    }
-
-    private static ProcessRunner.Running start(List<AutoCloseable> open, ProcessRunner.Running running) {
+    private static ProcessRunner.Running start(List<AutoCloseable> open, ProcessCommand command, String... args) throws Exception {
+        ProcessRunner.Running running = ProcessRunner.launch(command, args);
         open.add(running);
         return running;
     }
 
-    private static ProcessRunner.Running start(List<AutoCloseable> open, ProcessCommand command, String... args) throws Exception {
-        return start(open, ProcessRunner.launch(command, args));
-    }
-
     /** A process that answers: sidecar and store gateway listen for gRPC only once they are ready. */
     private static ProcessRunner.Running ready(List<AutoCloseable> open, ProcessCommand command, String... args) throws Exception {
-        return ready(start(open, command, args));
-    }
-
-    private static ProcessRunner.Running ready(ProcessRunner.Running running) throws InterruptedException {
+        ProcessRunner.Running running = start(open, command, args);
         if (!running.awaitReady(START)) {
-            throw new UnavailableException("a process is not ready within " + START.toSeconds() + " s");
+            throw new UnavailableException(command.component() + " is not ready within " + START.toSeconds() + " s");
         }
         return running;
     }

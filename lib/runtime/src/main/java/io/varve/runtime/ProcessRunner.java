@@ -171,16 +171,6 @@ public final class ProcessRunner {
      * @throws FlagException for a command line that cannot be read
      */
     public static Running launch(ProcessCommand command, String... args) throws Exception {
-        return launch(command, false, args);
-    }
-
-    /** As {@link #launch}, for a process that has this JVM for itself: it warms up, and its heap is watched, as {@link #run} does it. */
-    public static Running launchAlone(ProcessCommand command, String... args) throws Exception {
-        OldGeneration.watch();
-        return launch(command, true, args);
-    }
-
-    private static Running launch(ProcessCommand command, boolean alone, String... args) throws Exception {
         GlobalFlags flags = new GlobalFlags();
         try {
             FlagParser.of("varve " + command.component(), command, flags).parseArgs(args);
@@ -188,7 +178,7 @@ public final class ProcessRunner {
             throw new FlagException(FlagParser.complaint(e), e);
         }
         flags.check();
-        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), alone);
+        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), false);
         try {
             return new Running(context, command.launch(context));
         } catch (Exception e) {
