@@ -16,13 +16,12 @@ import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
 import io.varve.model.UnavailableException;
-import io.varve.model.XxHash64;
 import io.varve.store.LabelNamesRequest;
 import io.varve.store.LabelValuesRequest;
 import io.varve.store.RemoteRead;
 import io.varve.store.SeriesRequest;
 import io.varve.store.SeriesSink;
-import io.varve.store.ShardInfo;
+import io.varve.store.ShardFilter;
 import io.varve.store.Store;
 import io.varve.store.StoreChunk;
 import io.varve.store.StoreInfo;
@@ -31,10 +30,8 @@ import io.varve.store.StringsResponse;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumSet;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -170,11 +167,12 @@ final class PrometheusStore implements Store {
 
     private void streamed(QueryContext context, InputStream in, SeriesRequest request, SeriesOrder order) throws IOException {
         RemoteRead.FrameReader reader = new RemoteRead.FrameReader(in, MAX_FRAME_BYTES, prometheus.address());
+        ShardFilter shard = new ShardFilter(request.shard());
         long frames = 0;
         try {
             while (!order.full() && reader.next((index, labels, chunks) -> {
                 Labels full = order.finalLabels(labels);
-                if (keep(request.shard(), full)) {
+                if (shard.takes(full)) {
                     order.add(labels, new StoreSeries(full, wire(chunks)));
                 }
             })) {
@@ -215,11 +213,12 @@ final class PrometheusStore implements Store {
                     + MAX_SAMPLED_BYTES + " bytes");
         }
         byte[] body = decompress(compressed, context.budget());
+        ShardFilter shard = new ShardFilter(request.shard());
         try {
             RemoteRead.readSampled(body, prometheus.address(), (labels, floats, histograms) -> {
                 context.check();
                 Labels full = order.finalLabels(labels);
-                if (!keep(request.shard(), full)) {
+                if (!shard.takes(full)) {
                     return;
                 }
                 List<StoreChunk> chunks = new ArrayList<>();
@@ -315,24 +314,6 @@ final class PrometheusStore implements Store {
 
     private static List<String> warnings(Prometheus.Answer answer) {
         return answer.warnings().stream().filter(w -> !ofLimit(w)).toList();
-    }
-
-    /** Whether the series belongs to the shard that is asked for. */
-    private static boolean keep(ShardInfo shard, Labels labels) {
-        if (shard.total() < 1) {
-            return true;
-        }
-        Set<String> named = new HashSet<>(shard.labels());
-        java.io.ByteArrayOutputStream selected = new java.io.ByteArrayOutputStream(128);
-        for (int i = 0; i < labels.size(); i++) {
-            if (named.contains(labels.name(i)) == shard.by()) {
-                selected.writeBytes(labels.name(i).getBytes(StandardCharsets.UTF_8));
-                selected.write(0xFF);
-                selected.writeBytes(labels.value(i).getBytes(StandardCharsets.UTF_8));
-                selected.write(0xFF);
-            }
-        }
-        return Long.remainderUnsigned(XxHash64.hash(selected.toByteArray()), shard.total()) == shard.index();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.varve.store;
 
+import io.varve.model.Labels;
 import io.varve.model.XxHash64;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -39,6 +40,11 @@ public final class ShardFilter {
             }
         }
         return Long.remainderUnsigned(XxHash64.hash(hashed, 0, n), shard.total()) == shard.index();
+    }
+
+    /** The same of labels that are there as texts. */
+    public boolean takes(Labels labels) {
+        return shard.total() < 1 || takes(EncodedLabels.of(labels));
     }
 
     private boolean isNamed(EncodedLabels.Walk walk) {
