@@ -22,16 +22,21 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Bytes of objects on local disk, up to a hard cap: whatever ranges were fetched, exactly. An object is kept in extents of 16 MiB, each a
- * sparse file; the extent that was not used for longest goes first. Behind the last place that a byte may have, a file lists the ranges it
- * holds, first and last place of 4 bytes each, in the order they were written: so a new process goes on with what the one before had, in
- * whichever way that ended. Objects never change, so nothing is ever stale; readers check checksums and drop what does not fit. Safe for many
- * threads.
+ * sparse file; the extent that was not used for longest goes first. A file begins with a page that lists the ranges it holds, first and last
+ * place of 4 bytes each, up to one that is empty: so a new process goes on with what the one before had, in whichever way that ended. Objects never
+ * change, so nothing is ever stale; readers check checksums and drop what does not fit. Safe for many threads.
  */
 final class PageCache {
     static final int EXTENT = 16 << 20;
     private static final int DISK_BLOCK = 4096;
+    /** What a file begins with, in place of a range. */
+    private static final long MAGIC = 0x76617276_70616765L;
     /** Bytes of a range in the list. */
     private static final int LISTED_BYTES = 8;
+    /** Bytes before those of the object. */
+    private static final int HEAD = DISK_BLOCK;
+    /** Ranges that the list has room for. */
+    static final int MOST_LISTED = HEAD / LISTED_BYTES - 1;
     private static final Logger LOG = LoggerFactory.getLogger(PageCache.class);
 
     private record Key(String object, int extent) {
@@ -91,7 +96,7 @@ final class PageCache {
 
         /** Works out the bytes on disk. */
         void measure() {
-            long sum = (listed * (long) LISTED_BYTES + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+            long sum = HEAD;
             for (int i = 0; i < size; i++) {
                 sum += (ends[i] + DISK_BLOCK - 1L) / DISK_BLOCK * DISK_BLOCK - starts[i] / DISK_BLOCK * (long) DISK_BLOCK;
             }
@@ -191,29 +196,30 @@ final class PageCache {
     /** Reads what a file says it holds; false where it is not one of ours. */
     private static boolean list(Extent e) throws IOException {
         try (FileChannel channel = FileChannel.open(e.file, StandardOpenOption.READ)) {
-            // A range at the end that was not written to its end is none.
-            long listed = (channel.size() - EXTENT) / LISTED_BYTES;
-            if (listed <= 0 || listed > EXTENT) {
-                return false;
-            }
-            ByteBuffer list = ByteBuffer.allocate((int) listed * LISTED_BYTES);
+            ByteBuffer list = ByteBuffer.allocate(HEAD);
             while (list.hasRemaining()) {
-                if (channel.read(list, EXTENT + list.position()) < 0) {
+                if (channel.read(list, list.position()) < 0) {
                     return false;
                 }
             }
             list.flip();
+            if (list.getLong() != MAGIC) {
+                return false;
+            }
             while (list.hasRemaining()) {
                 int from = list.getInt();
                 int to = list.getInt();
-                if (from < 0 || to <= from || to > EXTENT) {
+                if (to == 0) {
+                    break;
+                }
+                if (from < 0 || to <= from || to > EXTENT || HEAD + to > channel.size()) {
                     return false;
                 }
                 e.insert(from, to);
+                e.listed++;
             }
-            e.listed = (int) listed;
             e.measure();
-            return true;
+            return e.listed > 0;
         }
     }
 
@@ -279,7 +285,7 @@ final class PageCache {
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
                 ByteBuffer buffer = ByteBuffer.wrap(into, at + done, n);
                 while (buffer.hasRemaining()) {
-                    int k = channel.read(buffer, from + (n - buffer.remaining()));
+                    int k = channel.read(buffer, HEAD + from + (n - buffer.remaining()));
                     if (k < 0) {
                         return false;
                     }
@@ -333,16 +339,12 @@ final class PageCache {
                     : FileChannel.open(e.file, StandardOpenOption.WRITE)) {
                 ByteBuffer buffer = ByteBuffer.wrap(data, at, n);
                 while (buffer.hasRemaining()) {
-                    channel.write(buffer, from + (n - buffer.remaining()));
+                    channel.write(buffer, HEAD + from + (n - buffer.remaining()));
                 }
-                ByteBuffer range = ByteBuffer.allocate(LISTED_BYTES).putInt(from).putInt(from + n).flip();
-                for (long place = EXTENT + (long) e.listed * LISTED_BYTES; range.hasRemaining();) {
-                    place += channel.write(range, place);
-                }
+                e.insert(from, from + n);
+                list(e, from, from + n, channel);
             }
             before = e.bytes;
-            e.listed++;
-            e.insert(from, from + n);
             e.measure();
             after = e.bytes;
         }
@@ -353,6 +355,34 @@ final class PageCache {
             } else {
                 used += after - before;
             }
+        }
+    }
+
+    /** Says in the file that it holds a range now. */
+    private static void list(Extent e, int from, int to, FileChannel channel) throws IOException {
+        ByteBuffer list = ByteBuffer.allocate(HEAD);
+        long place = 0;
+        if (e.listed == 0) {
+            list.putLong(MAGIC).putInt(from).putInt(to).position(HEAD);
+            e.listed = 1;
+        } else if (e.listed < MOST_LISTED) {
+            list.putInt(from).putInt(to);
+            place = LISTED_BYTES * (1L + e.listed++);
+        } else if (e.size < MOST_LISTED) {
+            // Those that lie together are one. Whichever half of this is written: what the list says is there.
+            list.putLong(MAGIC);
+            for (int i = 0; i < e.size; i++) {
+                list.putInt(e.starts[i]).putInt(e.ends[i]);
+            }
+            list.position(HEAD);
+            e.listed = e.size;
+        } else {
+            // Known to this process alone.
+            return;
+        }
+        list.flip();
+        while (list.hasRemaining()) {
+            place += channel.write(list, place);
         }
     }
 

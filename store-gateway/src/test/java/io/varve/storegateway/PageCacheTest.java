@@ -7,7 +7,6 @@ import io.varve.testkit.TempTree;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -106,29 +105,53 @@ class PageCacheTest {
     }
 
     @Test
-    void takesUpFilesThatEndInTheMiddleOfTheirListAndNoOthers() throws IOException {
+    void takesUpNoFilesThatLackWhatTheyListOrAreNotItsOwn() throws IOException {
         try (TempTree tmp = TempTree.create()) {
             PageCache pages = new PageCache(tmp.root(), 1 << 30);
             pages.put(INDEX, 10, bytes(INDEX, 10, 100));
             pages.put(INDEX, 200, bytes(INDEX, 200, 100));
             Path file = files(tmp.root()).getFirst();
             byte[] whole = Files.readAllBytes(file);
-            Files.write(file, Arrays.copyOf(whole, whole.length - 3), StandardOpenOption.TRUNCATE_EXISTING);
-            PageCache cut = new PageCache(tmp.root(), 1 << 30);
-            reads(cut, INDEX, 10, 100);
-            assertThat(cut.has(INDEX, 200, 201)).isFalse();
-            cut.put(INDEX, 300, bytes(INDEX, 300, 50));
-            PageCache after = new PageCache(tmp.root(), 1 << 30);
-            reads(after, INDEX, 10, 100);
-            reads(after, INDEX, 300, 50);
-            assertThat(after.has(INDEX, 200, 201)).isFalse();
-            whole[whole.length - 8] = -1;
-            Files.write(file, whole);
+            assertThat(whole).hasSizeLessThan(5000);
+            reads(new PageCache(tmp.root(), 1 << 30), INDEX, 200, 100);
+            refuses(tmp.root(), file, Arrays.copyOf(whole, whole.length - 3));
+            refuses(tmp.root(), file, Arrays.copyOf(whole, 4095));
+            for (int at : new int[]{0, 7, 8, 16}) {
+                byte[] changed = whole.clone();
+                changed[at] = -1;
+                refuses(tmp.root(), file, changed);
+            }
             Files.write(file.resolveSibling("something.else"), new byte[10]);
-            Files.write(file.resolveSibling(BLOCK + "+index.7"), new byte[10]);
-            PageCache none = new PageCache(tmp.root(), 1 << 30);
-            assertThat(none.used()).isZero();
-            assertThat(files(tmp.root())).isEmpty();
+            refuses(tmp.root(), file.resolveSibling(BLOCK + "+index.7"), new byte[10]);
+        }
+    }
+
+    private static void refuses(Path root, Path file, byte[] bytes) throws IOException {
+        Files.write(file, bytes);
+        PageCache none = new PageCache(root, 1 << 30);
+        assertThat(none.used()).isZero();
+        assertThat(files(root)).isEmpty();
+    }
+
+    @Test
+    void whatTheListHasNoRoomForIsThereUntilTheProcessEndsAndLaterWhereRangesMeet() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            PageCache pages = new PageCache(tmp.root(), 1 << 30);
+            int last = PageCache.MOST_LISTED;
+            for (int i = 0; i <= last; i++) {
+                pages.put(INDEX, 20 * i, bytes(INDEX, 20 * i, 10));
+            }
+            reads(pages, INDEX, 20 * last, 10);
+            PageCache next = new PageCache(tmp.root(), 1 << 30);
+            reads(next, INDEX, 20 * (last - 1), 10);
+            assertThat(next.has(INDEX, 20 * last, 20 * last + 1)).isFalse();
+            pages.put(INDEX, 5, bytes(INDEX, 5, 30));
+            pages.put(INDEX, 45, bytes(INDEX, 45, 20 * last));
+            PageCache after = new PageCache(tmp.root(), 1 << 30);
+            reads(after, INDEX, 0, 35);
+            reads(after, INDEX, 40, 20 * last + 5);
+            assertThat(after.has(INDEX, 35, 36)).isFalse();
+            assertThat(after.used()).isEqualTo(pages.used());
         }
     }
 
