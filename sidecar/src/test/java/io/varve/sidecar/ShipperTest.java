@@ -178,8 +178,8 @@ class ShipperTest {
         }
 
         @Override
-        public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
-            bucket.listRecursive(prefix, objects);
+        public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
+            bucket.listRecursive(prefix, cuts, objects);
         }
 
         @Override

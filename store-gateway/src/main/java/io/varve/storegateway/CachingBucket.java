@@ -212,11 +212,6 @@ final class CachingBucket implements BucketReader {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
-        listRecursive(prefix, List.of(), objects);
-    }
-
-    @Override
     public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         if (!prefix.isEmpty()) {
             bucket.listRecursive(prefix, cuts, objects);

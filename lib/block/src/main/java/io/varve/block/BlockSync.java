@@ -150,7 +150,9 @@ public final class BlockSync {
                 try {
                     loadCopies(ids -> cuts.complete(cuts(ids)));
                 } finally {
-                    cuts.complete(cuts(known.keySet()));
+                    if (!cuts.isDone()) {
+                        cuts.complete(cuts(known.keySet()));
+                    }
                 }
             });
             // A block is read while the listing goes on behind it.

@@ -39,7 +39,9 @@ public interface BucketReader extends AutoCloseable {
     void list(String prefix, Consumer<String> keys);
 
     /** Lists all objects under {@code prefix}, at any depth, in byte order. */
-    void listRecursive(String prefix, Consumer<ObjectAttributes> objects);
+    default void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
+        listRecursive(prefix, List.of(), objects);
+    }
 
     /**
      * As {@link #listRecursive(String, Consumer)}, for who knows about where pages of the listing will begin: a store that answers in pages can then
@@ -47,9 +49,7 @@ public interface BucketReader extends AutoCloseable {
      *
      * @param cuts keys under {@code prefix} in byte order, a page or a little less apart; keys of directories end in {@code /}
      */
-    default void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
-        listRecursive(prefix, objects);
-    }
+    void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects);
 
     /** The name for logs and metrics: the bucket's, or the directory's. */
     String name();

@@ -197,13 +197,6 @@ public final class FaultyBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
-        Fault fault = begin(BucketOperation.ITER, prefix);
-        bucket.listRecursive(prefix, objects);
-        end(BucketOperation.ITER, prefix, fault);
-    }
-
-    @Override
     public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         Fault fault = begin(BucketOperation.ITER, prefix);
         bucket.listRecursive(prefix, cuts, objects);

@@ -137,7 +137,7 @@ public final class FilesystemBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         Path dir = prefix.isEmpty() ? root : root.resolve(Keys.prefix(prefix));
         try {
             walk(dir, objects);

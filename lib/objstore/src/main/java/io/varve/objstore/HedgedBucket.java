@@ -138,11 +138,6 @@ final class HedgedBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
-        bucket.listRecursive(prefix, objects);
-    }
-
-    @Override
     public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         bucket.listRecursive(prefix, cuts, objects);
     }

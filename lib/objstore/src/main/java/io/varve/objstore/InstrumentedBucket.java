@@ -165,11 +165,6 @@ public final class InstrumentedBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> objects) {
-        timed(BucketOperation.ITER, () -> bucket.listRecursive(prefix, objects));
-    }
-
-    @Override
     public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects) {
         timed(BucketOperation.ITER, () -> bucket.listRecursive(prefix, cuts, objects));
     }

@@ -65,7 +65,7 @@ public final class MemoryBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
         for (String key : under(dir)) {
             find(key).ifPresent(each);

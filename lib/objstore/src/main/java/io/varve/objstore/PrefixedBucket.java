@@ -49,11 +49,6 @@ public final class PrefixedBucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String under, Consumer<ObjectAttributes> objects) {
-        bucket.listRecursive(outside(under), object -> objects.accept(inside(object)));
-    }
-
-    @Override
     public void listRecursive(String under, List<String> cuts, Consumer<ObjectAttributes> objects) {
         bucket.listRecursive(outside(under), cuts.stream().map(this::outside).toList(), object -> objects.accept(inside(object)));
     }

@@ -204,44 +204,32 @@ final class S3Bucket implements Bucket {
     }
 
     @Override
-    public void listRecursive(String prefix, Consumer<ObjectAttributes> each) {
+    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> each) {
         String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
         if (config.listV1()) {
             pages(dir, null, page -> page.objects().forEach(each));
             return;
         }
         try {
-            listOn(dir, pageV2(dir, null, null, null), each);
+            listOn(dir, cuts.isEmpty() ? pageV2(dir, null, null, null) : listCut(dir, cuts, each), each);
         } catch (SdkException e) {
             throw failed("list", dir, e);
         }
     }
 
-    @Override
-    public void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> each) {
-        if (config.listV1() || cuts.isEmpty()) {
-            listRecursive(prefix, each);
-            return;
-        }
-        String dir = prefix.isEmpty() ? "" : Keys.prefix(prefix) + "/";
-        try {
-            S3Page last;
-            try (Listings listings = new Listings(dir, each)) {
-                // What is new mostly comes last, and may be much.
-                Future<S3Page> tail = listings.threads.submit(() -> pageV2(dir, null, null, cuts.getLast()));
-                String after = "";
-                for (String cut : cuts) {
-                    String from = after.isEmpty() ? dir : after;
-                    // The cut itself is the last key of the part before it.
-                    listings.add(new Run(common(from, cut), after, from, cut + '\0'));
-                    after = cut;
-                }
-                listings.handOut();
-                last = listings.got(tail);
+    /** Lists up to the last cut; the page behind it is the answer, asked for beside the rest: what is new mostly comes last, and may be much. */
+    private S3Page listCut(String dir, List<String> cuts, Consumer<ObjectAttributes> each) {
+        try (Listings listings = new Listings(dir, each)) {
+            Future<S3Page> tail = listings.threads.submit(() -> pageV2(dir, null, null, cuts.getLast()));
+            String after = "";
+            for (String cut : cuts) {
+                String from = after.isEmpty() ? dir : after;
+                // The cut itself is the last key of the part before it.
+                listings.add(new Run(common(from, cut), after, from, cut + '\0'));
+                after = cut;
             }
-            listOn(dir, last, each);
-        } catch (SdkException e) {
-            throw failed("list", dir, e);
+            listings.handOut();
+            return listings.got(tail);
         }
     }
 
