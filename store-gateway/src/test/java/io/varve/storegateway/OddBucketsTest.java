@@ -30,7 +30,7 @@ import org.junit.jupiter.api.TestFactory;
 class OddBucketsTest {
     /** Seconds since a mark was set when the recording was made. */
     private static final Map<String, Long> MARK_AGES = Map.of("deletion-mark-30h", 30 * 3600L, "deletion-mark-fresh", 3600L,
-            "deletion-mark-old", 5 * 86_400L);
+            "deletion-mark-old", 5 * 86_400L, "downsample-decisions", 3600L);
     /** Thanos fails the call, or serves a flipped byte; here the second block alone is missing from the answer, with a warning. */
     private static final Set<String> ONE_BLOCK_FAULTY = Set.of("chunks-missing", "chunks-truncated", "chunk-flipped");
     /** Here a meta.json that names another block, or is of another version, costs that block; see docs/differences. */
@@ -117,7 +117,14 @@ class OddBucketsTest {
                 .append(last, last.indexOf('-') + 1, last.indexOf(' ')).toString();
     }
 
-    /** The bucket with its deletion mark as old as it was then. */
+    private static long newestMark(Path input) throws IOException {
+        try (Stream<Path> files = Files.walk(input)) {
+            return files.filter(p -> p.endsWith("deletion-mark.json")).mapToLong(p -> Shared.json(p).get("deletion_time").asLong()).max()
+                    .orElseThrow();
+        }
+    }
+
+    /** The bucket with its deletion marks as old as they were then. */
     private static MemoryBucket bucket(Path input, long markAgeSeconds) throws IOException {
         MemoryBucket out = new MemoryBucket("odd");
         try (Stream<Path> files = Files.walk(input)) {
@@ -125,7 +132,10 @@ class OddBucketsTest {
                 byte[] bytes = Files.readAllBytes(p);
                 if (markAgeSeconds >= 0 && p.endsWith("deletion-mark.json")) {
                     ObjectNode mark = (ObjectNode) Shared.parse(new String(bytes, StandardCharsets.UTF_8));
-                    bytes = mark.put("deletion_time", System.currentTimeMillis() / 1000 - markAgeSeconds).toString()
+                    // Of several marks the newest was that old; the others were older by as much as they are.
+                    long newest = newestMark(input);
+                    bytes = mark.put("deletion_time",
+                            System.currentTimeMillis() / 1000 - markAgeSeconds - (newest - mark.get("deletion_time").asLong())).toString()
                             .getBytes(StandardCharsets.UTF_8);
                 }
                 out.upload(input.relativize(p).toString(), ObjectBody.of(bytes));
