@@ -352,10 +352,11 @@ public final class Demo implements AutoCloseable {
         }
     }
 
+    /** Gives a Prometheus the replica's samples of {@code [from, to)}, which lie after the history. */
     private void writeTo(Replica replica, long from, long to, int step) throws IOException, InterruptedException {
         List<Long> times = new ArrayList<>();
         for (long t = from + replica.offsetMillis(); t < to; t += step) {
-            if (!replica.missed(t)) {
+            if (!replica.missedLive(t)) {
                 times.add(t);
             }
         }

@@ -18,13 +18,20 @@ record Replica(String name, long offsetMillis) {
         return Labels.of("cluster", "demo", "replica", name);
     }
 
-    /** Whether the scrape at that time did not happen: an hour a day and a few minutes in between, the replicas at different times. */
+    /**
+     * Whether the scrape at that time of the history did not happen: most of an hour a day and a few minutes in between, the replicas at
+     * different times. The long outages end an hour before their block does: whenever the demo is started, the last hour is whole in each
+     * replica, so that it has no hole when the other one is stopped.
+     */
     boolean missed(long timeMillis) {
+        long ofDay = timeMillis / 60_000 % 1440;
+        boolean outage = name.equals("a") ? ofDay >= 120 && ofDay < 175 : ofDay >= 840 && ofDay < 885;
+        return outage || missedLive(timeMillis);
+    }
+
+    /** Whether the scrape at that time did not happen after the history's end: a few minutes in each hour and a half. */
+    boolean missedLive(long timeMillis) {
         long minute = timeMillis / 60_000;
-        boolean a = name.equals("a");
-        long ofDay = minute % 1440;
-        boolean outage = a ? ofDay >= 181 && ofDay < 241 : ofDay >= 902 && ofDay < 947;
-        boolean hiccup = a ? minute % 97 < 3 : minute % 89 < 2 && minute % 97 >= 8;
-        return outage || hiccup;
+        return name.equals("a") ? minute % 97 < 3 : minute % 89 < 2 && minute % 97 >= 8;
     }
 }
