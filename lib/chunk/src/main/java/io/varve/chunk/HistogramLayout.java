@@ -133,6 +133,9 @@ record HistogramLayout(int schema, double zeroThreshold, List<Span> positiveSpan
             in.check();
             spans.add(new Span((int) offset, (int) length));
         }
+        if (!Span.areInOrder(spans)) {
+            throw in.corrupt("spans of a histogram overlap or end beyond 32 bits");
+        }
         return Collections.unmodifiableList(spans);
     }
 

@@ -143,6 +143,8 @@ public record FloatHistogram(CounterResetHint hint, int schema, double zeroThres
         BucketSide negative = new BucketSide();
         positive.set(positiveSpans, positiveBuckets);
         negative.set(negativeSpans, negativeBuckets);
+        positive.pack();
+        negative.pack();
         return new FloatHistogram(hint, schema, zeroThreshold, zeroCount, count, sum, positive.spans(), positive.buckets(),
                 negative.spans(), negative.buckets(), customValues);
     }

@@ -206,7 +206,7 @@ final class HistogramMath {
         return (sum + lost) / h.count();
     }
 
-    /** Keeps observations up to {@code bound} ({@code upperSide}) or from it on. */
+    /** Keeps observations up to {@code bound} ({@code upperSide}) or from it on; none where that is not a number. */
     static FloatHistogram trim(FloatHistogram h, double bound, boolean upperSide) {
         FlatBuckets b = new FlatBuckets(h);
         boolean custom = h.usesCustomBuckets();
@@ -228,7 +228,7 @@ final class HistogramMath {
                 double lo = isZero ? zeroLower(h, lower) : lower;
                 double up = isZero ? zeroUpper(h, upper) : upper;
                 boolean whole = upperSide ? up <= bound : lo >= bound;
-                boolean gone = !whole && (upperSide ? lo >= bound : up <= bound);
+                boolean gone = !whole && (upperSide ? lo >= bound : up <= bound) || Double.isNaN(bound);
                 double from = lo;
                 double to = up;
                 if (lo == Double.NEGATIVE_INFINITY && up > 0) {
@@ -290,6 +290,8 @@ final class HistogramMath {
                 negative.count[n--] = keep[i];
             }
         }
+        positive.pack();
+        negative.pack();
         return new FloatHistogram(h.hint(), h.schema(), h.zeroThreshold(), zero, kept + keptLost, sum + sumLost, positive.spans(),
                 positive.buckets(), negative.spans(), negative.buckets(), h.customValues());
     }

@@ -1,6 +1,7 @@
 package io.varve.model;
 
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A running sum of native histograms: resolutions, zero buckets and custom bounds are reconciled as Prometheus does, rounding errors
@@ -11,7 +12,6 @@ public final class HistogramSum {
     private final BucketSide negative = new BucketSide();
     private final BucketSide otherPositive = new BucketSide();
     private final BucketSide otherNegative = new BucketSide();
-    private final BucketSide scratch = new BucketSide();
     private CounterResetHint hint = CounterResetHint.UNKNOWN;
     private int schema;
     private double zeroThreshold;
@@ -83,25 +83,61 @@ public final class HistogramSum {
         return combine(h, -1);
     }
 
+    /** Adds what {@code other} has come to, as if its {@link #result} were added; that is unchanged. */
+    public boolean add(HistogramSum other) {
+        boolean custom = schema == FloatHistogram.CUSTOM_BUCKETS_SCHEMA;
+        boolean like = schema == other.schema && (custom
+                ? Arrays.equals(customValues, other.customValues)
+                : zeroThreshold == other.zeroThreshold && isBeyondZero(other.positive) && isBeyondZero(other.negative));
+        if (!like) {
+            return add(other.result());
+        }
+        combineHints(other.hint);
+        addZero(total(other.zeroCount, other.zeroLost));
+        addCount(total(other.count, other.countLost));
+        addSum(total(other.sum, other.sumLost));
+        positive.add(other.positive);
+        negative.add(other.negative);
+        return true;
+    }
+
+    private boolean isBeyondZero(BucketSide side) {
+        return side.size == 0 || isBeyondZero(side.index[0]);
+    }
+
+    private boolean isBeyondZero(int bucket) {
+        return zeroThreshold == 0 || ExponentialBounds.upper(bucket, schema) > zeroThreshold;
+    }
+
+    private static double total(double value, double lost) {
+        return Double.isInfinite(value) ? value : value + lost;
+    }
+
     private boolean combine(FloatHistogram h, double sign) {
         boolean custom = schema == FloatHistogram.CUSTOM_BUCKETS_SCHEMA;
         if (custom != h.usesCustomBuckets()) {
             return false;
         }
         combineHints(h.hint());
+        if (custom ? Arrays.equals(customValues, h.customValues()) : isLike(h)) {
+            addZero(sign * h.zeroCount());
+            addCount(sign * h.count());
+            addSum(sign * h.sum());
+            positive.add(h.positiveSpans(), h.positiveBuckets(), sign);
+            negative.add(h.negativeSpans(), h.negativeBuckets(), sign);
+            return true;
+        }
         otherPositive.set(h.positiveSpans(), h.positiveBuckets());
         otherNegative.set(h.negativeSpans(), h.negativeBuckets());
         int firstPositive = 0;
         int firstNegative = 0;
         double otherZero = h.zeroCount();
         if (custom) {
-            if (!Arrays.equals(customValues, h.customValues())) {
-                double[] common = common(customValues, h.customValues());
-                positive.remap(customValues, common);
-                otherPositive.remap(h.customValues(), common);
-                customValues = common;
-                boundsReconciled = true;
-            }
+            double[] common = common(customValues, h.customValues());
+            positive.remap(customValues, common);
+            otherPositive.remap(h.customValues(), common);
+            customValues = common;
+            boundsReconciled = true;
         } else {
             int otherSchema = h.schema();
             if (h.zeroThreshold() != zeroThreshold) {
@@ -117,9 +153,19 @@ public final class HistogramSum {
         addZero(sign * otherZero);
         addCount(sign * h.count());
         addSum(sign * h.sum());
-        positive.add(otherPositive, firstPositive, sign, scratch);
-        negative.add(otherNegative, firstNegative, sign, scratch);
+        positive.add(otherPositive, firstPositive, sign);
+        negative.add(otherNegative, firstNegative, sign);
         return true;
+    }
+
+    /** Whether buckets and zero bucket of both, exponential, are the same so that nothing has to be reconciled: the usual case. */
+    private boolean isLike(FloatHistogram h) {
+        return h.schema() == schema && h.zeroThreshold() == zeroThreshold && isBeyondZero(h.positiveSpans())
+                && isBeyondZero(h.negativeSpans());
+    }
+
+    private boolean isBeyondZero(List<Span> spans) {
+        return spans.isEmpty() || isBeyondZero(spans.getFirst().offset());
     }
 
     private void combineHints(CounterResetHint other) {
@@ -160,6 +206,10 @@ public final class HistogramSum {
     private double reconcileZero(FloatHistogram h) {
         double otherThreshold = h.zeroThreshold();
         double otherZero = h.zeroCount();
+        if (Double.isNaN(otherThreshold) || Double.isNaN(zeroThreshold)) {
+            zeroThreshold = Double.NaN; // no width is ever equal to it
+            return otherZero;
+        }
         while (otherThreshold != zeroThreshold) {
             if (zeroThreshold > otherThreshold) {
                 Widening w = Widening.of(otherPositive, otherNegative, h.schema(), h.zeroCount(), zeroThreshold);
@@ -317,7 +367,7 @@ public final class HistogramSum {
 
     /** All observations so far. */
     public double count() {
-        return Double.isInfinite(count) ? count : count + countLost;
+        return total(count, countLost);
     }
 
     /** The combined hint. */
@@ -332,14 +382,15 @@ public final class HistogramSum {
 
     /** The sum without empty buckets. */
     public FloatHistogram result() {
-        return new FloatHistogram(hint, schema, zeroThreshold, Double.isInfinite(zeroCount) ? zeroCount : zeroCount + zeroLost,
-                Double.isInfinite(count) ? count : count + countLost, Double.isInfinite(sum) ? sum : sum + sumLost, positive.spans(),
-                positive.buckets(), negative.spans(), negative.buckets(), customValues);
+        positive.pack();
+        negative.pack();
+        return new FloatHistogram(hint, schema, zeroThreshold, total(zeroCount, zeroLost), total(count, countLost), total(sum, sumLost),
+                positive.spans(), positive.buckets(), negative.spans(), negative.buckets(), customValues);
     }
 
     /** Bytes of memory it may hold; an estimate for budgets. */
     public long bytes() {
-        return 400 + 20L * (positive.index.length + negative.index.length + otherPositive.index.length + otherNegative.index.length
-                + scratch.index.length);
+        return 400 + 20L * (positive.index.length + negative.index.length + otherPositive.index.length + otherNegative.index.length)
+                + 8L * (positive.packedLength() + negative.packedLength());
     }
 }

@@ -244,6 +244,9 @@ public final class TimeSeriesCodec {
             }
             covered += s.length();
         }
+        if (!Span.areInOrder(spans)) {
+            throw r.corrupt("spans of a histogram overlap or end beyond 32 bits");
+        }
         if (covered != buckets) {
             throw r.corrupt("histogram spans cover " + covered + " buckets, " + buckets + " are there");
         }

@@ -629,8 +629,11 @@ final class Aggregation extends Operator {
         }
 
         private boolean combine(Histograms ours, double before, Histograms theirs) {
+            if (op == AggregateOp.SUM) {
+                return ours.sum.add(theirs.sum);
+            }
             FloatHistogram h = theirs.sum.result();
-            if (op == AggregateOp.AVG && (ours.running || theirs.running || ours.sum.mayOverflow(h))) {
+            if (ours.running || theirs.running || ours.sum.mayOverflow(h)) {
                 // Means of both, weighed by how many they are of.
                 double n = ours.count;
                 ours.sum.scale((ours.running ? before : 1) / n);

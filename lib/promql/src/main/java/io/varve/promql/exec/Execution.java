@@ -15,6 +15,7 @@ import io.varve.promql.function.Row;
 import io.varve.promql.parser.ValueType;
 import io.varve.promql.plan.PlanNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,6 +31,9 @@ public final class Execution {
     private final QueryRun run;
     private final Memory memory;
     private long @Nullable [] allTimes;
+    private long[] partTimes = NO_TIMES;
+    private int partFrom;
+    private int partTo;
     private long held;
 
     /** For one query. */
@@ -151,6 +155,20 @@ public final class Execution {
         return out;
     }
 
+    /** The instants of some steps; one array for neighbours that have something at the same ones, as rates that begin together have. */
+    private long[] times(int from, int to) {
+        long[] all = allTimes();
+        if (to - from == all.length) {
+            return all;
+        }
+        if (from != partFrom || to != partTo) {
+            partTimes = Arrays.copyOfRange(all, from, to);
+            partFrom = from;
+            partTo = to;
+        }
+        return partTimes;
+    }
+
     private static long[] orEmpty(long @Nullable [] v) {
         return v == null ? NO_TIMES : v;
     }
@@ -196,8 +214,13 @@ public final class Execution {
 
     private QueryValue.Row result(Row r) {
         int steps = r.values.length;
-        if (r.histograms == null && Row.isComplete(r.values)) {
-            return new QueryValue.Row(r.labels, allTimes(), r.values, NO_TIMES, NO_HISTOGRAMS);
+        if (r.histograms == null) {
+            int from = Row.presentFrom(r.values);
+            int to = Row.presentTo(r.values, from);
+            if (Row.presentFrom(r.values, to) == steps) {
+                double[] values = to - from == steps ? r.values : Arrays.copyOfRange(r.values, from, to);
+                return new QueryValue.Row(r.labels, times(from, to), values, NO_TIMES, NO_HISTOGRAMS);
+            }
         }
         int floats = 0;
         int histograms = 0;

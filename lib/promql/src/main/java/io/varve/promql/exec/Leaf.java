@@ -405,7 +405,8 @@ final class Leaf extends Operator {
             }
             batches.add(b);
             Executor workers = run.workers;
-            if (workers != null) {
+            // A batch that is all there is is this thread's own, at once: waking another one up costs more than a small batch.
+            if (workers != null && !(exhausted && batches.size() == 1)) {
                 try {
                     workers.execute(b);
                 } catch (RejectedExecutionException e) {

@@ -9,6 +9,11 @@ import org.jspecify.annotations.Nullable;
 final class Steps {
     private final BitSet all;
     private final int count;
+    /** The last set that begins late and goes on to the end. */
+    private BitSet late = NONE;
+    private int lateFrom = -1;
+
+    private static final BitSet NONE = new BitSet();
 
     Steps(int count) {
         this.count = count;
@@ -18,10 +23,13 @@ final class Steps {
 
     /** Those at which a row has something. */
     BitSet of(Row row) {
-        if (row.histograms == null && Row.isComplete(row.values)) {
-            return all;
-        }
         double[] v = row.values;
+        if (row.histograms == null) {
+            int from = Row.presentFrom(v);
+            if (Row.presentTo(v, from) == count) {
+                return from == 0 ? all : lateFrom(from);
+            }
+        }
         long[] words = new long[(count + 63) / 64];
         for (int w = 0; w < words.length; w++) {
             int from = w << 6;
@@ -40,6 +48,16 @@ final class Steps {
             }
         }
         return BitSet.valueOf(words);
+    }
+
+    /** One for all rows that begin at the same step and have no gap behind it, as rates of series of the same age do. */
+    private BitSet lateFrom(int from) {
+        if (from != lateFrom) {
+            late = new BitSet(count);
+            late.set(from, count);
+            lateFrom = from;
+        }
+        return late;
     }
 
     /** Those in both. */

@@ -120,15 +120,21 @@ public final class CounterFunction implements RangeFunction {
         int steps = w.grid.count();
         int from = w.steadyFrom;
         int to = w.steadyTo;
+        int done = 0;
+        if (w.growTo - w.growFrom >= 4 && counterResets.count() == 0) {
+            floats(w, out, 0, w.growFrom);
+            growing(w, out, w.growFrom, w.growTo);
+            done = w.growTo;
+        }
         if (to - from < 4 || w.hi[from] - w.lo[from] < 2) {
-            floats(w, out, 0, steps);
+            floats(w, out, done, steps);
             return;
         }
-        floats(w, out, 0, from);
+        floats(w, out, done, from);
         int each = w.steadyEach;
         int lo = w.lo[from];
         int last = w.hi[from] - 1;
-        int done = from;
+        done = from;
         for (int i = 0; i < counterResets.count() && done < to; i++) {
             int reset = counterResets.at(i);
             // Windows with the reset inside: not those that end before it, nor those that begin with it.
@@ -140,6 +146,26 @@ public final class CounterFunction implements RangeFunction {
         }
         steady(w, out, done, to);
         floats(w, out, to, steps);
+    }
+
+    /** Windows that begin long before the first float, each with some more floats than the one before, and without resets. */
+    private void growing(Windows w, double[] out, int from, int to) {
+        double[] v = w.values;
+        int each = w.steadyEach;
+        int last = w.hi[from] - 1;
+        double first = v[0];
+        double distance = w.times[1] - w.times[0];
+        double toStart = distance / 2;
+        double toEnd = w.end(from) - w.times[last];
+        for (int i = from; i < to; i++) {
+            double sampled = last * distance;
+            double result = v[last] - first;
+            double f = counter && sampled * first < toStart * result && result > 0 && first >= 0
+                    ? fromZero(sampled, first, result, toEnd)
+                    : (sampled + toStart + toEnd) / sampled * scale;
+            out[i] = result * f;
+            last += each;
+        }
     }
 
     /** Windows that are alike and have no reset inside. */

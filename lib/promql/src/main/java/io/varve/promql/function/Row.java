@@ -54,7 +54,12 @@ public final class Row {
 
     /** The first step at which there is a float; the number of steps where there is none. */
     public static int presentFrom(double[] values) {
-        int i = 0;
+        return presentFrom(values, 0);
+    }
+
+    /** The first step from {@code from} on at which there is a float; the number of steps where there is none. */
+    public static int presentFrom(double[] values, int from) {
+        int i = from;
         while (i < values.length && isAbsent(values[i])) {
             i++;
         }

@@ -60,6 +60,14 @@ public final class Windows {
     public int steadyTo;
     /** How many samples they are apart. */
     public int steadyEach;
+    /**
+     * The first of those steps whose windows of floats begin more than two samples' distance before the first of all, and end
+     * {@link #steadyEach} samples after the one before, at regular times: they differ in their last float alone. None where this is
+     * {@link #growTo}.
+     */
+    public int growFrom;
+    /** The step behind the last of them. */
+    public int growTo;
     /** Times of the histograms. */
     public long[] histogramTimes = new long[0];
     /** The histograms. */
@@ -265,6 +273,8 @@ public final class Windows {
         steadyFrom = 0;
         steadyTo = 0;
         steadyEach = 0;
+        growFrom = 0;
+        growTo = 0;
         if (steps == 0) {
             return;
         }
@@ -308,8 +318,11 @@ public final class Windows {
         }
         evenly((int) high, (int) each, n, steps, to);
         evenly((int) low, (int) each, n, steps, from);
+        int ends = (int) (high > n ? 0 : Math.min(steps, (n - high) / each + 1));
         steadyFrom = (int) Math.min(steps, low >= 0 ? 0 : (-low + each - 1) / each);
-        steadyTo = (int) Math.max(steadyFrom, high > n ? 0 : Math.min(steps, (n - high) / each + 1));
+        steadyTo = Math.max(steadyFrom, ends);
+        growFrom = (int) Math.min(steps, high >= 2 ? 0 : (2 - high + each - 1) / each);
+        growTo = (int) Math.max(growFrom, low > -2 ? 0 : Math.min(ends, (-2 - low) / each + 1));
         steadyEach = (int) each;
         count(length, from, to);
         return true;

@@ -53,6 +53,7 @@ class WindowsTest {
                 assertThat(reused.rising).isEqualTo(fresh.rising);
                 assertThat(new int[]{reused.steadyFrom, reused.steadyTo, reused.steadyEach})
                         .isEqualTo(new int[]{fresh.steadyFrom, fresh.steadyTo, fresh.steadyEach});
+                assertThat(new int[]{reused.growFrom, reused.growTo}).isEqualTo(new int[]{fresh.growFrom, fresh.growTo});
                 assertThat(reused.floatsInWindows()).isEqualTo(fresh.floatsInWindows());
                 assertThat(reused.samplesInWindows(null)).isEqualTo(fresh.samplesInWindows(null));
                 assertThat(reused.samplesRead()).isEqualTo(fresh.samplesRead());
