@@ -76,7 +76,7 @@ final class BlockDownsampling {
                 throw new CorruptDataException(id + "/" + BlockReader.INDEX, -1,
                         "downsampled block of " + source.ulid() + " is not sound: " + health);
             }
-            new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).upload(result, written);
+            new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).handOver(result, written);
             LOG.atInfo().addKeyValue("from", source.ulid()).addKeyValue("to", id).addKeyValue("resolution", task.resolutionMillis())
                     .addKeyValue("series", written.stats().series()).addKeyValue("duration_ms", clock.millis() - begin)
                     .log("downsampled block");

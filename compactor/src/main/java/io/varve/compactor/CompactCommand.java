@@ -29,6 +29,7 @@ import io.varve.runtime.flags.SelectorFlags;
 import io.varve.runtime.flags.TimeOrDuration;
 import io.varve.runtime.http.Routes;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -37,7 +38,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.random.RandomGenerator;
+
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
@@ -210,7 +211,7 @@ public final class CompactCommand implements ProcessCommand {
         Compactor compactor = new Compactor(bucket, options,
                 new Compactor.Selection(minTime::millis, maxTime::millis, relabel, replicaLabels()), metaFetchConcurrency,
                 new BlockMetrics(registry),
-                metrics, clock, RandomGenerator.of("SecureRandom"),
+                metrics, clock, new SecureRandom(),
                 new MemoryPool(Runtime.getRuntime().maxMemory() / 4 * 3, "three quarters of the heap"));
         List<Thread> threads = new ArrayList<>();
         CountDownLatch stopped = new CountDownLatch(1);

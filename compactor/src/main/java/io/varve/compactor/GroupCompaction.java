@@ -292,7 +292,7 @@ final class GroupCompaction {
     }
 
     private void upload(Path block, BlockMeta meta) {
-        new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).upload(block, meta);
+        new BlockUploader(bucket, options.filesConcurrency(), options.hash(), clock).handOver(block, meta);
     }
 
     private static String ids(List<BlockMeta> blocks) {

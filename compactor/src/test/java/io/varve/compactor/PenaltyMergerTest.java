@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.chunk.ChunkDecoder;
+import io.varve.chunk.Encoding;
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
@@ -68,6 +69,67 @@ class PenaltyMergerTest {
         }
         chunks.sort(Comparator.comparingLong(Chunk::minTime).thenComparingLong(Chunk::maxTime));
         assertThat(samples(merger.merge(Labels.EMPTY, chunks))).isEqualTo(samples(byDefinition(chunks)));
+    }
+
+    @Test
+    void pairsOfChunks() {
+        Seeds.forEach(3000, random -> {
+            List<Chunk> chunks = new ArrayList<>();
+            long step = 1 + random.nextInt(random.nextBoolean() ? 60_000 : 8000);
+            int n = 1 + random.nextInt(random.nextBoolean() ? 4 : 150);
+            int missed = random.nextInt(3) == 0 ? 20 : 500;
+            for (int r = 0; r < 2; r++) {
+                ChunkAppender appender = ChunkAppender.plain(1000, chunks::add);
+                long t = random.nextInt(4) == 0 ? 0 : random.nextLong(step + 1);
+                int count = random.nextInt(3) == 0 ? 1 + random.nextInt(n) : n;
+                for (int i = 0; i < count; i++) {
+                    appender.append(t, random.nextInt(3) == 0 ? random.nextDouble() : i);
+                    t += step + random.nextInt(50) + (random.nextInt(missed) == 0 ? random.nextInt(4) * step : 0);
+                }
+                appender.cut();
+            }
+            chunks.sort(Comparator.comparingLong(Chunk::minTime).thenComparingLong(Chunk::maxTime));
+            List<Chunk> expected = byDefinition(chunks);
+            List<Chunk> merged = merger.merge(Labels.EMPTY, chunks);
+            assertThat(merged).hasSameSizeAs(expected);
+            for (int i = 0; i < merged.size(); i++) {
+                assertThat(merged.get(i).sameContent(expected.get(i))).isTrue();
+            }
+        });
+    }
+
+    @Test
+    void chunksThatAreChosenWholeAreTakenAsTheyAre() {
+        int[] taken = new int[1];
+        Seeds.forEach(100, random -> {
+            List<Chunk> chunks = new ArrayList<>();
+            for (int r = 0; r < 1 + random.nextInt(3); r++) {
+                ChunkAppender appender = ChunkAppender.plain(random.nextInt(4) == 0 ? 100 : 120, chunks::add);
+                int missed = random.nextInt(3) == 0 ? 60 : 1000;
+                for (int i = 0; i < 400; i++) {
+                    if (random.nextInt(missed) > 0) {
+                        appender.append(0, i * 30_000L + random.nextInt(50) + r * 9000, random.nextInt(1000));
+                    }
+                    if (i == 120 && random.nextBoolean()) {
+                        appender.cut();
+                    }
+                }
+                appender.cut();
+            }
+            if (random.nextInt(4) == 0) {
+                chunks.add(new Chunk(0, 0, Encoding.XOR, new byte[2], 0, 2));
+            }
+            chunks.sort(Comparator.comparingLong(Chunk::minTime).thenComparingLong(Chunk::maxTime));
+            List<Chunk> expected = byDefinition(chunks);
+            List<Chunk> merged = merger.merge(Labels.EMPTY, chunks);
+            assertThat(merged).hasSameSizeAs(expected);
+            for (int i = 0; i < merged.size(); i++) {
+                Chunk m = merged.get(i);
+                assertThat(m.sameContent(expected.get(i))).isTrue();
+                taken[0] += chunks.stream().anyMatch(c -> c.data() == m.data()) ? 1 : 0;
+            }
+        });
+        assertThat(taken[0]).isPositive();
     }
 
     /** Chunks of one replica: regular, with gaps, jitter and now and then another interval. */

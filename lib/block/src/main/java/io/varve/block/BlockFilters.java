@@ -132,6 +132,7 @@ public final class BlockFilters {
         blocks.sort(Comparator.comparingInt((BlockMeta m) -> -m.compaction().sources().size()).thenComparing(BlockMeta::ulid));
         // A covering block has all sources, so it is among those that have any one of them.
         Map<Ulid, List<BlockMeta>> bySource = new HashMap<>();
+        // Of those that have more than one.
         Map<Ulid, Set<Ulid>> sourcesOf = new HashMap<>();
         BlockMeta first = null;
         for (BlockMeta m : blocks) {
@@ -141,7 +142,7 @@ public final class BlockFilters {
                 covering = first;
             } else {
                 for (BlockMeta other : bySource.getOrDefault(sources.getFirst(), List.of())) {
-                    if (sourcesOf.getOrDefault(other.ulid(), Set.of()).containsAll(sources)) {
+                    if (sources.size() == 1 || sourcesOf.getOrDefault(other.ulid(), Set.of()).containsAll(sources)) {
                         covering = other;
                         break;
                     }
@@ -152,8 +153,10 @@ public final class BlockFilters {
                 continue;
             }
             first = first == null ? m : first;
-            sourcesOf.put(m.ulid(), new HashSet<>(sources));
-            sources.forEach(s -> bySource.computeIfAbsent(s, k -> new ArrayList<>()).add(m));
+            if (sources.size() > 1) {
+                sourcesOf.put(m.ulid(), new HashSet<>(sources));
+            }
+            sources.forEach(s -> bySource.computeIfAbsent(s, k -> new ArrayList<>(1)).add(m));
         }
     }
 

@@ -53,8 +53,12 @@ public final class BlockSync {
     private static final Logger LOG = LoggerFactory.getLogger(BlockSync.class);
     private static final int MAX_META_BYTES = 128 << 20;
     private static final int MAX_MARK_BYTES = 1 << 20;
-    /** What a page of a listing is meant to hold, of the 1,000 that it can. */
-    private static final int PAGE_OBJECTS = 980;
+    /** What a page of a listing is meant to hold, of the 1,000 that it can: new blocks come behind the last cut, but a marker may be new anywhere. */
+    private static final int PAGE_OBJECTS = 996;
+    /** The first characters of an id change every twelve days. */
+    private static final int EARLY = 4;
+    /** So many pages of ids that begin alike have one more where they end. */
+    private static final int EARLY_PAGES = 4;
     /** Of a block whose files are not known: meta.json, index, one of chunks. */
     private static final int SMALL_BLOCK_OBJECTS = 3;
 
@@ -207,10 +211,11 @@ public final class BlockSync {
         }
         knownMarks.keySet().retainAll(listed.keySet());
         Map<Labels, Labels> streams = new HashMap<>();
-        known.forEach((id, k) -> {
-            if (k.meta != null) {
+        listed.keySet().forEach(id -> {
+            Known k = known.get(id);
+            if (k != null && k.meta != null) {
                 all.put(id, sharingLabels(k.meta, streams));
-            } else if (k.fault != null) {
+            } else if (k != null && k.fault != null) {
                 dropped.put(id, k.fault);
             }
         });
@@ -282,19 +287,32 @@ public final class BlockSync {
         listing.flush();
     }
 
-    /** Where pages of the listing will begin, by the blocks that were there the last time. */
+    /**
+     * Where pages of the listing will begin, by the blocks that were there the last time. A server that keeps directories has to look at all that
+     * begin as a whole page does, so a page ends where many ids that begin alike end; there are that many where this makes a page more of a few.
+     */
     private List<String> cuts(Set<Ulid> before) {
         List<String> cuts = new ArrayList<>();
+        String last = "";
         int objects = 0;
-        for (Ulid id : new TreeSet<>(before)) {
-            Known k = known.get(id);
+        int alike = 0;
+        for (Ulid ulid : new TreeSet<>(before)) {
+            String id = ulid.toString();
+            Known k = known.get(ulid);
             BlockMeta.Thanos thanos = k == null || k.meta == null ? null : k.meta.thanos();
             int own = thanos == null || thanos.files().isEmpty() ? SMALL_BLOCK_OBJECTS : thanos.files().size();
-            if (objects > 0 && objects + own > PAGE_OBJECTS) {
-                cuts.add(id + "/");
+            int same = 0;
+            while (same < EARLY && same < last.length() && id.charAt(same) == last.charAt(same)) {
+                same++;
+            }
+            boolean change = same < EARLY;
+            if (objects > 0 && (objects + own > PAGE_OBJECTS || change && alike > EARLY_PAGES * PAGE_OBJECTS)) {
+                cuts.add(change ? id.substring(0, same + 1) : id + "/");
                 objects = 0;
             }
             objects += own;
+            alike = change ? own : alike + own;
+            last = id;
         }
         return cuts;
     }
@@ -359,7 +377,7 @@ public final class BlockSync {
             try {
                 BlockMeta meta = BlockMeta.parse(cached.get(), key);
                 if (meta.ulid().equals(id)) {
-                    keep(id, cached.get(), objects);
+                    keep(meta, cached.get(), objects);
                     return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
                 }
             } catch (CorruptDataException e) {
@@ -383,13 +401,13 @@ public final class BlockSync {
             LOG.atWarn().addKeyValue("block", id).addKeyValue("err", detail).log("block is left out: its meta.json cannot be used");
             return new Known(objects.metaSize(), objects.metaModifiedMillis(), null, new Drop(BlockState.CORRUPTED_META, detail));
         }
-        keep(id, json, objects);
+        keep(meta, json, objects);
         return new Known(objects.metaSize(), objects.metaModifiedMillis(), meta, null);
     }
 
-    private void keep(Ulid id, byte[] json, BlockObjects objects) {
+    private void keep(BlockMeta meta, byte[] json, BlockObjects objects) {
         if (copies != null && json.length == objects.metaSize()) {
-            copies.add(id, objects.metaModifiedMillis(), json);
+            copies.add(meta.ulid(), objects.metaModifiedMillis(), json.length, MetaForm.of(meta, json));
         }
     }
 
@@ -440,11 +458,12 @@ public final class BlockSync {
             return;
         }
         copiesLoaded = true;
-        copies.load(ids, (id, modifiedMillis, json) -> {
+        MetaForm forms = new MetaForm();
+        copies.load(ids, (id, modifiedMillis, size, form) -> {
             try {
-                BlockMeta meta = BlockMeta.parse(json, id + "/" + BlockMeta.FILE);
+                BlockMeta meta = forms.read(form, BlockMeta.FILE);
                 if (meta.ulid().equals(id)) {
-                    known.put(id, new Known(json.length, modifiedMillis, meta, null));
+                    known.put(meta.ulid(), new Known(size, modifiedMillis, meta, null));
                 }
             } catch (CorruptDataException e) {
                 LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("copy of meta.json is not used");

@@ -66,6 +66,18 @@ public final class BlockUploader {
      * @throws UnavailableException where the bucket or the disk fails; nothing that looks complete is left
      */
     public BlockMeta upload(Path block, BlockMeta meta) {
+        return upload(block, meta, false);
+    }
+
+    /**
+     * As {@link #upload(Path, BlockMeta)}, for a block that was made to be uploaded: nobody writes to its files any more, they are only removed. A
+     * bucket on the same file system takes the files themselves then, see {@link ObjectBody#handedOver()}.
+     */
+    public BlockMeta handOver(Path block, BlockMeta meta) {
+        return upload(block, meta, true);
+    }
+
+    private BlockMeta upload(Path block, BlockMeta meta, boolean handOver) {
         BlockMeta.Thanos thanos = meta.thanosSection().filter(t -> !t.labels().isEmpty()).orElseThrow(() -> new InvalidRequestException(
                 "upload of block " + meta.ulid() + ": empty external labels are not allowed for a block in a bucket"));
         try {
@@ -75,12 +87,12 @@ public final class BlockUploader {
             List<Callable<Void>> steps = new ArrayList<>();
             for (String segment : segments) {
                 steps.add(() -> {
-                    put(id, BlockFiles.CHUNKS + "/" + segment, block);
+                    put(id, BlockFiles.CHUNKS + "/" + segment, block, handOver);
                     return null;
                 });
             }
             Parallel.run(concurrency, "upload of block " + id, steps);
-            put(id, BlockFiles.INDEX, block);
+            put(id, BlockFiles.INDEX, block, handOver);
             // Readers count a block's age from here. Thanos prints nanoseconds; more than the clock gives are not needed.
             Instant now = clock.instant();
             BlockMeta uploaded = meta.withThanos(thanos.withFiles(segments, files).withUploadTime(now));
@@ -91,8 +103,9 @@ public final class BlockUploader {
         }
     }
 
-    private void put(String id, String path, Path block) throws IOException {
+    private void put(String id, String path, Path block, boolean handOver) throws IOException {
         LOG.debug("uploading block={} file={}", id, path);
-        bucket.upload(id + "/" + path, ObjectBody.of(block.resolve(path)));
+        Path file = block.resolve(path);
+        bucket.upload(id + "/" + path, handOver ? ObjectBody.handOver(file) : ObjectBody.of(file));
     }
 }

@@ -12,15 +12,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.slf4j.Logger;
@@ -33,18 +27,18 @@ import org.slf4j.LoggerFactory;
  * else.
  *
  * <p>
- * The file begins with eight bytes of magic. A record is the length of its body and the body's CRC32C, 4 bytes each, then the body: the
- * block's ULID (16 bytes), when the object was last changed (8, milliseconds since 1970), the bytes of meta.json. Numbers are big-endian.
- * The last record of a block counts.
+ * The file begins with eight bytes of magic, the last of which is the version. A record is the length of its body and the body's CRC32C, 4 bytes each,
+ * then the body: the block's ULID (16 bytes), when the object was last changed (8, milliseconds since 1970) and how large it was (8), then the meta in
+ * the form of {@link MetaForm}. Numbers are big-endian. The last record of a block counts.
  *
  * <p>
  * {@link #add} is safe for many threads; of the others one may run at a time.
  */
 final class MetaCopies {
     private static final Logger LOG = LoggerFactory.getLogger(MetaCopies.class);
-    private static final long MAGIC = 0x76617276656d7301L;
+    private static final long MAGIC = 0x76617276656d7302L;
     private static final int HEAD = 8;
-    private static final int KEY = 24;
+    private static final int KEY = 32;
     /** What is gathered before it is written. */
     private static final int BUFFER = 1 << 18;
     /** Records of blocks that are gone: up to so many bytes are not worth a new file. */
@@ -57,17 +51,12 @@ final class MetaCopies {
     private long fileSize;
     private boolean failed;
 
-    /** Takes a copy. Called by several threads at a time. */
+    /** Takes a copy. */
     interface Taker {
-        void take(Ulid id, long modifiedMillis, byte[] json);
+        void take(Ulid id, long modifiedMillis, long size, byte[] form);
     }
 
-    private record Place(Ulid id, long modifiedMillis, int at, int length) {
-        byte[] json(ByteBuffer bytes) {
-            byte[] out = new byte[length - KEY];
-            bytes.get(at + HEAD + KEY, out);
-            return out;
-        }
+    private record Place(Ulid id, int at, int length) {
     }
 
     MetaCopies(Path file) {
@@ -80,7 +69,7 @@ final class MetaCopies {
      * @param ids told before that which blocks have one, if the file can be read
      */
     synchronized void load(Consumer<Set<Ulid>> ids, Taker taker) {
-        try (Arena arena = Arena.ofShared(); FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+        try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             if (channel.size() > Integer.MAX_VALUE) {
                 LOG.atWarn().addKeyValue("file", file).log("copies of metas are larger than any this makes: they are not used");
                 return;
@@ -90,23 +79,15 @@ final class MetaCopies {
             fileSize = places(bytes, places);
             places.forEach((id, place) -> sizes.put(id, HEAD + place.length));
             ids.accept(places.keySet());
-            List<Place> all = List.copyOf(places.values());
-            int parts = Math.max(1, Math.min(Runtime.getRuntime().availableProcessors(), all.size() / 100));
-            List<Future<?>> running = new ArrayList<>();
-            try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-                for (int p = 0; p < parts; p++) {
-                    List<Place> part = all.subList((int) ((long) all.size() * p / parts), (int) ((long) all.size() * (p + 1) / parts));
-                    running.add(threads.submit(() -> part.forEach(place -> taker.take(place.id, place.modifiedMillis, place.json(bytes)))));
-                }
-            }
-            for (Future<?> f : running) {
-                f.get();
+            for (Place place : places.values()) {
+                int body = place.at + HEAD;
+                byte[] form = new byte[place.length - KEY];
+                bytes.get(body + KEY, form);
+                taker.take(place.id, bytes.getLong(body + 16), bytes.getLong(body + 24), form);
             }
         } catch (NoSuchFileException e) {
             LOG.atDebug().addKeyValue("file", file).log("no copies of metas yet");
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (IOException | ExecutionException e) {
+        } catch (IOException e) {
             LOG.atWarn().addKeyValue("file", file).addKeyValue("err", e.toString()).log("copies of metas cannot be read");
         }
     }
@@ -130,18 +111,18 @@ final class MetaCopies {
                 break;
             }
             Ulid id = new Ulid(bytes.getLong(at + HEAD), bytes.getLong(at + HEAD + 8));
-            places.put(id, new Place(id, bytes.getLong(at + HEAD + 16), at, length));
+            places.put(id, new Place(id, at, length));
             at += HEAD + length;
         }
         return at;
     }
 
     /** Keeps a copy. It is on disk after {@link #finish}, perhaps earlier. */
-    synchronized void add(Ulid id, long modifiedMillis, byte[] json) {
-        ByteBuffer record = ByteBuffer.allocate(HEAD + KEY + json.length);
-        record.putInt(KEY + json.length).putInt(0).putLong(id.high()).putLong(id.low()).putLong(modifiedMillis).put(json);
+    synchronized void add(Ulid id, long modifiedMillis, long size, byte[] form) {
+        ByteBuffer record = ByteBuffer.allocate(HEAD + KEY + form.length);
+        record.putInt(KEY + form.length).putInt(0).putLong(id.high()).putLong(id.low()).putLong(modifiedMillis).putLong(size).put(form);
         CRC32C crc = new CRC32C();
-        crc.update(record.array(), HEAD, KEY + json.length);
+        crc.update(record.array(), HEAD, KEY + form.length);
         record.putInt(4, (int) crc.getValue());
         added.writeBytes(record.array());
         sizes.put(id, record.capacity());

@@ -23,7 +23,7 @@ class MetaCopiesTest {
     private static Map<Ulid, String> loaded(MetaCopies copies) {
         Map<Ulid, String> out = new ConcurrentHashMap<>();
         Set<Ulid> told = new HashSet<>();
-        copies.load(told::addAll, (id, modified, json) -> out.put(id, modified + " " + new String(json, StandardCharsets.UTF_8)));
+        copies.load(told::addAll, (id, modified, size, form) -> out.put(id, modified + " " + new String(form, StandardCharsets.UTF_8)));
         assertThat(told).isEqualTo(out.keySet());
         return out;
     }
@@ -31,7 +31,7 @@ class MetaCopiesTest {
     private static Set<Ulid> add(MetaCopies copies, int from, int to, String text) {
         Set<Ulid> all = new HashSet<>();
         for (int i = from; i < to; i++) {
-            copies.add(id(i), i, (text + i).getBytes(StandardCharsets.UTF_8));
+            copies.add(id(i), i, 1000 + i, (text + i).getBytes(StandardCharsets.UTF_8));
             all.add(id(i));
         }
         return all;

@@ -47,7 +47,8 @@ public interface BucketReader extends AutoCloseable {
      * As {@link #listRecursive(String, Consumer)}, for who knows about where pages of the listing will begin: a store that answers in pages can then
      * ask for many at a time. What is listed and its order do not depend on it.
      *
-     * @param cuts keys under {@code prefix} in byte order, a page or a little less apart; keys of directories end in {@code /}
+     * @param cuts where pages begin: keys under {@code prefix}, or what keys begin with, in byte order, a page or a little less apart; keys of
+     *            directories end in {@code /}
      */
     void listRecursive(String prefix, List<String> cuts, Consumer<ObjectAttributes> objects);
 

@@ -13,6 +13,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -20,6 +21,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -207,7 +209,43 @@ public final class FilesystemBucket implements Bucket {
     }
 
     private void write(Path temporary, String key, ObjectBody body) throws IOException {
-        try (InputStream in = body.open(); FileChannel out = createTemporary(temporary)) {
+        Path file = body.file();
+        if (file != null && body.handedOver() && link(temporary, file)) {
+            try (FileChannel whole = FileChannel.open(temporary, StandardOpenOption.READ)) {
+                Ranges.checkUploaded(name(), key, body.size(), whole.size());
+                whole.force(true);
+            }
+            return;
+        }
+        try (FileChannel out = createTemporary(temporary)) {
+            Ranges.checkUploaded(name(), key, body.size(), file == null ? copy(body, out) : copy(file, body.size(), out));
+            out.force(true);
+        }
+    }
+
+    /** Gives a file a second name; false where that is not possible: on another file system, or one without links. */
+    private static boolean link(Path temporary, Path file) throws IOException {
+        for (int attempt = 1;; attempt++) {
+            createParent(temporary);
+            try {
+                Files.createLink(temporary, file);
+                // An object is as old as its upload: by that age readers tell an upload under way from one that was given up.
+                Files.setLastModifiedTime(temporary, FileTime.from(Instant.now()));
+                return true;
+            } catch (NoSuchFileException e) {
+                if (attempt == RENAME_ATTEMPTS || !Files.exists(file)) {
+                    throw e;
+                }
+            } catch (FileSystemException | UnsupportedOperationException e) {
+                LOG.debug("copies file={} to the bucket, it cannot be linked err=\"{}\"", file, e.toString());
+                Files.deleteIfExists(temporary);
+                return false;
+            }
+        }
+    }
+
+    private static long copy(ObjectBody body, FileChannel out) throws IOException {
+        try (InputStream in = body.open()) {
             byte[] chunk = new byte[Math.clamp(body.size(), 1, COPY_BYTES)];
             long written = 0;
             for (int n = in.read(chunk); n >= 0 && written <= body.size(); n = in.read(chunk)) {
@@ -217,8 +255,19 @@ public final class FilesystemBucket implements Bucket {
                 }
                 written += n;
             }
-            Ranges.checkUploaded(name(), key, body.size(), written);
-            out.force(true);
+            return written;
+        }
+    }
+
+    /** From file to file the bytes need not come into this process. */
+    private static long copy(Path file, long size, FileChannel out) throws IOException {
+        try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
+            long written = 0;
+            // One byte more is asked for than there should be, so that a file that has grown is noticed.
+            for (long n = -1; n != 0 && written <= size; written += n) {
+                n = in.transferTo(written, size + 1 - written, out);
+            }
+            return written;
         }
     }
 

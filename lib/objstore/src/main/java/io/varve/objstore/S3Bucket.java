@@ -220,17 +220,21 @@ final class S3Bucket implements Bucket {
     /** Lists up to the last cut; the page behind it is the answer, asked for beside the rest: what is new mostly comes last, and may be much. */
     private S3Page listCut(String dir, List<String> cuts, Consumer<ObjectAttributes> each) {
         try (Listings listings = new Listings(dir, each)) {
-            Future<S3Page> tail = listings.threads.submit(() -> pageV2(dir, null, null, cuts.getLast()));
-            String after = "";
+            Future<S3Page> tail = listings.threads.submit(() -> from(pageV2(dir, null, null, before(cuts.getLast())), cuts.getLast()));
+            String from = dir;
             for (String cut : cuts) {
-                String from = after.isEmpty() ? dir : after;
-                // The cut itself is the last key of the part before it.
-                listings.add(new Run(common(from, cut), after, from, cut + '\0'));
-                after = cut;
+                String prefix = covering(from, cut);
+                listings.add(new Run(prefix, from.equals(prefix) ? "" : before(from), from, cut));
+                from = cut;
             }
             listings.handOut();
             return listings.got(tail);
         }
+    }
+
+    private static S3Page from(S3Page page, String key) {
+        return new S3Page(page.objects().stream().filter(o -> Utf8Order.compare(o.key(), key) >= 0).toList(), page.directories(),
+                page.truncated(), page.next());
     }
 
     /** A page and all that follow it. */
@@ -364,9 +368,29 @@ final class S3Bucket implements Bucket {
         return new Run(common(first, last), after, first, to);
     }
 
-    /** The key to begin after: a directory's own is no object, but one that is an object must not be left out. */
-    private static String before(String name) {
-        return name.endsWith("/") ? name : name.substring(0, name.length() - 1);
+    /**
+     * A key to begin after so that the one given comes, too, and little before it: a directory's own is no object; below another lies the one
+     * that ends a character earlier.
+     */
+    private static String before(String key) {
+        if (key.endsWith("/")) {
+            return key;
+        }
+        int last = key.length() - 1;
+        char c = key.charAt(last);
+        return c > '!' && c <= '~'
+                ? key.substring(0, last) + (char) (c - 1) + '~'
+                : key.substring(0, key.offsetByCodePoints(key.length(), -1));
+    }
+
+    /** What all keys from {@code from} on begin with that come before {@code to}: a server need not look further. */
+    private static String covering(String from, String to) {
+        String both = common(from, to);
+        int n = both.length();
+        // Whatever lies between "a5x" and "a6" begins with "a5".
+        return n + 1 == to.length() && n < from.length() && from.charAt(n) < '~' && from.charAt(n) + 1 == to.charAt(n)
+                ? from.substring(0, n + 1)
+                : both;
     }
 
     /** What two keys, and with them all that lie between, begin with. */

@@ -57,6 +57,8 @@ record S3Page(List<ObjectAttributes> objects, List<String> directories, boolean 
         private @Nullable String key;
         private long size = -1;
         private long modifiedMillis;
+        private int lastDate = -1;
+        private long lastEpochDay;
 
         Reader(byte[] xml) {
             this.xml = xml;
@@ -149,9 +151,9 @@ record S3Page(List<ObjectAttributes> objects, List<String> directories, boolean 
                 if (is(t, KEY) || is(t, PREFIX)) {
                     key = text(t);
                 } else if (is(t, SIZE)) {
-                    size = number(text(t));
+                    size = number(t);
                 } else if (is(t, MODIFIED)) {
-                    modifiedMillis = time(text(t));
+                    modifiedMillis = time(t);
                 } else {
                     skip(t);
                 }
@@ -281,7 +283,18 @@ record S3Page(List<ObjectAttributes> objects, List<String> directories, boolean 
             return out.toString();
         }
 
-        private static long number(String s) throws IOException {
+        private long number(Tag t) throws IOException {
+            int from = at;
+            long n = 0;
+            while (!t.empty && at - from < 18 && xml[at] >= '0' && xml[at] <= '9') {
+                n = n * 10 + xml[at++] - '0';
+            }
+            if (at > from && xml[at] == '<') {
+                close(t);
+                return n;
+            }
+            at = from;
+            String s = text(t);
             try {
                 return Long.parseLong(s.strip());
             } catch (NumberFormatException e) {
@@ -290,25 +303,56 @@ record S3Page(List<ObjectAttributes> objects, List<String> directories, boolean 
         }
 
         /** Mostly {@code 2026-01-02T03:04:05.678Z}; each object has one. */
-        private static long time(String s) throws IOException {
-            try {
-                if (s.length() >= 20 && s.length() <= 24 && s.charAt(10) == 'T' && s.charAt(19) == (s.length() == 20 ? 'Z' : '.')
-                        && s.charAt(s.length() - 1) == 'Z') {
-                    int millis = s.length() == 24 ? Integer.parseInt(s, 20, 23, 10) : -1;
-                    if (s.length() == 20 || millis >= 0) {
-                        long day = LocalDate.of(digits(s, 0, 4), digits(s, 5, 7), digits(s, 8, 10)).toEpochDay();
-                        long second = digits(s, 11, 13) * 3600L + digits(s, 14, 16) * 60L + digits(s, 17, 19);
-                        return (day * 86_400 + second) * 1000 + Math.max(0, millis);
-                    }
+        private long time(Tag t) throws IOException {
+            int from = at;
+            if (!t.empty && xml[from + 10] == 'T' && (xml[from + 19] == 'Z' || xml[from + 19] == '.' && xml[from + 23] == 'Z')) {
+                int end = from + (xml[from + 19] == 'Z' ? 20 : 24);
+                long year = digits(from, 4, '-');
+                long month = digits(from + 5, 2, '-');
+                long day = digits(from + 8, 2, 'T');
+                long hour = digits(from + 11, 2, ':');
+                long minute = digits(from + 14, 2, ':');
+                long second = digits(from + 17, 2, xml[from + 19]);
+                long millis = end - from == 24 ? digits(from + 20, 3, 'Z') : 0;
+                if ((year | month | day | hour | minute | second | millis) >= 0 && xml[end] == '<') {
+                    at = end;
+                    close(t);
+                    return (epochDay((int) year, (int) month, (int) day) * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + millis;
                 }
+            }
+            String s = text(t);
+            try {
                 return Instant.parse(s).toEpochMilli();
-            } catch (DateTimeException | ArithmeticException | NumberFormatException e) {
+            } catch (DateTimeException | ArithmeticException e) {
                 throw new IOException("listing: time " + s, e);
             }
         }
 
-        private static int digits(String s, int from, int to) {
-            return Integer.parseUnsignedInt(s, from, to, 10);
+        /** Most objects are as old as those before them. */
+        private long epochDay(int year, int month, int day) throws IOException {
+            int date = (year * 100 + month) * 100 + day;
+            if (date != lastDate) {
+                try {
+                    lastEpochDay = LocalDate.of(year, month, day).toEpochDay();
+                } catch (DateTimeException e) {
+                    throw new IOException("listing: time of " + date, e);
+                }
+                lastDate = date;
+            }
+            return lastEpochDay;
+        }
+
+        /** A number of so many digits with that byte behind it, −1 where there is something else. */
+        private int digits(int from, int count, int behind) {
+            int n = 0;
+            for (int i = from; i < from + count; i++) {
+                int digit = xml[i] - '0';
+                if (digit < 0 || digit > 9) {
+                    return -1;
+                }
+                n = n * 10 + digit;
+            }
+            return xml[from + count] == behind ? n : -1;
         }
 
         private static IOException malformed(String why) {

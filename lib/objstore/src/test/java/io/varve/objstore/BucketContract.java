@@ -135,7 +135,8 @@ abstract class BucketContract {
         assertThat(recursive("")).containsExactly("B", "a", "b-c", "b.d/x/y", "b/1", "b/2", "bb/1", "ä/1", "\uFF5E", last);
         assertThat(recursive("b")).containsExactly("b/1", "b/2");
         for (List<String> cuts : List.of(List.of("0/"), List.of("b/"), List.of("b-c"), List.of("B", "a", "b.d/", "b/"),
-                List.of("b.d/x/", "zz/"))) {
+                List.of("b.d/x/", "zz/"), List.of("b-", "b.", "b/", "c"), List.of("B", "b", "c"), List.of("a~", "b0", "bb"),
+                List.of("b/1", "ä"))) {
             assertThat(recursive("", cuts)).as("cut at %s", cuts).isEqualTo(recursive(""));
         }
         assertThat(recursive("b", List.of("b/2", "b/3"))).containsExactly("b/1", "b/2");

@@ -5,8 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.varve.model.InvalidRequestException;
+import io.varve.model.UnavailableException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,8 +48,8 @@ class FilesystemBucketTest extends BucketContract {
             }
 
             @Override
-            public java.io.InputStream open() {
-                return new java.io.InputStream() {
+            public InputStream open() {
+                return new InputStream() {
                     private int n;
 
                     @Override
@@ -67,9 +73,63 @@ class FilesystemBucketTest extends BucketContract {
     }
 
     @Test
+    void aFileIsCopiedAndOneThatIsHandedOverKept() throws Exception {
+        Path file = Files.writeString(dir.resolve("file"), "some bytes");
+        Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofDays(3))));
+        bucket.upload("d/copy", ObjectBody.of(file));
+        bucket.upload("d/kept", ObjectBody.handOver(file));
+        // Replaces what was there, also what is the same file already.
+        bucket.upload("d/kept", ObjectBody.handOver(file));
+        Path root = dir.resolve("not/yet/there/d");
+        assertThat(Files.isSameFile(root.resolve("copy"), file)).isFalse();
+        assertThat(Files.getAttribute(root.resolve("kept"), "unix:ino")).isEqualTo(Files.getAttribute(file, "unix:ino"));
+        assertThat(bucket.find("d/kept").orElseThrow().lastModifiedMillis()).isGreaterThan(
+                Instant.now().minus(Duration.ofHours(1)).toEpochMilli());
+        Files.delete(file);
+        assertThat(content("d/copy")).isEqualTo("some bytes");
+        assertThat(content("d/kept")).isEqualTo("some bytes");
+        assertThat(recursive("")).containsExactly("d/copy", "d/kept");
+    }
+
+    @Test
+    void aFileThatChangedItsLengthIsNotUploaded() throws Exception {
+        Path file = Files.writeString(dir.resolve("file"), "some bytes");
+        for (ObjectBody body : List.of(ObjectBody.of(file), ObjectBody.handOver(file))) {
+            for (String other : List.of("some", "some bytes and more")) {
+                Files.writeString(file, other);
+                assertThatThrownBy(() -> bucket.upload("x", body)).isInstanceOf(UnavailableException.class)
+                        .hasMessageContaining("expected 10");
+                assertThat(recursive("")).isEmpty();
+            }
+        }
+        Files.delete(file);
+        assertThatThrownBy(() -> bucket.upload("x", new ObjectBody() {
+            @Override
+            public long size() {
+                return 10;
+            }
+
+            @Override
+            public InputStream open() {
+                throw new AssertionError("is there as a file");
+            }
+
+            @Override
+            public Path file() {
+                return file;
+            }
+
+            @Override
+            public boolean handedOver() {
+                return true;
+            }
+        })).isInstanceOf(UnavailableException.class);
+    }
+
+    @Test
     void whatKilledProcessesLeftIsRemovedAfterADay() throws Exception {
         Path uploads = Files.createDirectories(dir.resolve("left/" + FilesystemBucket.TEMPORARY));
-        var old = java.nio.file.attribute.FileTime.from(java.time.Instant.now().minus(java.time.Duration.ofHours(25)));
+        var old = FileTime.from(Instant.now().minus(Duration.ofHours(25)));
         for (String name : new String[]{"123-abc9", "not ours", "77-new"}) {
             Files.writeString(uploads.resolve(name), "x");
             if (!name.endsWith("new")) {

@@ -5,8 +5,10 @@ import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.chunk.Encoding;
+import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
+import java.util.Arrays;
 import java.util.TreeMap;
 
 /** Reads all that a block says, for comparison. */
@@ -23,15 +25,16 @@ final class BlockContent {
                 h = h * 31 + s.labels().hashCode();
                 for (Chunk c : s.chunks()) {
                     if (c.encoding() == Encoding.AGGREGATE) {
-                        h = h * 31 + java.util.Arrays.hashCode(c.copyData());
+                        h = h * 31 + Arrays.hashCode(c.copyData());
                         continue;
                     }
                     b.clear();
                     ChunkDecoder.decode(c, b);
                     for (int i = 0; i < b.size; i++) {
                         h = h * 31 + b.timestamps[i];
-                        h = h * 31
-                                + (b.histogram(i) == null ? Double.doubleToRawLongBits(b.values[i]) : b.histogram(i).toString().hashCode());
+                        FloatHistogram histogram = b.histogram(i);
+                        h = h * 31 + (histogram == null ? Double.doubleToRawLongBits(b.values[i]) : digest(histogram));
+                        h = h * 31 + (b.startTimestamps == null ? 0 : b.startTimestamps[i]);
                     }
                 }
             }
@@ -45,6 +48,20 @@ final class BlockContent {
             }
         }
         return h;
+    }
+
+    private static long digest(FloatHistogram f) {
+        long h = f.hint().name().hashCode();
+        h = h * 31 + f.schema();
+        h = h * 31 + Double.doubleToRawLongBits(f.zeroThreshold());
+        h = h * 31 + Double.doubleToRawLongBits(f.zeroCount());
+        h = h * 31 + Double.doubleToRawLongBits(f.count());
+        h = h * 31 + Double.doubleToRawLongBits(f.sum());
+        h = h * 31 + f.positiveSpans().hashCode();
+        h = h * 31 + Arrays.hashCode(f.positiveBuckets());
+        h = h * 31 + f.negativeSpans().hashCode();
+        h = h * 31 + Arrays.hashCode(f.negativeBuckets());
+        return h * 31 + Arrays.hashCode(f.customValues());
     }
 
     /** Float samples by series and time. */

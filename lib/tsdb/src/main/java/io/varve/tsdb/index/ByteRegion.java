@@ -194,9 +194,25 @@ public final class ByteRegion {
 
     /** Compares two parts of the region, as unsigned bytes. */
     public int compare(long a, int aLength, long b, int bLength) {
+        // Eight bytes at a time: texts are short, and the JDK's comparison of segments costs the compiler more than it wins here.
+        int n = Math.min(aLength, bLength);
         try {
-            long at = MemorySegment.mismatch(segment, a, a + aLength, segment, b, b + bLength);
-            return at < 0 ? 0 : at == aLength || at == bLength ? aLength - bLength : u8(a + at) - u8(b + at);
+            int i = 0;
+            for (; i <= n - Long.BYTES; i += Long.BYTES) {
+                long x = segment.get(LONG, a + i);
+                long y = segment.get(LONG, b + i);
+                if (x != y) {
+                    return Long.compareUnsigned(x, y);
+                }
+            }
+            for (; i < n; i++) {
+                int x = segment.get(ValueLayout.JAVA_BYTE, a + i) & 0xFF;
+                int y = segment.get(ValueLayout.JAVA_BYTE, b + i) & 0xFF;
+                if (x != y) {
+                    return x - y;
+                }
+            }
+            return aLength - bLength;
         } catch (IndexOutOfBoundsException | IllegalStateException e) {
             throw translate(e, a);
         }
@@ -204,11 +220,7 @@ public final class ByteRegion {
 
     /** Whether two parts of the region hold the same bytes. */
     public boolean same(long a, long b, int length) {
-        try {
-            return MemorySegment.mismatch(segment, a, a + length, segment, b, b + length) < 0;
-        } catch (IndexOutOfBoundsException | IllegalStateException e) {
-            throw translate(e, a);
-        }
+        return compare(a, length, b, length) == 0;
     }
 
     /** A fault at {@code position} of this region. */
