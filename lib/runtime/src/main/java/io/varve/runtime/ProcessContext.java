@@ -99,8 +99,25 @@ public final class ProcessContext {
 
     /** Starts a gRPC server; its health follows readiness. It is stopped, within the grace period, when the process ends. */
     public GrpcServer startGrpc(GrpcFlags flags, GrpcServer.Builder builder) {
+        return prepareGrpc(flags, builder).start();
+    }
+
+    /** Starts a server that was prepared. */
+    @FunctionalInterface
+    public interface GrpcStart {
+        /** Listens; once only. */
+        GrpcServer start();
+    }
+
+    /** As {@link #startGrpc}, in two steps for a process that has time to make its server before it may listen: what is returned starts it. */
+    public GrpcStart prepareGrpc(GrpcFlags flags, GrpcServer.Builder builder) {
         flags.check();
-        GrpcServer server = builder.start(flags, registry);
+        GrpcServer.Prepared prepared = builder.prepare(flags, registry);
+        onStop("grpc threads", prepared);
+        return () -> started(prepared.start());
+    }
+
+    private GrpcServer started(GrpcServer server) {
         probes.onReadyChange(server::serving);
         grpc = server;
         synchronized (stoppables) {

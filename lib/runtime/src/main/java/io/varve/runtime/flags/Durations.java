@@ -5,10 +5,12 @@ import io.varve.model.PromDuration;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /** The two ways in which durations are written: Go's ({@code 1h30m0.5s}) and Prometheus' ({@code 1w2d}). */
 public final class Durations {
-    private static final BigDecimal MAX_NANOS = BigDecimal.valueOf(Long.MAX_VALUE);
+    /** So many digits of hours are fewer than 2^62 nanoseconds. */
+    private static final int SHORT = 6;
 
     private Durations() {
     }
@@ -31,7 +33,10 @@ public final class Durations {
         if (s.isEmpty()) {
             throw invalidGo(text);
         }
-        BigDecimal nanos = BigDecimal.ZERO;
+        // Decimals only where there is a fraction or a large number: a JVM makes tables of them before the first.
+        long nanos = 0;
+        @Nullable
+        BigDecimal rest = null;
         int i = 0;
         while (i < s.length()) {
             int from = i;
@@ -68,13 +73,21 @@ public final class Durations {
                 case "h" -> 3_600_000_000_000L;
                 default -> throw new IllegalArgumentException("time: unknown unit \"" + unit + "\" in duration \"" + text + "\"");
             };
-            nanos = nanos.add(new BigDecimal(number).multiply(BigDecimal.valueOf(factor)));
+            if (!dot && number.length() <= SHORT && nanos < Long.MAX_VALUE / 2) {
+                nanos += Long.parseLong(number) * factor;
+            } else {
+                BigDecimal part = new BigDecimal(number).multiply(BigDecimal.valueOf(factor));
+                rest = rest == null ? part : rest.add(part);
+            }
         }
-        nanos = nanos.setScale(0, RoundingMode.DOWN);
-        if (nanos.compareTo(MAX_NANOS) > 0) {
-            throw invalidGo(text);
+        if (rest != null) {
+            BigDecimal sum = rest.add(BigDecimal.valueOf(nanos)).setScale(0, RoundingMode.DOWN);
+            if (sum.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) > 0) {
+                throw invalidGo(text);
+            }
+            nanos = sum.longValue();
         }
-        return Duration.ofNanos(negative ? -nanos.longValue() : nanos.longValue());
+        return Duration.ofNanos(negative ? -nanos : nanos);
     }
 
     /**

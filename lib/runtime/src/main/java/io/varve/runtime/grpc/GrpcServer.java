@@ -123,6 +123,15 @@ public final class GrpcServer implements AutoCloseable {
          * @throws FlagException where the address cannot be bound
          */
         public GrpcServer start(GrpcFlags flags, PrometheusRegistry registry) {
+            return prepare(flags, registry).start();
+        }
+
+        /**
+         * Makes all that a server is but for its socket.
+         *
+         * @throws FlagException where the address is none
+         */
+        public Prepared prepare(GrpcFlags flags, PrometheusRegistry registry) {
             HostPort at = HostPort.parse("grpc-address", flags.address());
             InetSocketAddress socket = at.socketAddress();
             if (socket.isUnresolved()) {
@@ -155,15 +164,50 @@ public final class GrpcServer implements AutoCloseable {
                 builder.addService(
                         ServerInterceptors.interceptForward(UnpackedSize.marked(service), metrics, recovery, encoding, unpacked));
             }
+            return new Prepared(flags, at.host(), builder, health, boss, workers);
+        }
+    }
+
+    /** A server that does not listen yet. */
+    public static final class Prepared implements AutoCloseable {
+        private final GrpcFlags flags;
+        private final String host;
+        private final NettyServerBuilder builder;
+        private final HealthStatusManager health;
+        private final EventLoopGroup boss;
+        private final EventLoopGroup workers;
+
+        private Prepared(GrpcFlags flags, String host, NettyServerBuilder builder, HealthStatusManager health, EventLoopGroup boss,
+                EventLoopGroup workers) {
+            this.flags = flags;
+            this.host = host;
+            this.builder = builder;
+            this.health = health;
+            this.boss = boss;
+            this.workers = workers;
+        }
+
+        /**
+         * Listens; once only. Not serving until {@link GrpcServer#serving} says so.
+         *
+         * @throws FlagException where the address cannot be bound
+         */
+        public GrpcServer start() {
             try {
                 Server server = Listening.open(flags.address(), () -> builder.build().start());
-                return new GrpcServer(server, health, boss, workers, at.host(), flags.gracePeriod().toMillis());
+                return new GrpcServer(server, health, boss, workers, host, flags.gracePeriod().toMillis());
             } catch (IOException e) {
-                boss.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-                workers.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+                close();
                 Throwable cause = e.getCause() == null ? e : e.getCause();
                 throw new FlagException("listen on " + flags.address() + ": " + cause.getMessage(), e);
             }
+        }
+
+        /** For one that is not started. Harmless for one that is and was closed. */
+        @Override
+        public void close() {
+            boss.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+            workers.shutdownGracefully(0, 1, TimeUnit.SECONDS);
         }
     }
 

@@ -2,6 +2,7 @@ package io.varve.runtime.http;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.util.Locale;
 import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
@@ -140,7 +141,7 @@ final class JettyResponse implements Response {
         private OutputStream open() throws IOException {
             String encoding = encoding();
             jetty.getHeaders().put(HttpHeader.VARY, "Accept-Encoding");
-            OutputStream raw = new java.io.BufferedOutputStream(Content.Sink.asOutputStream(jetty), BUFFER);
+            OutputStream raw = new Pieces();
             OutputStream o;
             if (encoding == null) {
                 o = raw;
@@ -180,9 +181,57 @@ final class JettyResponse implements Response {
             if (jetty.getStatus() != 204 && jetty.getStatus() != 304) {
                 jetty.getHeaders().put(HttpHeader.CONTENT_LENGTH, count);
             }
-            OutputStream raw = Content.Sink.asOutputStream(jetty);
-            raw.write(buffer, 0, count);
-            raw.close();
+            Content.Sink.write(jetty, true, ByteBuffer.wrap(buffer, 0, count));
+        }
+    }
+
+    /** Sends large pieces; the last one goes out with the end of the answer, so that an answer of one piece is one write. */
+    private final class Pieces extends OutputStream {
+        private final byte[] piece = new byte[BUFFER];
+        private int size;
+        private boolean closed;
+
+        @Override
+        public void write(int b) throws IOException {
+            write(new byte[]{(byte) b}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            if (length > piece.length - size) {
+                send(false);
+                if (length >= piece.length) {
+                    Content.Sink.write(jetty, false, ByteBuffer.wrap(bytes, offset, length));
+                    return;
+                }
+            }
+            System.arraycopy(bytes, offset, piece, size, length);
+            size += length;
+        }
+
+        private void send(boolean last) throws IOException {
+            int n = size;
+            size = 0;
+            if (n > 0 || last) {
+                Content.Sink.write(jetty, last, ByteBuffer.wrap(piece, 0, n));
+            }
+        }
+
+        @Override
+        public void flush() throws IOException {
+            if (size == 0) {
+                // The head alone.
+                Content.Sink.write(jetty, false, ByteBuffer.allocate(0));
+            }
+            send(false);
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (!closed) {
+                closed = true;
+                send(true);
+            }
         }
     }
 
