@@ -118,6 +118,9 @@ final class BlockCursor implements AutoCloseable {
     private @Nullable AnsweredLabels answered;
     private @Nullable SeriesEntries entries;
     private long[] places = new long[64];
+    /** Of the batch that is being loaded; counted for all threads at once. */
+    private long checkedChunks;
+    private long checkedBytes;
     private Loaded current = new Loaded(EncodedLabels.EMPTY, List.of());
 
     private record Loaded(EncodedLabels labels, List<StoreChunk> chunks) {
@@ -436,7 +439,8 @@ final class BlockCursor implements AutoCloseable {
                 addRanges(places, size, ranges, selection.size());
             }
             if (kept) {
-                keep(new Item(labels.encoded(pool), copied(size)));
+                // With another block, labels that both have are to be one object; alone, looking for it costs more than it saves.
+                keep(new Item(query.blocks() > 1 ? labels.encoded(pool) : labels.encoded(), copied(size)));
             } else {
                 if (!sorted) {
                     keepKey(labels.key());
@@ -756,17 +760,23 @@ final class BlockCursor implements AutoCloseable {
             slices.add(reader.readAll(block.segmentKey(segment), wanted, block.segmentSize(segment), query.stats(), ReadStats.Kind.CHUNKS));
         }
         CRC32C crc = new CRC32C();
-        for (Item item : items) {
-            List<StoreChunk> out = new ArrayList<>(item.chunks());
-            boolean inOrder = true;
-            for (int i = 0; i < item.chunks(); i++) {
-                inOrder &= i == 0 || item.minTime(i - 1) <= item.minTime(i);
-                out.add(chunk(item.ref(i), item.minTime(i), item.maxTime(i), slices.get(item.segment(i)), crc));
+        try {
+            for (Item item : items) {
+                List<StoreChunk> out = new ArrayList<>(item.chunks());
+                boolean inOrder = true;
+                for (int i = 0; i < item.chunks(); i++) {
+                    inOrder &= i == 0 || item.minTime(i - 1) <= item.minTime(i);
+                    out.add(chunk(item.ref(i), item.minTime(i), item.maxTime(i), slices.get(item.segment(i)), crc));
+                }
+                if (!inOrder) {
+                    out.sort(BlockCursor::byTime);
+                }
+                batch.add(new Loaded(item.labels, out));
             }
-            if (!inOrder) {
-                out.sort(BlockCursor::byTime);
-            }
-            batch.add(new Loaded(item.labels, out));
+        } finally {
+            query.stats().touched(ReadStats.Kind.CHUNKS, checkedChunks, checkedBytes);
+            checkedChunks = 0;
+            checkedBytes = 0;
         }
         query.stats().nanos(ReadStats.Kind.CHUNKS, System.nanoTime() - start);
     }
@@ -830,7 +840,8 @@ final class BlockCursor implements AutoCloseable {
             throw new CorruptDataException(block.segmentKey(segment), at,
                     String.format("chunk's checksum is %08x, stored %08x", (int) crc.getValue(), stored));
         }
-        query.stats().touched(ReadStats.Kind.CHUNKS, 1, end - p);
+        checkedChunks++;
+        checkedBytes += end - p;
         Encoding encoding;
         try {
             encoding = Encoding.ofCode(data[q]);

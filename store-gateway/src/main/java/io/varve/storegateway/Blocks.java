@@ -3,6 +3,7 @@ package io.varve.storegateway;
 import io.varve.model.Labels;
 import io.varve.store.StoreInfo;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -19,12 +20,13 @@ final class Blocks {
     private final Map<String, GatewayBlock> byId;
     private final List<BlockSet> streams;
 
+    /** Takes {@code byId} over. */
     Blocks(Map<String, GatewayBlock> byId) {
-        this.byId = Map.copyOf(byId);
-        Map<Labels, List<GatewayBlock>> byLabels = new TreeMap<>();
-        this.byId.values().forEach(b -> byLabels.computeIfAbsent(b.externalLabels(), k -> new ArrayList<>()).add(b));
+        this.byId = Collections.unmodifiableMap(byId);
+        Map<Labels, List<GatewayBlock>> byLabels = new HashMap<>();
+        byId.values().forEach(b -> byLabels.computeIfAbsent(b.externalLabels(), k -> new ArrayList<>()).add(b));
         List<BlockSet> sets = new ArrayList<>();
-        byLabels.forEach((labels, blocks) -> sets.add(new BlockSet(labels, blocks)));
+        new TreeMap<>(byLabels).forEach((labels, blocks) -> sets.add(new BlockSet(labels, blocks)));
         this.streams = List.copyOf(sets);
     }
 

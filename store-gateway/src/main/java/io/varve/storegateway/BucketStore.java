@@ -115,7 +115,8 @@ final class BucketStore implements Store {
     }
 
     /** The blocks for a request, each with the matchers that are left for its series. */
-    private List<Chosen> choose(List<Matcher> matchers, List<Matcher> blockMatchers, long minTime, long maxTime, long maxResolution,
+    private List<Chosen> choose(Blocks all, List<Matcher> matchers, List<Matcher> blockMatchers, long minTime, long maxTime,
+            long maxResolution,
             boolean labels) {
         Predicate<GatewayBlock> wanted = b -> {
             for (Matcher m : blockMatchers) {
@@ -127,7 +128,7 @@ final class BucketStore implements Store {
             return true;
         };
         List<Chosen> out = new ArrayList<>();
-        for (BlockSet set : parts.blocks.get().streams()) {
+        for (BlockSet set : all.streams()) {
             Optional<List<Matcher>> left = set.remaining(matchers);
             if (left.isPresent()) {
                 List<GatewayBlock> blocks = labels && minTime > maxTime
@@ -147,9 +148,13 @@ final class BucketStore implements Store {
         try {
             long minTime = Math.max(request.minTime(), parts.partition.min());
             long maxTime = Math.min(request.maxTime(), parts.partition.max());
-            try (SeriesGate.Turn turn = parts.gate.enter(context, mostSeries(chosen(request, minTime, maxTime)))) {
+            Blocks known = parts.blocks.get();
+            List<Chosen> chosen = chosen(known, request, minTime, maxTime);
+            try (SeriesGate.Turn turn = parts.gate.enter(context, mostSeries(chosen))) {
                 classify(context, turn.isLarge());
-                answer(context, request, turn.isLarge(), minTime, maxTime, new TurnSink(sink, turn, context));
+                Blocks now = parts.blocks.get();
+                answer(context, request, turn.isLarge(), now == known ? chosen : chosen(now, request, minTime, maxTime), minTime, maxTime,
+                        new TurnSink(sink, turn, context));
             }
         } catch (MissingAggregateException e) {
             throw new CorruptDataException("", -1, e.getMessage() == null ? "" : e.getMessage(), e);
@@ -200,8 +205,8 @@ final class BucketStore implements Store {
         };
     }
 
-    private List<Chosen> chosen(SeriesRequest request, long minTime, long maxTime) {
-        return choose(request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
+    private List<Chosen> chosen(Blocks all, SeriesRequest request, long minTime, long maxTime) {
+        return choose(all, request.matchers(), request.blockMatchers(), minTime, maxTime, request.maxResolutionMillis(), false);
     }
 
     /** How many series a call may have to look at. */
@@ -213,7 +218,8 @@ final class BucketStore implements Store {
         return sum;
     }
 
-    private void answer(QueryContext context, SeriesRequest request, boolean large, long minTime, long maxTime, SeriesSink sink) {
+    private void answer(QueryContext context, SeriesRequest request, boolean large, List<Chosen> chosen, long minTime, long maxTime,
+            SeriesSink sink) {
         if (request.maxResolutionMillis() < 0) {
             // As Thanos, whose stores stumble over it: said where there is something to answer, with nothing beside it.
             if (minTime <= maxTime && parts.blocks.get().streams().stream().anyMatch(s -> s.remaining(request.matchers()).isPresent())) {
@@ -221,7 +227,6 @@ final class BucketStore implements Store {
             }
             return;
         }
-        List<Chosen> chosen = chosen(request, minTime, maxTime);
         ReadStats stats = new ReadStats();
         RequestLimits limits = new RequestLimits(parts.limits);
         SeriesQuery query = new SeriesQuery(context, context.budget(), minTime, maxTime, request.spans(), request.aggregates(),
@@ -299,14 +304,18 @@ final class BucketStore implements Store {
         T run(Chosen chosen);
     }
 
-    /** Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. */
+    /**
+     * Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. The last block
+     * is the caller's own: most calls ask one or two, and a thread costs what they cost.
+     */
     private <T> List<@Nullable T> forAll(QueryContext context, boolean large, List<Chosen> chosen, Faults faults, BlockWork<T> work) {
         Semaphore slots = new Semaphore(parts.blockConcurrency);
         List<CompletableFuture<T>> all = new ArrayList<>(chosen.size());
-        for (Chosen c : chosen) {
+        for (int i = 0; i < chosen.size(); i++) {
+            Chosen c = chosen.get(i);
             CompletableFuture<T> f = new CompletableFuture<>();
             all.add(f);
-            Thread.ofVirtual().name("block ", 0).start(() -> {
+            Runnable one = () -> {
                 try {
                     slots.acquire();
                     try {
@@ -327,7 +336,12 @@ final class BucketStore implements Store {
                 } catch (Throwable t) {
                     f.completeExceptionally(t);
                 }
-            });
+            };
+            if (i + 1 < chosen.size()) {
+                Thread.ofVirtual().name("block ", 0).start(one);
+            } else {
+                one.run();
+            }
         }
         List<@Nullable T> out = new ArrayList<>(chosen.size());
         RuntimeException failed = null;
@@ -340,6 +354,11 @@ final class BucketStore implements Store {
                     switch (e.getCause()) {
                         case VarveException v -> faults.block(chosen.get(i).block, v);
                         case RuntimeException r -> throw r;
+                        case InterruptedException x -> {
+                            // The caller's own part.
+                            Thread.currentThread().interrupt();
+                            throw new CancelledException(CancelledException.Reason.CANCELED, "context canceled");
+                        }
                         case null, default -> throw new IllegalStateException(e.getCause());
                     }
                 } catch (RuntimeException r) {
@@ -516,7 +535,8 @@ final class BucketStore implements Store {
 
     @Override
     public StringsResponse labelNames(QueryContext context, LabelNamesRequest request) {
-        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
+        List<Chosen> chosen = choose(parts.blocks.get(), request.matchers(), request.blockMatchers(),
+                Math.max(request.minTime(), parts.partition.min()),
                 Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {
@@ -546,7 +566,8 @@ final class BucketStore implements Store {
         if (request.withoutReplicaLabels().contains(label)) {
             return new StringsResponse(List.of(), List.of(), List.of());
         }
-        List<Chosen> chosen = choose(request.matchers(), request.blockMatchers(), Math.max(request.minTime(), parts.partition.min()),
+        List<Chosen> chosen = choose(parts.blocks.get(), request.matchers(), request.blockMatchers(),
+                Math.max(request.minTime(), parts.partition.min()),
                 Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {

@@ -40,8 +40,7 @@ final class GatewayBlock {
 
     private final CatalogBlock block;
     private final String id;
-    private final String indexKey;
-    private final Path directory;
+    private final Path dataDirectory;
     private final boolean keepHeader;
     private final ObjectReader reader;
     private final StoreMetrics metrics;
@@ -58,8 +57,7 @@ final class GatewayBlock {
     GatewayBlock(CatalogBlock block, Path dataDirectory, boolean keepHeader, ObjectReader reader, StoreMetrics metrics) {
         this.block = block;
         this.id = block.id().toString();
-        this.indexKey = id + "/index";
-        this.directory = dataDirectory.resolve(id);
+        this.dataDirectory = dataDirectory;
         this.keepHeader = keepHeader;
         this.reader = reader;
         this.metrics = metrics;
@@ -84,7 +82,12 @@ final class GatewayBlock {
 
     /** The index' object. */
     String indexKey() {
-        return indexKey;
+        return id + "/index";
+    }
+
+    /** Where the header is: there are thousands of blocks, most of which nobody asks for. */
+    private Path directory() {
+        return dataDirectory.resolve(id);
     }
 
     /** The object of a segment, numbered from 0. */
@@ -192,7 +195,7 @@ final class GatewayBlock {
         try (Lease lease = acquire(stats)) {
             Ranges postings = new Ranges();
             addPostings(lease.header().toc(), postings);
-            reader.fetchAll(indexKey, reader.plan(indexKey, postings, lease.header().indexSize()), stats, ReadStats.Kind.POSTINGS);
+            reader.fetchAll(indexKey(), reader.plan(indexKey(), postings, lease.header().indexSize()), stats, ReadStats.Kind.POSTINGS);
             LOG.atDebug().addKeyValue("block", id).addKeyValue("symbols", lease.header().symbols().size()).log("index header is ready");
         } catch (VarveException e) {
             LOG.atWarn().addKeyValue("block", id).addKeyValue("err", e.getMessage()).log("index header cannot be loaded");
@@ -211,9 +214,9 @@ final class GatewayBlock {
     private IndexHeader load(ReadStats stats) {
         long size = block.objects().indexSize();
         if (size < 0) {
-            throw new CorruptDataException(indexKey, -1, "object does not exist");
+            throw new CorruptDataException(indexKey(), -1, "object does not exist");
         }
-        Path file = directory.resolve("index-header");
+        Path file = directory().resolve("index-header");
         long start = System.nanoTime();
         if (Files.exists(file)) {
             try {
@@ -232,7 +235,7 @@ final class GatewayBlock {
             h = build(size, file, stats);
         } catch (CorruptDataException e) {
             // The copy on disk may be what is damaged: once more from the bucket.
-            if (!reader.drop(indexKey)) {
+            if (!reader.drop(indexKey())) {
                 throw e;
             }
             h = build(size, file, stats);
@@ -242,7 +245,7 @@ final class GatewayBlock {
             // Mapped, it lives on without its name.
             try {
                 Files.deleteIfExists(file);
-                Files.deleteIfExists(directory);
+                Files.deleteIfExists(directory());
             } catch (IOException e) {
                 LOG.atDebug().addKeyValue("file", file).addKeyValue("err", e.toString()).log("index header stays on disk");
             }
@@ -252,7 +255,7 @@ final class GatewayBlock {
 
     private IndexHeader build(long size, Path file, ReadStats stats) {
         long start = System.nanoTime();
-        IndexHeader.build(source(size, stats), indexKey, file);
+        IndexHeader.build(source(size, stats), indexKey(), file);
         metrics.headerDownloadSeconds.observe((System.nanoTime() - start) / 1e9);
         return open(file);
     }
@@ -272,23 +275,23 @@ final class GatewayBlock {
             public byte[] read(long offset, int length) {
                 if (size <= WHOLE_INDEX) {
                     if (whole == null) {
-                        whole = reader.read(indexKey, 0, (int) size, stats, ReadStats.Kind.HEADER);
+                        whole = reader.read(indexKey(), 0, (int) size, stats, ReadStats.Kind.HEADER);
                     }
                     return java.util.Arrays.copyOfRange(whole, (int) offset, (int) offset + length);
                 }
                 if (offset + length == size && length < TAIL && reader.caches()) {
-                    byte[] tail = reader.read(indexKey, size - TAIL, TAIL, stats, ReadStats.Kind.HEADER);
+                    byte[] tail = reader.read(indexKey(), size - TAIL, TAIL, stats, ReadStats.Kind.HEADER);
                     // Symbols and what there is more of postings, side by side; the header is then copied from the local disk.
-                    Toc toc = Toc.read(ByteRegion.of(tail, indexKey, size - TAIL), size);
+                    Toc toc = Toc.read(ByteRegion.of(tail, indexKey(), size - TAIL), size);
                     Ranges rest = new Ranges();
                     if (toc.series() <= WHOLE_POSTINGS) {
                         rest.add(0, toc.series());
                     }
                     addPostings(toc, rest);
-                    reader.fetchAll(indexKey, reader.plan(indexKey, rest, size), stats, ReadStats.Kind.HEADER);
+                    reader.fetchAll(indexKey(), reader.plan(indexKey(), rest, size), stats, ReadStats.Kind.HEADER);
                     return java.util.Arrays.copyOfRange(tail, TAIL - length, TAIL);
                 }
-                return reader.read(indexKey, offset, length, stats, ReadStats.Kind.HEADER);
+                return reader.read(indexKey(), offset, length, stats, ReadStats.Kind.HEADER);
             }
 
             @Override
@@ -321,8 +324,8 @@ final class GatewayBlock {
                     Ranges all = new Ranges();
                     all.add(0, size);
                     // A few bytes between what was read are not worth a request.
-                    if (reader.missing(indexKey, all).bytes() > ObjectReader.GAP) {
-                        reader.fetchAll(indexKey, reader.plan(indexKey, all, size), new ReadStats(), ReadStats.Kind.SERIES);
+                    if (reader.missing(indexKey(), all).bytes() > ObjectReader.GAP) {
+                        reader.fetchAll(indexKey(), reader.plan(indexKey(), all, size), new ReadStats(), ReadStats.Kind.SERIES);
                     }
                     metrics.promotions.inc();
                 } catch (VarveException e) {
@@ -353,14 +356,14 @@ final class GatewayBlock {
 
     /** Forgets what is known of the index, because it proved to be damaged: the next request reads it anew. */
     void distrustIndex() {
-        reader.drop(indexKey);
+        reader.drop(indexKey());
         lock.lock();
         try {
             if (users == 0) {
                 unmap();
             }
             try {
-                Files.deleteIfExists(directory.resolve("index-header"));
+                Files.deleteIfExists(directory().resolve("index-header"));
             } catch (IOException e) {
                 LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.toString()).log("index header stays on disk");
             }
@@ -387,8 +390,8 @@ final class GatewayBlock {
                 unmap();
             }
             if (deleteFiles) {
-                Files.deleteIfExists(directory.resolve("index-header"));
-                Files.deleteIfExists(directory);
+                Files.deleteIfExists(directory().resolve("index-header"));
+                Files.deleteIfExists(directory());
             }
         } catch (IOException e) {
             LOG.atDebug().addKeyValue("block", id).addKeyValue("err", e.toString()).log("files of a block that is gone stay");

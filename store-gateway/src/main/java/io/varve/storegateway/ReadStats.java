@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 
 /** What one request read, by kind. Safe for many threads. */
@@ -27,55 +28,51 @@ final class ReadStats {
         }
     }
 
-    private final LongAdder[] fetchedBytes = adders();
-    private final LongAdder[] fetchedCount = adders();
-    private final LongAdder[] touchedBytes = adders();
-    private final LongAdder[] touchedCount = adders();
+    private static final int KINDS = Kind.values().length;
+    /** By kind; few threads count, and many requests are made. */
+    private final AtomicLongArray fetchedBytes = new AtomicLongArray(KINDS);
+    private final AtomicLongArray fetchedCount = new AtomicLongArray(KINDS);
+    private final AtomicLongArray touchedBytes = new AtomicLongArray(KINDS);
+    private final AtomicLongArray touchedCount = new AtomicLongArray(KINDS);
     final LongAdder seriesRefetches = new LongAdder();
     final LongAdder chunkRefetches = new LongAdder();
 
-    private final LongAdder[] nanos = adders();
+    private final AtomicLongArray nanos = new AtomicLongArray(KINDS);
 
     /** Time went into reading. */
     void nanos(Kind kind, long n) {
-        nanos[kind.ordinal()].add(n);
+        nanos.addAndGet(kind.ordinal(), n);
     }
 
     long nanos(Kind kind) {
-        return nanos[kind.ordinal()].sum();
-    }
-
-    private static LongAdder[] adders() {
-        LongAdder[] a = new LongAdder[Kind.values().length];
-        java.util.Arrays.setAll(a, i -> new LongAdder());
-        return a;
+        return nanos.get(kind.ordinal());
     }
 
     /** A request to the bucket came back with {@code bytes}. */
     void fetched(Kind kind, long bytes) {
-        fetchedBytes[kind.ordinal()].add(bytes);
-        fetchedCount[kind.ordinal()].increment();
+        fetchedBytes.addAndGet(kind.ordinal(), bytes);
+        fetchedCount.incrementAndGet(kind.ordinal());
     }
 
     /** {@code count} things of {@code bytes} were looked at. */
     void touched(Kind kind, long count, long bytes) {
-        touchedCount[kind.ordinal()].add(count);
-        touchedBytes[kind.ordinal()].add(bytes);
+        touchedCount.addAndGet(kind.ordinal(), count);
+        touchedBytes.addAndGet(kind.ordinal(), bytes);
     }
 
     long fetchedBytes(Kind kind) {
-        return fetchedBytes[kind.ordinal()].sum();
+        return fetchedBytes.get(kind.ordinal());
     }
 
     long fetches(Kind kind) {
-        return fetchedCount[kind.ordinal()].sum();
+        return fetchedCount.get(kind.ordinal());
     }
 
     long touchedBytes(Kind kind) {
-        return touchedBytes[kind.ordinal()].sum();
+        return touchedBytes.get(kind.ordinal());
     }
 
     long touched(Kind kind) {
-        return touchedCount[kind.ordinal()].sum();
+        return touchedCount.get(kind.ordinal());
     }
 }

@@ -46,7 +46,10 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -289,6 +292,15 @@ public final class StoreCommand implements ProcessCommand {
                 lazyDownloadStrategy.equals("eager"), blockSyncConcurrency, lazyReader, lazyReaderIdleTimeout.toMillis(),
                 context.level()));
         context.onStop("store gateway", gateway);
+        // The first sync waits for the bucket most of its time; the rest of the process is made meanwhile.
+        CompletableFuture<ProcessContext.GrpcStart> serve = new CompletableFuture<>();
+        Thread loop = Thread.ofPlatform().name("sync").daemon().unstarted(() -> run(gateway, context, serve));
+        loop.start();
+        context.onStop("sync", () -> {
+            stopping.countDown();
+            loop.interrupt();
+            loop.join(10_000);
+        });
         IndexCache cache = new PathOrContent("index-cache.config", indexCacheConfigFile, indexCacheConfig).readExpanded()
                 .map(yaml -> CacheConfig.indexCache(yaml, "index-cache.config", caches))
                 .orElseGet(() -> indexCacheSize <= 0
@@ -312,14 +324,8 @@ public final class StoreCommand implements ProcessCommand {
                 options, metrics, partition(), blockSyncConcurrency, gateway));
         context.startHttp(http, new BlocksApi(gateway, counted, bucketWebLabel, disableAdminOperations)
                 .routes(webDisable, webExternalPrefix, webPrefixHeader, !webDisableCors, flagValues()));
-        Thread loop = Thread.ofPlatform().name("sync").daemon()
-                .unstarted(() -> run(gateway, context, () -> startGrpc(context, store, broker)));
-        loop.start();
-        context.onStop("sync", () -> {
-            stopping.countDown();
-            loop.interrupt();
-            loop.join(10_000);
-        });
+        serve.complete(context.prepareGrpc(grpc, GrpcServer.builder().service(new GrpcStoreService(store, HintsPolicy.STRICT, broker::open))
+                .service(new GrpcInfoService(store::info, context.probes()::isReady))));
         return () -> {
         };
     }
@@ -359,13 +365,8 @@ public final class StoreCommand implements ProcessCommand {
         };
     }
 
-    private void startGrpc(ProcessContext context, BucketStore store, MemoryBroker broker) {
-        context.startGrpc(grpc, GrpcServer.builder().service(new GrpcStoreService(store, HintsPolicy.STRICT, broker::open))
-                .service(new GrpcInfoService(store::info, context.probes()::isReady)));
-    }
-
-    /** Syncs until the process ends. The first time it must work within half a minute. */
-    private void run(StoreGateway gateway, ProcessContext context, Runnable firstDone) {
+    /** Syncs until the process ends. The first time it must work within half a minute; then requests are served. */
+    private void run(StoreGateway gateway, ProcessContext context, Future<ProcessContext.GrpcStart> serve) {
         try {
             long begin = System.nanoTime();
             while (true) {
@@ -383,8 +384,9 @@ public final class StoreCommand implements ProcessCommand {
                     return;
                 }
             }
-            firstDone.run();
+            serve.get().start();
             context.probes().ready(true);
+            gateway.serving();
             LOG.atLevel(context.level()).addKeyValue("blocks", gateway.blocks().byId().size())
                     .addKeyValue("seconds", String.format("%.3f", (System.nanoTime() - begin) / 1e9)).log("store gateway is ready");
             if (context.alone() && warmUp.isPositive()) {
@@ -403,7 +405,7 @@ public final class StoreCommand implements ProcessCommand {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } catch (RuntimeException | Error e) {
+        } catch (ExecutionException | RuntimeException | Error e) {
             context.fail("store gateway", e);
         }
     }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -59,6 +60,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     private final Set<String> queued = ConcurrentHashMap.newKeySet();
     private volatile Blocks blocks = Blocks.EMPTY;
     private volatile boolean closed;
+    private boolean serving;
 
     StoreGateway(BlockSync sync, ObjectReader reader, Optional<PageCache> pages, StoreMetrics metrics, Options options) {
         this.sync = sync;
@@ -126,13 +128,21 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
         }
         LOG.atLevel(options.logLevel).addKeyValue("blocks", now.size()).addKeyValue("new", fresh.size())
                 .addKeyValue("left_out", catalog.dropped().size()).log("synced blocks");
-        if (options.eager) {
+        if (options.eager && serving) {
             loadRecent(fresh);
         }
     }
 
+    /** Requests can come from now on: loads what they will want first. Before, that would only have been in the way of the start. */
+    synchronized void serving() {
+        serving = true;
+        if (options.eager) {
+            loadRecent(blocks.byId().values());
+        }
+    }
+
     /** Headers of the newest of the blocks; the older ones wait until a request comes near them. */
-    private void loadRecent(List<GatewayBlock> fresh) {
+    private void loadRecent(Collection<GatewayBlock> fresh) {
         long newest = fresh.stream().mapToLong(b -> b.meta().maxTime()).max().orElse(0);
         fresh.stream().filter(b -> b.meta().maxTime() > newest - RECENT_MILLIS)
                 .sorted(Comparator.comparingLong((GatewayBlock b) -> b.meta().maxTime()).reversed()).forEach(this::loadAhead);

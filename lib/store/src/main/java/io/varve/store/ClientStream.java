@@ -59,6 +59,7 @@ final class ClientStream implements AutoCloseable {
         Metadata headers = new Metadata();
         headers.put(ServedCall.TENANT, ascii(context.tenant()));
         CoverageTrailer.ask(headers);
+        ChunkHashes.decline(headers);
         stream.call.start(stream.new Listener(), headers);
         stream.outstanding = stream.window();
         stream.call.request(stream.outstanding);
@@ -148,24 +149,35 @@ final class ClientStream implements AutoCloseable {
     }
 
     private void interrupt() {
-        call.cancel("query is over", null);
+        boolean over;
         lock.lock();
         try {
+            over = closed != null;
             changed.signalAll();
         } finally {
             lock.unlock();
+        }
+        cancel(over, "query is over");
+    }
+
+    /** A call that has ended is left alone: to cancel it wakes the network's thread up for nothing. */
+    private void cancel(boolean over, String why) {
+        if (!over) {
+            call.cancel(why, null);
         }
     }
 
     @Override
     public void close() {
         long release;
+        boolean over;
         lock.lock();
         try {
             if (done) {
                 return;
             }
             done = true;
+            over = closed != null;
             release = queuedBytes;
             queuedBytes = 0;
             queue.clear();
@@ -176,7 +188,7 @@ final class ClientStream implements AutoCloseable {
         if (release > 0) {
             context.budget().release(release);
         }
-        call.cancel("closed by the reader", null);
+        cancel(over, "closed by the reader");
     }
 
     private final class Listener extends ClientCall.Listener<byte[]> {

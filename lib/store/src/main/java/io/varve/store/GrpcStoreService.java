@@ -59,19 +59,24 @@ public final class GrpcStoreService implements BindableService {
     private static final class Sink implements SeriesSink {
         private final ServedCall.Out<byte[]> out;
         private final int batchSize;
+        private final boolean hashes;
         private final ProtoWriter writer = new ProtoWriter(4096);
         private final List<StoreSeries> batch = new ArrayList<>();
         private long batchBytes;
+        /** Told in front of the first frame that follows: a message of its own costs both sides a wake-up. */
+        private List<String> blocks = List.of();
 
         Sink(ServedCall.Out<byte[]> out, long batchSize) {
             this.out = out;
+            this.hashes = out.wantsHashes();
             this.batchSize = Math.clamp(batchSize, 1, 10_000);
         }
 
         @Override
         public void series(StoreSeries series) {
             if (batchSize == 1) {
-                SeriesFrames.writeSeries(writer, series);
+                tellBlocks();
+                SeriesFrames.writeSeries(writer, series, hashes);
                 out.send(writer.toByteArray());
                 return;
             }
@@ -98,16 +103,23 @@ public final class GrpcStoreService implements BindableService {
 
         @Override
         public void queriedBlocks(List<String> ids) {
-            if (!ids.isEmpty()) {
-                flush();
-                SeriesFrames.writeQueriedBlocks(writer, ids);
+            flush();
+            blocks = ids;
+        }
+
+        private void tellBlocks() {
+            if (!blocks.isEmpty()) {
+                SeriesFrames.writeQueriedBlocks(writer, blocks);
+                blocks = List.of();
                 out.send(writer.toByteArray());
             }
         }
 
+        /** Sends what is held back. */
         void flush() {
+            tellBlocks();
             if (!batch.isEmpty()) {
-                SeriesFrames.writeBatch(writer, batch);
+                SeriesFrames.writeBatch(writer, batch, hashes);
                 batch.clear();
                 batchBytes = 0;
                 out.send(writer.toByteArray());

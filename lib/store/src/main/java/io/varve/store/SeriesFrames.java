@@ -21,19 +21,27 @@ public final class SeriesFrames {
     private SeriesFrames() {
     }
 
-    /** Writes a {@code series} frame into {@code out}, which is cleared first. */
-    public static void writeSeries(ProtoWriter out, StoreSeries series) {
+    /**
+     * Writes a {@code series} frame into {@code out}, which is cleared first.
+     *
+     * @param hashes whether chunks carry the xxHash64 of their bytes
+     */
+    public static void writeSeries(ProtoWriter out, StoreSeries series, boolean hashes) {
         out.clear();
-        series(out, series);
+        series(out, series, hashes);
         out.message(1, 0);
     }
 
-    /** Writes a {@code batch} frame into {@code out}, which is cleared first. */
-    public static void writeBatch(ProtoWriter out, List<StoreSeries> batch) {
+    /**
+     * Writes a {@code batch} frame into {@code out}, which is cleared first.
+     *
+     * @param hashes whether chunks carry the xxHash64 of their bytes
+     */
+    public static void writeBatch(ProtoWriter out, List<StoreSeries> batch, boolean hashes) {
         out.clear();
         for (int i = batch.size() - 1; i >= 0; i--) {
             int mark = out.size();
-            series(out, batch.get(i));
+            series(out, batch.get(i), hashes);
             out.message(1, mark);
         }
         out.message(4, 0);
@@ -58,17 +66,17 @@ public final class SeriesFrames {
         out.message(3, 0);
     }
 
-    private static void series(ProtoWriter out, StoreSeries series) {
+    private static void series(ProtoWriter out, StoreSeries series, boolean hashes) {
         List<StoreChunk> chunks = series.chunks();
         for (int i = chunks.size() - 1; i >= 0; i--) {
             StoreChunk c = chunks.get(i);
             int mark = out.size();
-            chunk(out, 8, c.counter());
-            chunk(out, 7, c.max());
-            chunk(out, 6, c.min());
-            chunk(out, 5, c.sum());
-            chunk(out, 4, c.count());
-            chunk(out, 3, c.raw());
+            chunk(out, 8, c.counter(), hashes);
+            chunk(out, 7, c.max(), hashes);
+            chunk(out, 6, c.min(), hashes);
+            chunk(out, 5, c.sum(), hashes);
+            chunk(out, 4, c.count(), hashes);
+            chunk(out, 3, c.raw(), hashes);
             out.integer(2, c.maxTime());
             out.integer(1, c.minTime());
             out.message(2, mark);
@@ -86,12 +94,12 @@ public final class SeriesFrames {
         }
     }
 
-    private static void chunk(ProtoWriter out, int field, @Nullable Chunk chunk) {
+    private static void chunk(ProtoWriter out, int field, @Nullable Chunk chunk, boolean hashes) {
         if (chunk == null) {
             return;
         }
         int mark = out.size();
-        long hash = XxHash64.hash(chunk.data(), chunk.offset(), chunk.length());
+        long hash = !hashes ? 0 : XxHash64.hash(chunk.data(), chunk.offset(), chunk.length());
         if (hash != 0) {
             out.varint(hash);
             out.tag(3, ProtoReader.VARINT);

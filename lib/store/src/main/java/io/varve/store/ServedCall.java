@@ -33,6 +33,9 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
         /** Whether sending does not wait, or not longer than so many milliseconds, which are waited for here. */
         boolean ready(long millis);
+
+        /** Whether the caller wants chunks with their hashes. */
+        boolean wantsHashes();
     }
 
     private final Supplier<MemoryBudget> budgets;
@@ -45,7 +48,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
     @Override
     public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
-        Run run = new Run(call, headers.get(TENANT), CoverageTrailer.wanted(headers), Context.current());
+        Run run = new Run(call, headers.get(TENANT), CoverageTrailer.wanted(headers), ChunkHashes.wanted(headers), Context.current());
         // Two: a second request would be a fault of the client, which is to be seen.
         call.request(2);
         return run;
@@ -55,6 +58,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private final ServerCall<Q, A> call;
         private final @Nullable String tenant;
         private final boolean wantsCoverage;
+        private final boolean wantsHashes;
         private final Context grpcContext;
         private final ReentrantLock lock = new ReentrantLock();
         private final Condition changed = lock.newCondition();
@@ -63,10 +67,11 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private boolean cancelled;
         private boolean headersSent;
 
-        Run(ServerCall<Q, A> call, @Nullable String tenant, boolean wantsCoverage, Context grpcContext) {
+        Run(ServerCall<Q, A> call, @Nullable String tenant, boolean wantsCoverage, boolean wantsHashes, Context grpcContext) {
             this.call = call;
             this.tenant = tenant;
             this.wantsCoverage = wantsCoverage;
+            this.wantsHashes = wantsHashes;
             this.grpcContext = grpcContext;
         }
 
@@ -178,6 +183,11 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
             } finally {
                 lock.unlock();
             }
+        }
+
+        @Override
+        public boolean wantsHashes() {
+            return wantsHashes;
         }
 
         private void sendHeaders() {

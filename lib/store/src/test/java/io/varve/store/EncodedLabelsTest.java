@@ -28,10 +28,10 @@ class EncodedLabelsTest {
             Labels labels = random(random);
             EncodedLabels encoded = EncodedLabels.of(labels);
             ProtoWriter texts = new ProtoWriter(0);
-            SeriesFrames.writeSeries(texts, new StoreSeries(labels, List.of()));
+            SeriesFrames.writeSeries(texts, new StoreSeries(labels, List.of()), true);
             ProtoWriter bytes = new ProtoWriter(0);
             StoreSeries series = new StoreSeries(encoded, List.of());
-            SeriesFrames.writeSeries(bytes, series);
+            SeriesFrames.writeSeries(bytes, series, true);
             assertThat(bytes.toByteArray()).isEqualTo(texts.toByteArray());
             assertThat(series.labels()).isEqualTo(labels);
             assertThat(series).isEqualTo(new StoreSeries(labels, List.of())).hasSameHashCodeAs(new StoreSeries(labels, List.of()));

@@ -40,8 +40,8 @@ class GoldenFramesTest {
                     SeriesResponse slow = SeriesResponse.parseFrom(bytes);
                     ProtoWriter out = new ProtoWriter(0);
                     switch (slow.getResultCase()) {
-                        case SERIES -> SeriesFrames.writeSeries(out, c.series.getFirst());
-                        case BATCH -> SeriesFrames.writeBatch(out, c.series);
+                        case SERIES -> SeriesFrames.writeSeries(out, c.series.getFirst(), true);
+                        case BATCH -> SeriesFrames.writeBatch(out, c.series, true);
                         case WARNING -> SeriesFrames.writeWarning(out, c.warnings.getFirst());
                         case HINTS -> SeriesFrames.writeQueriedBlocks(out, c.blocks);
                         case RESULT_NOT_SET -> throw new AssertionError("empty frame");

@@ -3,8 +3,12 @@ package io.varve.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.Status;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -21,6 +25,7 @@ import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
+import io.varve.model.XxHash64;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -28,7 +33,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -98,6 +105,49 @@ class GrpcStoreTest {
                 assertThat(stream.queriedBlocks()).containsExactly("block-1", "block-2");
             }
         }
+    }
+
+    @Test
+    void chunksCarryTheirHashesUnlessTheCallerDeclinesThem() throws Exception {
+        Metadata declining = new Metadata();
+        ChunkHashes.decline(declining);
+        List<io.varve.proto.thanos.Chunk> with = parts(new Metadata());
+        List<io.varve.proto.thanos.Chunk> without = parts(declining);
+        assertThat(with).isNotEmpty().allMatch(c -> c.getHash() == XxHash64.hash(c.getData().toByteArray()));
+        assertThat(without).isEqualTo(with.stream().map(c -> c.toBuilder().clearHash().build()).toList());
+    }
+
+    /** The chunks that a call with the headers is answered with. */
+    private List<io.varve.proto.thanos.Chunk> parts(Metadata headers) throws Exception {
+        ClientCall<byte[], byte[]> call = channel.newCall(Methods.raw(io.varve.proto.thanos.StoreGrpc.getSeriesMethod()),
+                CallOptions.DEFAULT);
+        BlockingQueue<byte[]> frames = new LinkedBlockingQueue<>();
+        CountDownLatch closed = new CountDownLatch(1);
+        call.start(new ClientCall.Listener<>() {
+            @Override
+            public void onMessage(byte[] message) {
+                frames.add(message);
+            }
+
+            @Override
+            public void onClose(Status status, Metadata trailers) {
+                closed.countDown();
+            }
+        }, headers);
+        call.request(1000);
+        call.sendMessage(io.varve.proto.thanos.SeriesRequest.newBuilder().setResponseBatchSize(2).build().toByteArray());
+        call.halfClose();
+        assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+        List<io.varve.proto.thanos.Chunk> out = new ArrayList<>();
+        for (byte[] frame : frames) {
+            for (var series : io.varve.proto.thanos.SeriesResponse.parseFrom(frame).getBatch().getSeriesList()) {
+                for (var c : series.getChunksList()) {
+                    out.addAll(List.of(c.getRaw(), c.getCount(), c.getSum(), c.getMin(), c.getMax(), c.getCounter()));
+                }
+            }
+        }
+        out.removeIf(c -> c.getData().isEmpty());
+        return out;
     }
 
     @Test

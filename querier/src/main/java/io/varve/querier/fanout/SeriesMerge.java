@@ -36,7 +36,7 @@ final class SeriesMerge implements AutoCloseable {
     private static final int QUEUED = 4;
     private static final int BATCH_SERIES = 64;
     private static final long BATCH_BYTES = 256 << 10;
-    private static final Batch END = new Batch(new StoreSeries[0], 0, 0);
+    private static final Batch END = new Batch(new StoreSeries[0], 0, 0, true);
     private static final long OVERHEAD = 200;
 
     /**
@@ -54,7 +54,8 @@ final class SeriesMerge implements AutoCloseable {
     record Part(String replica, List<StoreChunk> chunks) {
     }
 
-    private record Batch(StoreSeries[] series, int size, long bytes) {
+    /** @param last whether the stream has ended well behind it */
+    private record Batch(StoreSeries[] series, int size, long bytes, boolean last) {
     }
 
     private final QueryContext context;
@@ -266,12 +267,13 @@ final class SeriesMerge implements AutoCloseable {
                 if (b != null && b.bytes > 0) {
                     context.budget().release(b.bytes);
                 }
-                batch = null;
-                if (b == END) {
+                if (b != null && b.last) {
                     current = null;
                     batch = END;
+                    at = 0;
                     return;
                 }
+                batch = null;
                 Batch next = poll();
                 batch = next;
                 at = 0;
@@ -327,6 +329,8 @@ final class SeriesMerge implements AutoCloseable {
             long[] count = new long[1];
             List<String> warned = new ArrayList<>();
             boolean opened = false;
+            boolean told = false;
+            boolean ended = false;
             try {
                 StoreClient.SeriesStream s = ask.store.client().series(context, ask.request);
                 stream = s;
@@ -334,13 +338,18 @@ final class SeriesMerge implements AutoCloseable {
                 if (closed) {
                     s.close();
                 }
-                pull(s, count, warned);
+                Batch rest = pull(s, count, warned);
                 if (count[0] == 0) {
                     emptyStream.run();
                 }
                 context.coverage().add(new Coverage.Part(ask.store.address(),
                         warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
                         count[0], String.join("; ", warned), seen.replicas(), seen.resolutions()));
+                told = true;
+                if (rest != null) {
+                    offer(rest);
+                    ended = true;
+                }
             } catch (VarveException e) {
                 if (!closed || context.isCancelled()) {
                     fail(e, opened, count[0]);
@@ -348,7 +357,9 @@ final class SeriesMerge implements AutoCloseable {
                     cutOff(count[0]);
                 }
             } catch (InterruptedException e) {
-                cutOff(count[0]); // closed: nobody reads on
+                if (!told) {
+                    cutOff(count[0]); // closed: nobody reads on
+                }
             } catch (RuntimeException e) {
                 broken = e;
             } finally {
@@ -356,7 +367,9 @@ final class SeriesMerge implements AutoCloseable {
                 if (s != null) {
                     s.close();
                 }
-                end();
+                if (!ended) {
+                    end();
+                }
             }
         }
 
@@ -411,7 +424,8 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
-        private void pull(StoreClient.SeriesStream s, long[] count, List<String> warned) throws InterruptedException {
+        /** Reads the stream to its end. What was not sent yet, its memory reserved; null where that is nothing. */
+        private @Nullable Batch pull(StoreClient.SeriesStream s, long[] count, List<String> warned) throws InterruptedException {
             StoreSeries[] series = new StoreSeries[BATCH_SERIES];
             int n = 0;
             long bytes = 0;
@@ -424,9 +438,11 @@ final class SeriesMerge implements AutoCloseable {
                         if (all != null) {
                             sendSorted(all, allBytes);
                         } else if (n > 0) {
-                            send(new Batch(series, n, bytes));
+                            Batch rest = new Batch(series, n, bytes, true);
+                            reserve(rest);
+                            return rest;
                         }
-                        return;
+                        return null;
                     }
                     case StoreClient.SeriesStream.Frame.OfWarning w -> {
                         warned.add(w.text());
@@ -456,7 +472,7 @@ final class SeriesMerge implements AutoCloseable {
                         series[n++] = one;
                         bytes += size;
                         if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
-                            send(new Batch(series, n, bytes));
+                            send(new Batch(series, n, bytes, false));
                             series = new StoreSeries[BATCH_SERIES];
                             n = 0;
                             bytes = 0;
@@ -480,14 +496,22 @@ final class SeriesMerge implements AutoCloseable {
                     batch[j] = all.get(i + j);
                     bytes += sizeOf(batch[j]);
                 }
-                send(new Batch(batch, n, bytes));
+                send(new Batch(batch, n, bytes, false));
             }
         }
 
         private void send(Batch b) throws InterruptedException {
+            reserve(b);
+            offer(b);
+        }
+
+        private void reserve(Batch b) {
             if (b.bytes > 0) {
                 reserve(b.bytes, "series of " + ask.store.address());
             }
+        }
+
+        private void offer(Batch b) throws InterruptedException {
             while (!queue.offer(b, 200, TimeUnit.MILLISECONDS)) {
                 if (closed || context.isCancelled()) {
                     context.budget().release(b.bytes);
