@@ -70,19 +70,34 @@ final class BlockSet {
         while (first < levels.size() && levels.get(first).resolution > maxResolution) {
             first++;
         }
-        fill(first, minTime, maxTime, wanted, out);
+        fill(levels, first, minTime, maxTime, wanted, out);
         return List.copyOf(out);
     }
 
     /**
-     * The blocks that names and values are asked of where a span ends before it begins: those that hold both ends, of any resolution, as Thanos
-     * has it.
+     * The blocks that names and values are asked of: the finest resolution, and where it has a gap the next coarser one, so that what only
+     * downsampled blocks still have is named too. Where the span ends before it begins: those that hold both ends, as Thanos has it.
+     *
+     * @param minTime first millisecond
+     * @param maxTime last
+     * @param wanted which blocks may be used; others do not cover their time
      */
-    List<GatewayBlock> around(long minTime, long maxTime, Predicate<GatewayBlock> wanted) {
-        return all().stream().filter(b -> b.meta().minTime() <= maxTime && minTime < b.meta().maxTime()).filter(wanted).toList();
+    List<GatewayBlock> finest(long minTime, long maxTime, Predicate<GatewayBlock> wanted) {
+        if (minTime > maxTime) {
+            return all().stream().filter(b -> b.meta().minTime() <= maxTime && minTime < b.meta().maxTime()).filter(wanted).toList();
+        }
+        List<Level> left = new ArrayList<>();
+        for (Level l : levels.reversed()) {
+            left.add(new Level(l.resolution, l.blocks.stream().filter(wanted).toList()));
+        }
+        Set<GatewayBlock> out = new LinkedHashSet<>();
+        fill(left, 0, minTime, maxTime, b -> true, out);
+        return List.copyOf(out);
     }
 
-    private void fill(int level, long minTime, long maxTime, Predicate<GatewayBlock> wanted, Set<GatewayBlock> out) {
+    /** Takes the blocks of a level, and where they leave a gap those of the levels after it. */
+    private static void fill(List<Level> levels, int level, long minTime, long maxTime, Predicate<GatewayBlock> wanted,
+            Set<GatewayBlock> out) {
         if (minTime > maxTime || level >= levels.size()) {
             return;
         }
@@ -95,13 +110,13 @@ final class BlockSet {
                 break;
             }
             if (start < b.meta().minTime()) {
-                fill(level + 1, start, b.meta().minTime() - 1, wanted, out);
+                fill(levels, level + 1, start, b.meta().minTime() - 1, wanted, out);
             }
             if (wanted.test(b)) {
                 out.add(b);
             }
             start = Math.max(start, b.meta().maxTime());
         }
-        fill(level + 1, start, maxTime, wanted, out);
+        fill(levels, level + 1, start, maxTime, wanted, out);
     }
 }

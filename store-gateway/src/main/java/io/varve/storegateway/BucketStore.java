@@ -131,8 +131,8 @@ final class BucketStore implements Store {
         for (BlockSet set : all.streams()) {
             Optional<List<Matcher>> left = set.remaining(matchers);
             if (left.isPresent()) {
-                List<GatewayBlock> blocks = labels && minTime > maxTime
-                        ? set.around(minTime, maxTime, wanted)
+                List<GatewayBlock> blocks = labels
+                        ? set.finest(minTime, maxTime, wanted)
                         : set.select(minTime, maxTime, maxResolution, wanted);
                 blocks.forEach(b -> out.add(new Chosen(b, left.get())));
                 parts.pattern.queried(set, blocks, minTime, maxTime);

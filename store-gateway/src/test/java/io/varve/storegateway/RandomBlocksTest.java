@@ -2,6 +2,8 @@ package io.varve.storegateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.varve.chunk.Chunk;
+import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.Utf8Order;
@@ -12,9 +14,13 @@ import io.varve.store.LabelValuesRequest;
 import io.varve.store.SeriesRequest;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
+import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Ulid;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -118,6 +124,47 @@ class RandomBlocksTest {
                 }
             }
         });
+    }
+
+    @Test
+    void namesAndValuesComeFromDownsampledBlocksWhereRawOnesAreGone() {
+        MemoryBucket bucket = new MemoryBucket("retained");
+        TestBlocks blocks = new TestBlocks(bucket);
+        Labels external = Labels.of("cluster", "c");
+        SplittableRandom random = new SplittableRandom(1);
+        long[][] made = {{0, 2_000_000, 3_000_000}, {300_000, 1_000_000, 3_000_000}, {3_600_000, 0, 3_000_000}};
+        List<String> ids = new ArrayList<>();
+        for (long[] m : made) {
+            Ulid id = Ulid.of(1_700_000_000_000L + m[0], random);
+            ids.add(id.toString());
+            TreeMap<Labels, List<Chunk>> series = new TreeMap<>();
+            for (long at = m[1]; at < m[2]; at += 1_000_000) {
+                series.put(Labels.of("__name__", "up", "from", "r" + m[0], "at" + at / 1_000_000, "x"),
+                        TestBlocks.floats(at, 10_000, 100, 120, random));
+            }
+            blocks.put(id, external, m[0], m[1], m[2], series, BlockWriter.SEGMENT_BYTES, true);
+        }
+        Matcher up = Matcher.of(Matcher.Type.EQUAL, "__name__", "up");
+        try (TestGateway g = new TestGateway(bucket, TestGateway.Setup.DEFAULT); QueryContext context = QueryContext.unlimited()) {
+            for (List<Matcher> matchers : List.of(List.<Matcher>of(), List.of(up))) {
+                assertThat(
+                        g.store.labelValues(context, new LabelValuesRequest("from", 0, 3_000_000, matchers, true, List.of(), List.of(), 0))
+                                .values())
+                        .containsExactly("r0", "r300000", "r3600000");
+                assertThat(g.store.labelValues(context, new LabelValuesRequest("from", 0, 900_000, matchers, true, List.of(), List.of(), 0))
+                        .values()).containsExactly("r3600000");
+                assertThat(g.store.labelValues(context,
+                        new LabelValuesRequest("from", 2_000_000, 2_900_000, matchers, true, List.of(), List.of(), 0)).values())
+                        .containsExactly("r0");
+                // A block that is named is asked whatever finer ones there are.
+                List<Matcher> coarse = List.of(Matcher.of(Matcher.Type.EQUAL, "__block_id", ids.get(1)));
+                assertThat(g.store.labelValues(context,
+                        new LabelValuesRequest("from", 2_000_000, 2_900_000, matchers, true, coarse, List.of(), 0)).values())
+                        .containsExactly("r300000");
+            }
+            assertThat(g.store.labelNames(context, new LabelNamesRequest(0, 900_000, List.of(up), true, List.of(), List.of(), 0)).values())
+                    .containsExactly("__name__", "at0", "cluster", "from");
+        }
     }
 
     @Test

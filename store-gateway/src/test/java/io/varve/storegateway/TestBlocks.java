@@ -41,10 +41,16 @@ final class TestBlocks {
 
     /** Writes a block into the bucket. */
     Made put(Ulid id, Labels external, long minTime, long maxTime, TreeMap<Labels, List<Chunk>> series, long segmentBytes, boolean stats) {
+        return put(id, external, 0, minTime, maxTime, series, segmentBytes, stats);
+    }
+
+    /** Writes a block that says of itself that it has this resolution. */
+    Made put(Ulid id, Labels external, long resolution, long minTime, long maxTime, TreeMap<Labels, List<Chunk>> series, long segmentBytes,
+            boolean stats) {
         try (TempTree tmp = TempTree.create(); BlockWriter w = BlockWriter.create(tmp.root(), id, segmentBytes)) {
             series.forEach(w::add);
             BlockMeta meta = w.commit(s -> new BlockMeta(id, minTime, maxTime, s, BlockMeta.Compaction.fresh(id))
-                    .withThanos(BlockMeta.Thanos.of(external, 0, "test")
+                    .withThanos(BlockMeta.Thanos.of(external, resolution, "test")
                             .withIndexStats(stats ? w.indexStats() : BlockMeta.IndexStats.UNKNOWN)));
             Path dir = tmp.resolve(id.toString());
             try (Stream<Path> files = Files.walk(dir)) {

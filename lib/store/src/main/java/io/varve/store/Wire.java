@@ -73,6 +73,19 @@ final class Wire {
         return out;
     }
 
+    /** As Thanos' store gateway, which says more than a sidecar or a querier where matchers of names and values are bad. */
+    private static List<Matcher> labelMatchers(List<LabelMatcher> matchers, HintsPolicy policy) {
+        return matchers(matchers, policy == HintsPolicy.STRICT ? "translate request labels matchers: " : "");
+    }
+
+    private static List<Matcher> matchers(List<LabelMatcher> matchers, String during) {
+        try {
+            return matchers(matchers);
+        } catch (InvalidRequestException e) {
+            throw new InvalidRequestException(during + e.getMessage(), e);
+        }
+    }
+
     static List<LabelMatcher> matcherList(List<Matcher> matchers) {
         List<LabelMatcher> out = new ArrayList<>(matchers.size());
         for (Matcher m : matchers) {
@@ -159,7 +172,7 @@ final class Wire {
     }
 
     static LabelNamesRequest read(io.varve.proto.thanos.LabelNamesRequest r, HintsPolicy policy) {
-        return new LabelNamesRequest(r.getStart(), r.getEnd(), matchers(r.getMatchersList()),
+        return new LabelNamesRequest(r.getStart(), r.getEnd(), labelMatchers(r.getMatchersList(), policy),
                 partialResponse(r.getPartialResponseDisabled(), r.getPartialResponseStrategy()),
                 blockMatchers(r.hasHints(), r.getHints(), "LabelNamesRequestHints", "label names", policy),
                 List.copyOf(r.getWithoutReplicaLabelsList()), Math.max(0, r.getLimit()));
@@ -177,7 +190,7 @@ final class Wire {
     }
 
     static LabelValuesRequest read(io.varve.proto.thanos.LabelValuesRequest r, HintsPolicy policy) {
-        return new LabelValuesRequest(r.getLabel(), r.getStart(), r.getEnd(), matchers(r.getMatchersList()),
+        return new LabelValuesRequest(r.getLabel(), r.getStart(), r.getEnd(), labelMatchers(r.getMatchersList(), policy),
                 partialResponse(r.getPartialResponseDisabled(), r.getPartialResponseStrategy()),
                 blockMatchers(r.hasHints(), r.getHints(), "LabelValuesRequestHints", "label values", policy),
                 List.copyOf(r.getWithoutReplicaLabelsList()), Math.max(0, r.getLimit()));
@@ -317,7 +330,8 @@ final class Wire {
         }
         try {
             // All three have their matchers in field 1.
-            return matchers(SeriesRequestHints.parseFrom(hints.getValue()).getBlockMatchersList());
+            return matchers(SeriesRequestHints.parseFrom(hints.getValue()).getBlockMatchersList(),
+                    "translate request hints labels matchers: ");
         } catch (InvalidProtocolBufferException e) {
             throw new InvalidRequestException("unmarshal " + call + " request hints: " + e.getMessage(), e);
         }

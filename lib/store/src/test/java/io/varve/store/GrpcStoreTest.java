@@ -305,6 +305,22 @@ class GrpcStoreTest {
     }
 
     @Test
+    void badMatchersSayWhereTheyStoodAsAtThanosStoreGateway() {
+        var bad = io.varve.proto.thanos.LabelMatcher.newBuilder().setTypeValue(2).setName("a").setValue("(").build();
+        String why = "error parsing regexp: missing closing ): `(`";
+        var hints = com.google.protobuf.Any.newBuilder().setTypeUrl("type.googleapis.com/hintspb.SeriesRequestHints")
+                .setValue(io.varve.proto.thanos.hints.SeriesRequestHints.newBuilder().addBlockMatchers(bad).build().toByteString()).build();
+        var series = io.varve.proto.thanos.SeriesRequest.newBuilder().setHints(hints).build();
+        assertThatThrownBy(() -> Wire.read(series, HintsPolicy.STRICT)).isInstanceOf(InvalidRequestException.class)
+                .hasMessage("translate request hints labels matchers: " + why);
+        var names = io.varve.proto.thanos.LabelNamesRequest.newBuilder().addMatchers(bad).build();
+        assertThatThrownBy(() -> Wire.read(names, HintsPolicy.STRICT)).hasMessage("translate request labels matchers: " + why);
+        assertThatThrownBy(() -> Wire.read(names, HintsPolicy.NONE)).hasMessage(why);
+        var values = io.varve.proto.thanos.LabelValuesRequest.newBuilder().setLabel("a").addMatchers(bad).build();
+        assertThatThrownBy(() -> Wire.read(values, HintsPolicy.STRICT)).hasMessage("translate request labels matchers: " + why);
+    }
+
+    @Test
     void limitsStrikeByName() {
         LimitedStore limited = new LimitedStore(store, new PrometheusRegistry(), 2, 0);
         List<StoreSeries> passed = new ArrayList<>();
