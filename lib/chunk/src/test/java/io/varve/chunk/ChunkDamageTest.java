@@ -17,6 +17,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.stream.Collectors;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -269,5 +270,72 @@ class ChunkDamageTest {
             }
             assertThat(fast.toString()).isEqualTo(slow);
         });
+    }
+
+    /** Chunks with less than a byte for a sample, which have a loop of their own, whole and with bits changed, and parts of their range. */
+    @Test
+    void runsOfEqualSamplesAgreeWithTheSlowLoopOnAnyBytes() {
+        Seeds.forEach(20_000, random -> {
+            int samples = 20 + random.nextInt(200);
+            List<Chunk> chunks = new ArrayList<>();
+            ChunkAppender appender = ChunkAppender.plain(samples, chunks::add);
+            long t = random.nextInt(20) == 0 ? Long.MAX_VALUE - random.nextInt(3_000_000) : 1_700_000_000_000L;
+            long step = random.nextInt(10) == 0 ? -15_000 : 15_000;
+            double v = random.nextInt(1000);
+            int run = 1 + random.nextInt(40);
+            for (int i = 0; i < samples; i++) {
+                v = random.nextInt(run) > 0 ? v : random.nextInt(8) > 0 ? v + random.nextInt(20) : Samples.value(random, v);
+                t += random.nextInt(4 * run) > 0 ? step : Samples.edge(random);
+                appender.append(t, v);
+            }
+            appender.cut();
+            Chunk chunk = chunks.getFirst();
+            int before = random.nextInt(9);
+            byte[] payload = Arrays.copyOfRange(chunk.data(), chunk.offset(), chunk.offset() + chunk.length());
+            if (random.nextBoolean()) {
+                for (int i = 1 + random.nextInt(2); i > 0; i--) {
+                    int bit = 16 + random.nextInt(payload.length * 8 - 16);
+                    payload[bit >>> 3] ^= (byte) (0x80 >>> (bit & 7));
+                }
+                if (random.nextInt(4) == 0) {
+                    payload = Arrays.copyOf(payload, payload.length - random.nextInt(payload.length / 2));
+                }
+            }
+            byte[] segment = new byte[before + payload.length + random.nextInt(12)];
+            System.arraycopy(payload, 0, segment, before, payload.length);
+            String slow;
+            try {
+                slow = naive(payload);
+            } catch (CorruptDataException e) {
+                slow = "corrupt";
+            }
+            SampleBuffer all = new SampleBuffer(random.nextInt(300));
+            assertThat(decoded(segment, before, payload.length, Long.MAX_VALUE, all)).isEqualTo(slow);
+            if (all.size == 0) {
+                return;
+            }
+            long maxTime = all.timestamps[random.nextInt(all.size)] - random.nextInt(2);
+            int within = 0;
+            while (within < all.size && all.timestamps[within] <= maxTime) {
+                within++;
+            }
+            String part = decoded(segment, before, payload.length, maxTime, new SampleBuffer(0));
+            assertThat(part).isEqualTo(slow.lines().limit(within).map(l -> l + '\n').collect(Collectors.joining()));
+        });
+    }
+
+    private static String decoded(byte[] data, int offset, int length, long maxTime, SampleBuffer b) {
+        StringBuilder out = new StringBuilder();
+        try {
+            ChunkDecoder.decode(Encoding.XOR, data, offset, length, Long.MIN_VALUE, maxTime, b);
+            for (int i = 0; i < b.size; i++) {
+                out.append(b.timestamps[i]).append(' ').append(Double.doubleToRawLongBits(b.values[i])).append('\n');
+            }
+        } catch (CorruptDataException e) {
+            out.append("corrupt");
+        } catch (RuntimeException e) {
+            fail("no other exception", e);
+        }
+        return out.toString();
     }
 }
