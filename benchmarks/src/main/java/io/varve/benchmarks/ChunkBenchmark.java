@@ -32,10 +32,10 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(1)
 public class ChunkBenchmark {
-    private static final int CHUNKS = 2000;
-    private static final int SAMPLES = 120;
-    private static final int HISTOGRAM_CHUNKS = 200;
-    private static final int BUCKETS = 60;
+    static final int CHUNKS = 2000;
+    static final int SAMPLES = 120;
+    static final int HISTOGRAM_CHUNKS = 200;
+    static final int BUCKETS = 60;
 
     /** Floats of one shape. */
     @State(Scope.Thread)
@@ -45,7 +45,7 @@ public class ChunkBenchmark {
         public String shape = "";
 
         private final SampleBuffer buffer = new SampleBuffer(SAMPLES);
-        private final List<Chunk> chunks = new ArrayList<>();
+        final List<Chunk> chunks = new ArrayList<>();
         private final long[][] times = new long[CHUNKS][SAMPLES];
         private final double[][] values = new double[CHUNKS][SAMPLES];
 
@@ -132,6 +132,20 @@ public class ChunkBenchmark {
             b.clear();
             ChunkDecoder.decode(f.chunks.get(i), b);
             sum += b.timestamps[b.size - 1];
+        }
+        return sum;
+    }
+
+    /** The same by a plain decoder, which ours is compared with. */
+    @Benchmark
+    @OperationsPerInvocation(CHUNKS * SAMPLES)
+    public long xorDecodePlain(Floats f) {
+        long sum = 0;
+        SampleBuffer b = f.buffer;
+        for (int i = 0; i < CHUNKS; i++) {
+            Chunk c = f.chunks.get(i);
+            int n = PlainXor.decode(c.data(), c.offset(), b.timestamps, b.values);
+            sum += b.timestamps[n - 1];
         }
         return sum;
     }

@@ -136,8 +136,9 @@ final class XorDecoder {
                     }
                     trailing = 64 - leading - significant;
                     if (trailing < 0) {
-                        throw new CorruptDataException("", (pos >>> 3) - base, "a float has " + leading + " leading zeros and " + significant
-                                + " significant bits, more than 64 together");
+                        throw new CorruptDataException("", (pos >>> 3) - base,
+                                "a float has " + leading + " leading zeros and " + significant
+                                        + " significant bits, more than 64 together");
                     }
                     used += 13;
                     w <<= 13;
@@ -172,7 +173,8 @@ final class XorDecoder {
      * @param in behind the second sample; its array has eight bytes behind the payload; the others have room for {@link #SLACK} samples behind the last one
      * @return how many samples were stored from {@code from} on
      */
-    private static int sparse(BitReader in, byte[] window, long secondDelta, long secondTime, long secondValue, long maxTime, long[] ts, double[] vs,
+    private static int sparse(BitReader in, byte[] window, long secondDelta, long secondTime, long secondValue, long maxTime, long[] ts,
+            double[] vs,
             int from, int last) {
         byte[] d = in.data;
         int origin = in.offset << 3;
