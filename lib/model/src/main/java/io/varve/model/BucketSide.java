@@ -9,17 +9,19 @@ import org.jspecify.annotations.Nullable;
  * Reused; one thread.
  */
 final class BucketSide {
-    int[] index = new int[0];
-    double[] count = new double[0];
+    // Sums are many, one for each group and step, and mostly one side of them stays empty.
+    private static final int[] NONE = {};
+    int[] index = NONE;
+    double[] count = FloatHistogram.NO_BUCKETS;
     /** What the additions to {@link #count} lost (Kahan, Neumaier). */
-    double[] lost = new double[0];
+    double[] lost = FloatHistogram.NO_BUCKETS;
     int size;
     /** The spans that {@link #index} was laid out from, where it is as it was then: neighbouring histograms share them. */
     private @Nullable List<Span> layout;
     /** The buckets that are not empty, and where runs of them begin and end, of the last {@link #pack}. */
     private double[] packed = FloatHistogram.NO_BUCKETS;
     private int packedSize;
-    private int[] runs = {};
+    private int[] runs = NONE;
     private List<Span> packedSpans = List.of();
 
     private void room(int n) {

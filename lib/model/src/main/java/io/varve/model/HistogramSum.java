@@ -2,6 +2,7 @@ package io.varve.model;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A running sum of native histograms: resolutions, zero buckets and custom bounds are reconciled as Prometheus does, rounding errors
@@ -10,8 +11,9 @@ import java.util.List;
 public final class HistogramSum {
     private final BucketSide positive = new BucketSide();
     private final BucketSide negative = new BucketSide();
-    private final BucketSide otherPositive = new BucketSide();
-    private final BucketSide otherNegative = new BucketSide();
+    /** What was not like this and has to be reconciled; most sums never have such. */
+    private @Nullable BucketSide otherPositive;
+    private @Nullable BucketSide otherNegative;
     private CounterResetHint hint = CounterResetHint.UNKNOWN;
     private int schema;
     private double zeroThreshold;
@@ -127,34 +129,38 @@ public final class HistogramSum {
             negative.add(h.negativeSpans(), h.negativeBuckets(), sign);
             return true;
         }
-        otherPositive.set(h.positiveSpans(), h.positiveBuckets());
-        otherNegative.set(h.negativeSpans(), h.negativeBuckets());
+        BucketSide hPositive = otherPositive == null ? new BucketSide() : otherPositive;
+        BucketSide hNegative = otherNegative == null ? new BucketSide() : otherNegative;
+        otherPositive = hPositive;
+        otherNegative = hNegative;
+        hPositive.set(h.positiveSpans(), h.positiveBuckets());
+        hNegative.set(h.negativeSpans(), h.negativeBuckets());
         int firstPositive = 0;
         int firstNegative = 0;
         double otherZero = h.zeroCount();
         if (custom) {
             double[] common = common(customValues, h.customValues());
             positive.remap(customValues, common);
-            otherPositive.remap(h.customValues(), common);
+            hPositive.remap(h.customValues(), common);
             customValues = common;
             boundsReconciled = true;
         } else {
             int otherSchema = h.schema();
             if (h.zeroThreshold() != zeroThreshold) {
-                otherZero = reconcileZero(h);
+                otherZero = reconcileZero(h, hPositive, hNegative);
             }
             int target = Math.min(Math.min(schema, otherSchema), ExponentialBounds.MAX_SCHEMA);
-            otherPositive.reduce(otherSchema, target);
-            otherNegative.reduce(otherSchema, target);
+            hPositive.reduce(otherSchema, target);
+            hNegative.reduce(otherSchema, target);
             reduceTo(target);
-            firstPositive = beyondZero(otherPositive);
-            firstNegative = beyondZero(otherNegative);
+            firstPositive = beyondZero(hPositive);
+            firstNegative = beyondZero(hNegative);
         }
         addZero(sign * otherZero);
         addCount(sign * h.count());
         addSum(sign * h.sum());
-        positive.add(otherPositive, firstPositive, sign);
-        negative.add(otherNegative, firstNegative, sign);
+        positive.add(hPositive, firstPositive, sign);
+        negative.add(hNegative, firstNegative, sign);
         return true;
     }
 
@@ -203,7 +209,7 @@ public final class HistogramSum {
     }
 
     /** Widens both zero buckets in turn until they are equally wide; the other's count. */
-    private double reconcileZero(FloatHistogram h) {
+    private double reconcileZero(FloatHistogram h, BucketSide hPositive, BucketSide hNegative) {
         double otherThreshold = h.zeroThreshold();
         double otherZero = h.zeroCount();
         if (Double.isNaN(otherThreshold) || Double.isNaN(zeroThreshold)) {
@@ -212,7 +218,7 @@ public final class HistogramSum {
         }
         while (otherThreshold != zeroThreshold) {
             if (zeroThreshold > otherThreshold) {
-                Widening w = Widening.of(otherPositive, otherNegative, h.schema(), h.zeroCount(), zeroThreshold);
+                Widening w = Widening.of(hPositive, hNegative, h.schema(), h.zeroCount(), zeroThreshold);
                 otherThreshold = w.threshold;
                 otherZero = w.count;
             }
@@ -390,7 +396,11 @@ public final class HistogramSum {
 
     /** Bytes of memory it may hold; an estimate for budgets. */
     public long bytes() {
-        return 400 + 20L * (positive.index.length + negative.index.length + otherPositive.index.length + otherNegative.index.length)
+        return 400 + 20L * (positive.index.length + negative.index.length + length(otherPositive) + length(otherNegative))
                 + 8L * (positive.packedLength() + negative.packedLength());
+    }
+
+    private static int length(@Nullable BucketSide side) {
+        return side == null ? 0 : side.index.length;
     }
 }

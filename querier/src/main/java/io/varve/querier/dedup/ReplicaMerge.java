@@ -67,8 +67,8 @@ public final class ReplicaMerge {
 
     /** What merges are made in, one after another: buffers that need not be made for each series. One thread at a time. */
     public static final class Workspace {
-        /** With room for more samples it is not worth keeping. */
-        private static final int LARGE = 1 << 15;
+        /** With room for more samples it is not worth keeping. Two weeks at an interval of ten seconds are fewer: such series come by the hundred. */
+        private static final int LARGE = 1 << 17;
         private final SampleBuffer merged = new SampleBuffer(0);
         private final SampleBuffer next = new SampleBuffer(0);
         private final SampleBuffer other = new SampleBuffer(0);
@@ -153,7 +153,7 @@ public final class ReplicaMerge {
                 m = new ReplicaMerge(replicas, counter, from, to, wanted, out, true, null, workspace);
                 m.run();
             }
-            Samples.append(m.merged, 0, m.merged.size, out);
+            Samples.move(m.merged, out);
         } finally {
             workspace.forget();
         }

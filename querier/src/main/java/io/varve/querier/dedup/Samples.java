@@ -35,6 +35,27 @@ public final class Samples {
         out.size += n;
     }
 
+    /**
+     * Appends all samples of {@code in}, of which nothing may be read afterwards. Where {@code out} is empty, arrays change hands instead, but
+     * for those that are mostly room: who keeps samples would keep that.
+     */
+    static void move(SampleBuffer in, SampleBuffer out) {
+        if (out.size > 0 || in.size < in.timestamps.length / 2) {
+            append(in, 0, in.size, out);
+            return;
+        }
+        long[] t = out.timestamps;
+        double[] v = out.values;
+        out.timestamps = in.timestamps;
+        out.values = in.values;
+        out.histograms = in.histograms;
+        out.startTimestamps = in.startTimestamps;
+        out.size = in.size;
+        in.clear();
+        in.timestamps = t;
+        in.values = v;
+    }
+
     /** Drops what lies outside {@code min} to {@code max}, both included. */
     public static void cut(SampleBuffer b, int from, long min, long max) {
         int lo = from;

@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 final class ChunkReader {
     static final long FINE = 300_000;
     static final long COARSE = 3_600_000;
+    /** Room for so many samples is made before the first one is decoded, at most. */
+    private static final int MOST_AT_ONCE = 1 << 20;
 
     private ChunkReader() {
     }
@@ -193,6 +195,7 @@ final class ChunkReader {
      * @param chunks in order of their start
      */
     static void readRaw(List<StoreChunk> chunks, long min, long max, SampleBuffer into) {
+        into.ensure(atMost(chunks, min, max));
         int n = chunks.size();
         int i = 0;
         while (i < n) {
@@ -223,6 +226,19 @@ final class ChunkReader {
             }
             i = j;
         }
+    }
+
+    /** How many samples chunks have that see a range, so that room is made once and not again and again while they are decoded. */
+    private static int atMost(List<StoreChunk> chunks, long min, long max) {
+        long n = 0;
+        for (StoreChunk c : chunks) {
+            Chunk raw = c.raw();
+            if (raw != null && c.maxTime() >= min && c.minTime() <= max) {
+                // A sample has two bits at least: a damaged header must not take more memory than the chunk does.
+                n += Math.min(ChunkDecoder.sampleCount(raw), 4L * raw.length());
+            }
+        }
+        return (int) Math.min(n, MOST_AT_ONCE);
     }
 
     private static void one(Chunk c, long min, long max, SampleBuffer into) {

@@ -15,6 +15,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /** {@code sum avg count min max group stddev stdvar}: holds one accumulator per group, never the series. */
@@ -101,8 +102,12 @@ final class Aggregation extends Operator {
                 } else {
                     g.merge(part);
                     memory.release(part.bytes);
+                    part.spare();
                 }
             }
+        }
+        for (Spare s = spares.poll(); s != null; s = spares.poll()) {
+            memory.release(s.bytes);
         }
         return groups;
     }
@@ -128,9 +133,20 @@ final class Aggregation extends Operator {
         }
     }
 
+    /**
+     * What histograms of a part of the series were added in, one for each step at most, for those of later parts: made anew for each part they
+     * were most of what a query left to the collector, and lived long enough for it to copy them. Their memory stays reserved.
+     */
+    private record Spare(@Nullable Histograms[] bySteps, long bytes) {
+    }
+
+    private final ConcurrentLinkedQueue<Spare> spares = new ConcurrentLinkedQueue<>();
+
     /** Histograms of one group at one step. */
     private static final class Histograms {
         final HistogramSum sum = new HistogramSum();
+        /** Whether there was one; else it waits for the first. */
+        boolean used;
         long reserved;
         double count;
         boolean reset;
@@ -146,12 +162,30 @@ final class Aggregation extends Operator {
         String metric = "";
         /** The name of the series that was incompatible. */
         String culprit = "";
+
+        /** Starts over with the first one. */
+        void begin(FloatHistogram first, String from, boolean afterFloat) {
+            sum.set(first);
+            used = true;
+            count = 0;
+            reset = false;
+            notReset = false;
+            incompatible = false;
+            running = false;
+            reconciled = false;
+            floatFirst = afterFloat;
+            floatBefore = false;
+            metric = from;
+            culprit = "";
+        }
     }
 
     private final class Group {
         final Labels labels;
-        /** Memory reserved for it. */
+        /** Memory reserved for it, but for that of its histograms. */
         long bytes;
+        /** Memory reserved for its histograms. */
+        long histogramBytes;
         boolean dropName;
         /** Sum, minimum, maximum, count or squared deviation by step; absent where no float was seen. */
         double[] value;
@@ -444,24 +478,46 @@ final class Aggregation extends Operator {
             @Nullable
             Histograms[] all = histograms;
             if (all == null) {
-                memory.reserve(4L * grid.count());
-                bytes += 4L * grid.count();
-                all = new Histograms[grid.count()];
+                Spare s = spares.poll();
+                if (s != null) {
+                    all = s.bySteps;
+                    histogramBytes = s.bytes;
+                } else {
+                    memory.reserve(4L * grid.count());
+                    histogramBytes = 4L * grid.count();
+                    all = new Histograms[grid.count()];
+                }
                 histograms = all;
             }
             return all;
+        }
+
+        /** Gives what histograms were added in to later parts; this one is over. */
+        void spare() {
+            @Nullable
+            Histograms @Nullable [] all = histograms;
+            if (all == null) {
+                return;
+            }
+            for (Histograms h : all) {
+                if (h != null) {
+                    h.used = false;
+                }
+            }
+            histograms = null;
+            spares.add(new Spare(all, histogramBytes));
         }
 
         private void add(int step, FloatHistogram h, String from) {
             @Nullable
             Histograms[] all = histogramsByStep();
             Histograms a = all[step];
-            if (a == null) {
-                a = new Histograms();
-                a.sum.set(h);
-                a.metric = from;
-                a.floatFirst = !Row.isAbsent(value[step]);
-                all[step] = a;
+            if (a == null || !a.used) {
+                if (a == null) {
+                    a = new Histograms();
+                    all[step] = a;
+                }
+                a.begin(h, from, !Row.isAbsent(value[step]));
             } else if (a.incompatible) {
                 return;
             } else if (!combine(a, h)) {
@@ -476,7 +532,7 @@ final class Aggregation extends Operator {
             long size = a.sum.bytes();
             if (size > a.reserved) {
                 memory.reserve(size - a.reserved);
-                this.bytes += size - a.reserved;
+                histogramBytes += size - a.reserved;
                 a.reserved = size;
             }
         }
@@ -510,7 +566,7 @@ final class Aggregation extends Operator {
             dropName |= later.dropName;
             double[] v = later.value;
             // First: they look at which floats were here before.
-            mergeHistograms(later.histograms);
+            mergeHistograms(later);
             switch (op) {
                 case SUM -> {
                     for (int i = 0; i < v.length; i++) {
@@ -587,28 +643,35 @@ final class Aggregation extends Operator {
             }
         }
 
-        private void mergeHistograms(@Nullable Histograms @Nullable [] theirs) {
+        private void mergeHistograms(Group later) {
+            @Nullable
+            Histograms @Nullable [] theirs = later.histograms;
             for (int i = 0; theirs != null && i < theirs.length; i++) {
                 Histograms h = theirs[i];
-                if (h != null) {
-                    mergeHistograms(i, h);
+                if (h == null || !h.used) {
+                    continue;
                 }
+                @Nullable
+                Histograms[] all = histogramsByStep();
+                Histograms ours = all[i];
+                if (ours != null && ours.used) {
+                    merge(i, ours, h);
+                    continue;
+                }
+                // They change places.
+                boolean floats = !Row.isAbsent(value[i]);
+                h.floatFirst |= floats;
+                h.floatBefore |= floats;
+                long more = h.reserved - (ours == null ? 0 : ours.reserved);
+                histogramBytes += more;
+                later.histogramBytes -= more;
+                all[i] = h;
+                theirs[i] = ours;
             }
         }
 
-        private void mergeHistograms(int step, Histograms theirs) {
-            @Nullable
-            Histograms[] all = histogramsByStep();
-            Histograms ours = all[step];
+        private void merge(int step, Histograms ours, Histograms theirs) {
             boolean floats = !Row.isAbsent(value[step]);
-            if (ours == null) {
-                memory.reserve(theirs.reserved);
-                bytes += theirs.reserved;
-                theirs.floatFirst |= floats;
-                theirs.floatBefore |= floats;
-                all[step] = theirs;
-                return;
-            }
             if (ours.incompatible) {
                 return;
             }
@@ -667,7 +730,7 @@ final class Aggregation extends Operator {
             Notes notes = run.notes;
             for (int i = 0; i < all.length; i++) {
                 Histograms a = all[i];
-                if (a == null) {
+                if (a == null || !a.used) {
                     continue;
                 }
                 if (!a.floatFirst && (a.sum.boundsReconciled() || a.reconciled)) {
