@@ -25,6 +25,8 @@ import io.varve.store.StoreInfo;
 import io.varve.store.StoreSeries;
 import io.varve.store.StringsResponse;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -32,12 +34,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -305,44 +308,39 @@ final class BucketStore implements Store {
     }
 
     /**
-     * Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. The last block
-     * is the caller's own: most calls ask one or two, and a thread costs what they cost.
+     * Runs work for all blocks side by side, so many at a time; results in the order of the blocks, null for those that failed. The caller
+     * takes its share: most calls ask one or two blocks, and a thread costs what they cost.
      */
     private <T> List<@Nullable T> forAll(QueryContext context, boolean large, List<Chosen> chosen, Faults faults, BlockWork<T> work) {
-        Semaphore slots = new Semaphore(parts.blockConcurrency);
-        List<CompletableFuture<T>> all = new ArrayList<>(chosen.size());
-        for (int i = 0; i < chosen.size(); i++) {
-            Chosen c = chosen.get(i);
-            CompletableFuture<T> f = new CompletableFuture<>();
-            all.add(f);
-            Runnable one = () -> {
+        List<CompletableFuture<T>> all = Stream.generate(CompletableFuture<T>::new).limit(chosen.size()).toList();
+        AtomicInteger next = new AtomicInteger();
+        Runnable share = () -> {
+            for (int i = next.getAndIncrement(); i < all.size(); i = next.getAndIncrement()) {
+                CompletableFuture<T> f = all.get(i);
                 try {
-                    slots.acquire();
-                    try {
-                        if (large) {
-                            largeSlots.acquire();
-                        }
-                        try {
-                            context.check();
-                            f.complete(work.run(c));
-                        } finally {
-                            if (large) {
-                                largeSlots.release();
-                            }
-                        }
-                    } finally {
-                        slots.release();
+                    if (large) {
+                        largeSlots.acquire();
                     }
+                    try {
+                        context.check();
+                        f.complete(work.run(chosen.get(i)));
+                    } finally {
+                        if (large) {
+                            largeSlots.release();
+                        }
+                    }
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt(); // the next ones shall not wait either
+                    f.completeExceptionally(e);
                 } catch (Throwable t) {
                     f.completeExceptionally(t);
                 }
-            };
-            if (i + 1 < chosen.size()) {
-                Thread.ofVirtual().name("block ", 0).start(one);
-            } else {
-                one.run();
             }
+        };
+        for (int i = 1; i < Math.min(chosen.size(), parts.blockConcurrency); i++) {
+            Thread.ofVirtual().name("block ", i).start(share);
         }
+        share.run();
         List<@Nullable T> out = new ArrayList<>(chosen.size());
         RuntimeException failed = null;
         for (int i = 0; i < all.size(); i++) {
@@ -530,7 +528,8 @@ final class BucketStore implements Store {
         sentBytes.observe(bytes);
     }
 
-    private record Found(Set<String> values) {
+    /** What one block has, each text once; in any order. */
+    private record Found(Collection<String> values) {
     }
 
     @Override
@@ -540,7 +539,7 @@ final class BucketStore implements Store {
                 Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {
-                    Set<String> names = new TreeSet<>(Utf8Order::compare);
+                    Set<String> names = new HashSet<>();
                     // Matchers on external labels alone select whole blocks: the header has the answer.
                     if (c.matchers.isEmpty()) {
                         try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
@@ -571,31 +570,30 @@ final class BucketStore implements Store {
                 Math.min(request.maxTime(), parts.partition.max()), 0, true);
         return strings(context, chosen, request.partialResponse(), request.limit(), request.withoutReplicaLabels(), request.minTime(),
                 request.maxTime(), (query, c) -> {
-                    Set<String> values = new TreeSet<>(Utf8Order::compare);
                     String own = c.block.externalLabels().get(label);
                     // Matchers on external labels alone select whole blocks: the header has the answer.
                     if (c.matchers.isEmpty()) {
-                        if (!own.isEmpty()) {
-                            values.add(own);
-                        } else if (label.isEmpty()) {
-                            // The list of all series has an empty name and value in every index.
-                            values.add("");
-                        } else {
-                            try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
-                                values.addAll(lease.header().postings().values(label));
-                            }
+                        // The list of all series has an empty name and value in every index.
+                        if (!own.isEmpty() || label.isEmpty()) {
+                            return new Found(Set.of(own));
                         }
-                    } else {
-                        List<Matcher> narrowed = new ArrayList<>(c.matchers);
-                        if (own.isEmpty()) {
-                            narrowed.add(Matcher.of(Matcher.Type.NOT_EQUAL, label, ""));
+                        try (GatewayBlock.Lease lease = c.block.acquire(query.stats())) {
+                            return new Found(lease.header().postings().values(label));
                         }
-                        try (BlockCursor cursor = new BlockCursor(c.block, query, narrowed, parts.reader, index, pool)) {
-                            cursor.values(label).ifPresent(inBlock -> values.addAll(own.isEmpty() ? inBlock : Set.of(own)));
-                        }
-                        values.remove("");
                     }
-                    return new Found(values);
+                    List<Matcher> narrowed = new ArrayList<>(c.matchers);
+                    if (own.isEmpty()) {
+                        narrowed.add(Matcher.of(Matcher.Type.NOT_EQUAL, label, ""));
+                    }
+                    try (BlockCursor cursor = new BlockCursor(c.block, query, narrowed, parts.reader, index, pool)) {
+                        Optional<Set<String>> inBlock = cursor.values(label);
+                        if (inBlock.isPresent() && !own.isEmpty()) {
+                            return new Found(Set.of(own));
+                        }
+                        Set<String> values = new HashSet<>(inBlock.orElse(Set.of()));
+                        values.remove("");
+                        return new Found(values);
+                    }
                 });
     }
 
@@ -615,13 +613,14 @@ final class BucketStore implements Store {
                     new RequestLimits(parts.limits), stats, parts.options, chosen.size(), 0);
             Set<String> warnings = new LinkedHashSet<>();
             Faults faults = new Faults(partial, warnings::add);
-            Set<String> values = new TreeSet<>(Utf8Order::compare);
+            // Blocks mostly have the same: what is looked up by hash and sorted once is compared a few times, not a few times per block.
+            Set<String> values = new HashSet<>();
             for (Found f : forAll(context, turn.isLarge(), chosen, faults, c -> work.of(query, c))) {
                 if (f != null) {
                     values.addAll(f.values);
                 }
             }
-            List<String> out = values.stream().limit(limit <= 0 ? Long.MAX_VALUE : limit).toList();
+            List<String> out = values.stream().sorted(Utf8Order::compare).limit(limit <= 0 ? Long.MAX_VALUE : limit).toList();
             return new StringsResponse(out, List.copyOf(warnings), chosen.stream().map(c -> c.block.id()).toList());
         } catch (LimitExceededException e) {
             parts.metrics.queriesDropped.labelValues(reason(e), context.tenant()).inc();

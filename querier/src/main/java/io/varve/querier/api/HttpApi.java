@@ -628,7 +628,7 @@ public final class HttpApi {
         try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
-            Set<String> values = new TreeSet<>(Utf8Order::compare);
+            Set<String> values = new LinkedHashSet<>();
             Set<String> warnings = new LinkedHashSet<>();
             try {
                 for (List<Matcher> matchers : selectors.isEmpty() ? List.of(List.<Matcher>of()) : selectors) {
@@ -642,6 +642,7 @@ public final class HttpApi {
                         : new ApiException(ApiException.Kind.EXECUTION, error + e.getMessage(), e);
             }
             List<String> shown = new ArrayList<>(values);
+            shown.sort(Utf8Order::compare);
             if (limit > 0 && shown.size() > limit) {
                 shown = shown.subList(0, limit);
                 warnings.add(TRUNCATED);

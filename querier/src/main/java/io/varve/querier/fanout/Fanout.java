@@ -383,9 +383,10 @@ public final class Fanout implements Store {
 
     private StringsResponse gather(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what,
             Function<StoreRef, StringsResponse> call) {
-        Set<String> values = new TreeSet<>(Utf8Order::compare);
+        // Stores mostly have the same, or are one: sorted once.
+        Set<String> values = new HashSet<>();
         Set<String> warnings = new TreeSet<>();
-        Set<String> blocks = new TreeSet<>();
+        Set<String> blocks = new HashSet<>();
         forAll(context, stores, partialResponse, what, call, answer -> {
             synchronized (values) {
                 values.addAll(answer.values());
@@ -394,7 +395,8 @@ public final class Fanout implements Store {
             }
             answer.warnings().forEach(context::warn);
         });
-        return new StringsResponse(new ArrayList<>(values), context.warnings(), new ArrayList<>(blocks));
+        return new StringsResponse(values.stream().sorted(Utf8Order::compare).toList(), context.warnings(),
+                blocks.stream().sorted().toList());
     }
 
     /**
