@@ -362,8 +362,8 @@ public final class HttpApi {
         Expr e = parsed(text);
         ValueType t = e.type();
         if (t != ValueType.SCALAR && t != ValueType.VECTOR) {
-            throw ApiException.badData("invalid expression type \"" + (t == ValueType.MATRIX ? "range vector" : "string")
-                    + "\" for range query, must be Scalar or instant Vector");
+            throw named("query", ApiException.badData("invalid expression type \"" + (t == ValueType.MATRIX ? "range vector" : "string")
+                    + "\" for range query, must be Scalar or instant Vector"));
         }
     }
 
@@ -371,7 +371,7 @@ public final class HttpApi {
         try {
             return Parser.parse(text, language);
         } catch (InvalidRequestException e) {
-            throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
+            throw named("query", new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e));
         }
     }
 
@@ -401,9 +401,12 @@ public final class HttpApi {
             if (c != null && !response.isCommitted()) {
                 Envelope.coverageHeader(response, c.coverage());
             }
-            throw ApiException.of(e, e instanceof CancelledException || e instanceof InvalidRequestException
+            ApiException failure = ApiException.of(e, e instanceof CancelledException || e instanceof InvalidRequestException
                     ? ""
                     : "expanding series: " + STORES);
+            throw e instanceof InvalidRequestException i && i.kind() == InvalidRequestException.Kind.REQUEST
+                    ? named("query", failure)
+                    : failure;
         }
     }
 

@@ -128,11 +128,11 @@ final class JsonOut {
         return this;
     }
 
-    /** {@code [t,"text"]}. */
+    /** {@code [t,"text"]}, a scalar or a text: there the time is a number like others, without zeros at its end. */
     JsonOut point(long millis, String text) {
         sep();
         sb.append('[');
-        JsonText.appendTimestamp(sb, millis);
+        GoFloat.appendSample(sb, millis / 1000.0);
         sb.append(',');
         JsonText.appendString(sb, text);
         sb.append(']');
