@@ -91,6 +91,15 @@ public record FloatHistogram(CounterResetHint hint, int schema, double zeroThres
         return HistogramMath.trim(this, bound, false);
     }
 
+    /** Whether a bucket lies wholly inside the zero bucket: sums leave those of all but the first histogram out. */
+    public boolean hasBucketsInsideZero() {
+        return !usesCustomBuckets() && zeroThreshold > 0 && (isInsideZero(positiveSpans) || isInsideZero(negativeSpans));
+    }
+
+    private boolean isInsideZero(List<Span> spans) {
+        return !spans.isEmpty() && ExponentialBounds.upper(spans.getFirst().offset(), schema) <= zeroThreshold;
+    }
+
     /** Whether the counter was reset between {@code previous} and this. */
     public boolean isResetAfter(FloatHistogram previous) {
         return HistogramMath.isReset(this, previous);

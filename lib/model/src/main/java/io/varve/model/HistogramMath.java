@@ -235,7 +235,9 @@ final class HistogramMath {
                     // The lowest bucket begins at 0 unless its bound says otherwise.
                     from = 0;
                 }
-                if (gone) {
+                if (isZero && Double.isNaN(bound)) {
+                    k = Double.NaN;
+                } else if (gone) {
                     k = 0;
                 } else if (!whole) {
                     if (from == Double.NEGATIVE_INFINITY) {
@@ -250,7 +252,7 @@ final class HistogramMath {
                         k = 0;
                     } else {
                         double below = fractionBelow(from, to, bound, custom || isZero);
-                        k = c * (upperSide ? below : 1 - below);
+                        k = c * (upperSide ? below : isZero ? (up - bound) / (up - lo) : 1 - below);
                         from = upperSide ? from : bound;
                         to = upperSide ? bound : to;
                     }

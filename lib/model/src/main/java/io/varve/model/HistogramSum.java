@@ -371,6 +371,11 @@ public final class HistogramSum {
         return boundsReconciled;
     }
 
+    /** Whether adding {@code h}, with custom bounds like what there is, would combine different ones. */
+    public boolean wouldReconcile(FloatHistogram h) {
+        return !Arrays.equals(customValues, h.customValues());
+    }
+
     /** All observations so far. */
     public double count() {
         return total(count, countLost);

@@ -4,10 +4,8 @@ import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
-import io.varve.promql.function.Notes;
 import io.varve.promql.function.Row;
 import io.varve.promql.parser.BinaryOp;
-import io.varve.promql.parser.Position;
 import org.jspecify.annotations.Nullable;
 
 /** Binary operators between two elements. */
@@ -105,7 +103,7 @@ final class BinaryMath {
      * @return whether the operator has an answer, be it that a comparison does not hold
      */
     static boolean histograms(BinaryOp op, double a, @Nullable FloatHistogram ha, double b, @Nullable FloatHistogram hb, boolean returnBool,
-            Row out, int step, Notes notes, Position position) {
+            Row out, int step, StepNotes notes) {
         FloatHistogram result = null;
         boolean incompatible = false;
         if (ha != null && hb != null) {
@@ -114,16 +112,15 @@ final class BinaryMath {
                     HistogramSum sum = new HistogramSum(ha);
                     boolean ok = op == BinaryOp.ADD ? sum.add(hb) : sum.subtract(hb);
                     if (!ok) {
-                        notes.warn(position, "incompatible bucket layout encountered for binary operator " + op.symbol());
+                        notes.warn(step, "incompatible bucket layout encountered for binary operator " + op.symbol());
                         out.clear(step);
                         return false;
                     }
                     String what = op == BinaryOp.ADD ? "addition" : "subtraction";
                     if (sum.hintsCollide()) {
-                        notes.warn(position, "conflicting counter resets during histogram " + what);
-                    }
-                    if (sum.boundsReconciled()) {
-                        notes.info(position, "mismatched custom buckets were reconciled during " + what);
+                        notes.warn(step, "conflicting counter resets during histogram " + what);
+                    } else if (sum.boundsReconciled()) {
+                        notes.info(step, "mismatched custom buckets were reconciled during " + what);
                     }
                     if (op == BinaryOp.SUB) {
                         sum.hint(CounterResetHint.GAUGE);
@@ -159,15 +156,15 @@ final class BinaryMath {
         }
         out.clear(step);
         if (incompatible) {
-            noteTypes(op, ha != null, hb != null, notes, position);
+            noteTypes(op, ha != null, hb != null, notes, step);
         } else {
             out.setHistogram(step, result);
         }
         return !incompatible;
     }
 
-    static void noteTypes(BinaryOp op, boolean left, boolean right, Notes notes, Position position) {
-        notes.info(position, "incompatible sample types encountered for binary operator \"" + op.symbol() + "\": "
+    static void noteTypes(BinaryOp op, boolean left, boolean right, StepNotes notes, int step) {
+        notes.info(step, "incompatible sample types encountered for binary operator \"" + op.symbol() + "\": "
                 + (left ? "histogram" : "float") + " " + op.symbol() + " " + (right ? "histogram" : "float"));
     }
 }

@@ -100,7 +100,7 @@ public final class Execution {
                     List<Row> rows = new ArrayList<>();
                     for (Row r = root.next(); r != null; r = root.next()) {
                         run.context.check();
-                        if (r.dropName) {
+                        if (r.dropName && run.delayedNames) {
                             r.labels = Names.drop(r.labels);
                         }
                         memory.reserve(r.bytes());
@@ -274,6 +274,6 @@ public final class Execution {
                 hv[h++] = x;
             }
         }
-        return new QueryValue.Row(s.dropName() ? Names.drop(s.labels()) : s.labels(), ft, fv, ht, hv);
+        return new QueryValue.Row(s.dropName() && run.delayedNames ? Names.drop(s.labels()) : s.labels(), ft, fv, ht, hv);
     }
 }

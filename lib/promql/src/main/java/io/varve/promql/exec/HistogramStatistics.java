@@ -32,7 +32,7 @@ final class HistogramStatistics {
             }
             reduced = new FloatHistogram(hint, h.schema(), 0, 0, h.count(), h.sum(), List.of(), FloatHistogram.NO_BUCKETS,
                     List.of(),
-                    FloatHistogram.NO_BUCKETS, h.customValues());
+                    FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS);
             samples.histograms[i] = reduced;
             last = h;
         }

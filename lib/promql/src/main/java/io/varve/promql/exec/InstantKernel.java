@@ -257,11 +257,13 @@ final class InstantKernel implements Kernel {
         }
         double share = (double) (ref - w.histogramTimes[b]) / (double) (w.histogramTimes[b + 1] - w.histogramTimes[b]);
         FloatHistogram next = w.histograms[b + 1];
-        FloatHistogram between = ExtendedEdges.between(h, next, share, next.hint() != CounterResetHint.GAUGE);
+        boolean counter = h.hint() != CounterResetHint.GAUGE || next.hint() != CounterResetHint.GAUGE;
+        FloatHistogram between = ExtendedEdges.between(h, next, share, counter);
         if (between == null) {
             notes.warn(position, "vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
                     + GoQuote.quote(w.metric()));
         } else {
+            ExtendedEdges.noteReconciled(h, next, counter, position, notes);
             row.setHistogram(step, between);
         }
     }

@@ -32,7 +32,7 @@ final class Join extends Operator {
     private final BinaryOp op;
     private final VectorMatching matching;
     private final boolean returnBool;
-    private final Position position;
+    private final StepNotes notes;
     private final MatchKey key;
     private final boolean swapped;
     private final boolean oneToOne;
@@ -95,7 +95,7 @@ final class Join extends Operator {
         this.op = op;
         this.matching = matching;
         this.returnBool = returnBool;
-        this.position = position;
+        this.notes = new StepNotes(grid, position);
         this.key = new MatchKey(matching);
         this.swapped = matching.cardinality() == Cardinality.ONE_TO_MANY;
         this.oneToOne = matching.cardinality() == Cardinality.ONE_TO_ONE;
@@ -129,6 +129,7 @@ final class Join extends Operator {
                 return r;
             }
             if (finished) {
+                notes.flush(run.notes);
                 return null;
             }
             if (manyDone && oneDone) {
@@ -236,6 +237,7 @@ final class Join extends Operator {
         if (m.row.histograms != null || o.row.histograms != null || op.isTrim()) {
             Row out = Row.empty(labels, dropName, grid.count());
             BitSet done = new BitSet(grid.count());
+            notes.rank(m.order);
             for (int i = both.nextSetBit(0); i >= 0; i = both.nextSetBit(i + 1)) {
                 meet(before, done, m.row.values[i], m.row.histogram(i), o.row.values[i], o.row.histogram(i), out, i);
             }
@@ -328,10 +330,10 @@ final class Join extends Operator {
         if (hm != null || ho != null) {
             FloatHistogram ha = swapped ? ho : hm;
             FloatHistogram hb = swapped ? hm : ho;
-            return BinaryMath.histograms(op, a, ha, b, hb, returnBool, out, step, run.notes, position);
+            return BinaryMath.histograms(op, a, ha, b, hb, returnBool, out, step, notes);
         }
         if (op.isTrim()) {
-            BinaryMath.noteTypes(op, false, false, run.notes, position);
+            BinaryMath.noteTypes(op, false, false, notes, step);
             return false;
         } else if (op.isComparison()) {
             boolean holds = BinaryMath.compare(op, a, b);
@@ -439,6 +441,7 @@ final class Join extends Operator {
         Row out = Row.empty(result(m.labels, k), m.dropName || returnBool, grid.count());
         BitSet before = matched(g, out.labels);
         BitSet done = new BitSet(grid.count());
+        notes.rank(many.order);
         for (int i = 0; i < grid.count(); i++) {
             if (m.has(i) && !hasOne(g, i)) {
                 meet(before, done, m.values[i], m.histogram(i), fill, null, out, i);
@@ -461,17 +464,19 @@ final class Join extends Operator {
         Row o = one.row;
         Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
         BitSet matched = g.matched;
+        // Behind all of the "many" side.
+        notes.rank(manyOrder + one.order);
         for (int i = 0; i < grid.count(); i++) {
             if (o.has(i) && (matched == null || !matched.get(i))) {
                 compute(fill, null, o.values[i], o.histogram(i), out, i);
             }
         }
-        // Behind all of the "many" side.
         ready(out, manyOrder + one.order);
     }
 
     @Override
     void release() {
+        notes.flush(run.notes);
         run.drop(held);
         held = 0;
         groups.clear();

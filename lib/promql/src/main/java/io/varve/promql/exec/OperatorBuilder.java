@@ -62,9 +62,13 @@ public final class OperatorBuilder {
     /** How long before the current grid's first instant the subqueries around it begin, which need not be on a step. */
     private long early;
 
+    /** Whether what is built is evaluated over more than one instant, be it that only one step falls between them. */
+    private boolean spans;
+
     /** For one query. */
     public OperatorBuilder(QueryRun run) {
         this.run = run;
+        this.spans = run.spans;
     }
 
     /** The operators of a plan that gives a scalar or a vector. */
@@ -103,12 +107,24 @@ public final class OperatorBuilder {
             case PlanNode.Shared s -> {
                 SharedRows rows = shared.get(new SharedKey(s.number(), grid));
                 if (rows == null) {
-                    rows = new SharedRows(run, grid, node(s.input(), grid), () -> node(s.input(), grid), s.readers());
+                    boolean now = spans;
+                    rows = new SharedRows(run, grid, node(s.input(), grid), () -> again(s.input(), grid, now), s.readers());
                     shared.put(new SharedKey(s.number(), grid), rows);
                 }
                 yield rows.reader(s.number());
             }
         };
+    }
+
+    /** Builds what was built before, once the query runs already. */
+    private Operator again(PlanNode node, Grid grid, boolean spansThen) {
+        boolean saved = spans;
+        spans = spansThen;
+        try {
+            return node(node, grid);
+        } finally {
+            spans = saved;
+        }
     }
 
     private Operator constant(double v, Grid grid) {
@@ -122,10 +138,13 @@ public final class OperatorBuilder {
     }
 
     private Operator once(PlanNode.Once o, Grid grid) {
-        if (grid.count() <= 1) {
-            return node(o.input(), grid);
+        boolean saved = spans;
+        spans = false;
+        try {
+            return grid.count() <= 1 ? node(o.input(), grid) : new OnceRows(run, grid, node(o.input(), grid.first()));
+        } finally {
+            spans = saved;
         }
-        return new OnceRows(run, grid, node(o.input(), grid.first()));
     }
 
     private Operator negate(PlanNode.Negate n, Grid grid) {
@@ -258,12 +277,15 @@ public final class OperatorBuilder {
     Operator below(PlanNode.Subquery s, Grid grid, Grid inner) {
         Long at = s.atMillis();
         long saved = early;
+        boolean savedSpans = spans;
         early = inner.start() - ((at != null ? at : grid.start() - saved) - s.offsetMillis() - s.rangeMillis());
+        spans = inner.start() != (at != null ? at : grid.end()) - s.offsetMillis();
         try {
             Operator rows = node(s.input(), inner);
             return mayRepeat(s.input()) ? new Merged(run, inner, rows) : rows;
         } finally {
             early = saved;
+            spans = savedSpans;
         }
     }
 
@@ -562,6 +584,10 @@ public final class OperatorBuilder {
                     v[i] = b[i] < a[i] ? Row.ABSENT : Elementwise.max(a[i], Elementwise.min(b[i], v[i]));
                 }
             }
+        }).after(() -> {
+            // Without series, too: what they note or refuse counts.
+            min.get();
+            max.get();
         });
     }
 
@@ -599,7 +625,7 @@ public final class OperatorBuilder {
                     v[i] = Math.floor(v[i] * inverse + 0.5) / inverse;
                 }
             }
-        });
+        }).after(nearest::get);
     }
 
     private Operator timestamp(PlanNode.Call c, Grid grid, InstantKernel.Take take) {
@@ -632,7 +658,7 @@ public final class OperatorBuilder {
     private Operator sort(PlanNode.Call c, Grid grid) {
         String f = c.function();
         Operator input = node(c.inputs().getFirst(), grid);
-        if (run.spans) {
+        if (spans && grid.count() > 0) {
             run.notes.warn(c.position(),
                     "sort is ineffective for range queries since results are always ordered by labels");
         }

@@ -27,6 +27,7 @@ final class RowMap extends Operator {
     }
 
     private final Naming naming;
+    private @Nullable Runnable first;
 
     RowMap(QueryRun run, Grid grid, String name, String detail, List<Operator> inputs, Naming naming, boolean checkAlways, Change change) {
         super(run, grid, name, detail, inputs);
@@ -36,9 +37,20 @@ final class RowMap extends Operator {
         this.duplicates = drops || checkAlways ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
+    /** What is done before the first row is pulled. */
+    RowMap after(Runnable r) {
+        first = r;
+        return this;
+    }
+
     @Override
     @Nullable
     Row produce() {
+        Runnable before = first;
+        if (before != null) {
+            first = null;
+            before.run();
+        }
         while (true) {
             Row row = inputs.getFirst().next();
             if (row == null) {

@@ -13,7 +13,7 @@ final class VectorScalar extends Operator {
     private final BinaryOp op;
     private final boolean scalarLeft;
     private final boolean returnBool;
-    private final Position position;
+    private final StepNotes notes;
     private final @Nullable DuplicateCheck duplicates;
     private double @Nullable [] scalar;
 
@@ -23,7 +23,7 @@ final class VectorScalar extends Operator {
         this.op = op;
         this.scalarLeft = scalarLeft;
         this.returnBool = returnBool;
-        this.position = position;
+        this.notes = new StepNotes(grid, position);
         this.duplicates = dropsName() && namesDiffer && !run.delayedNames ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
@@ -42,6 +42,7 @@ final class VectorScalar extends Operator {
         while (true) {
             Row row = inputs.getFirst().next();
             if (row == null) {
+                notes.flush(run.notes);
                 return null;
             }
             apply(row, s);
@@ -81,7 +82,7 @@ final class VectorScalar extends Operator {
                 continue;
             }
             if (trim) {
-                BinaryMath.noteTypes(op, false, false, run.notes, position);
+                BinaryMath.noteTypes(op, false, false, notes, i);
                 v[i] = Row.ABSENT;
             } else if (comparison) {
                 boolean holds = scalarLeft ? BinaryMath.compare(op, s[i], x) : BinaryMath.compare(op, x, s[i]);
@@ -101,11 +102,16 @@ final class VectorScalar extends Operator {
             FloatHistogram h = row.histogram(i);
             if (h != null) {
                 if (scalarLeft) {
-                    BinaryMath.histograms(op, s[i], null, 0, h, returnBool, row, i, run.notes, position);
+                    BinaryMath.histograms(op, s[i], null, 0, h, returnBool, row, i, notes);
                 } else {
-                    BinaryMath.histograms(op, 0, h, s[i], null, returnBool, row, i, run.notes, position);
+                    BinaryMath.histograms(op, 0, h, s[i], null, returnBool, row, i, notes);
                 }
             }
         }
+    }
+
+    @Override
+    void release() {
+        notes.flush(run.notes);
     }
 }

@@ -4,7 +4,9 @@ import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
 import io.varve.model.HistogramSum;
+import io.varve.promql.parser.Position;
 import io.varve.promql.parser.VectorSelector.Edges;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * where the left edge lies on the line from one to the other, that line begins after the reset and nothing needs correcting.
  */
 public final class ExtendedEdges {
+    private static final String RECONCILED = "mismatched custom buckets were reconciled during ";
+
     private final boolean counter;
     private final boolean perSecond;
     private final CounterResets resets = new CounterResets();
@@ -73,13 +77,30 @@ public final class ExtendedEdges {
         }
         boolean between = smoothed && t[first] < start && first + 1 < hi;
         double left = between ? between(t, v, first, start, counter) : v[first];
-        double right = smoothed && last > lo && t[last] > end ? between(t, v, last - 1, end, counter) : v[last];
+        boolean betweenRight = smoothed && last > lo && t[last] > end;
+        double right = betweenRight ? between(t, v, last - 1, end, counter) : v[last];
         double result = right - left;
-        if (counter) {
+        if (counter && (between && left > v[first + 1] || betweenRight && v[last] < 0)) {
+            result += lostOnTheWay(t, v, first, last, start, end, left, right);
+        } else if (counter) {
             // Where the left edge lies on a line that begins behind a reset, that one is corrected already.
             result = resets.add(result, between ? Math.min(first + 1, last) : first, last);
         }
         out.values[step] = perSecond ? result / (w.range / 1000.0) : result;
+    }
+
+    /**
+     * What falls between the edges lose, the edges being values like others. Only where values below zero are taken for a counter
+     * can a line that begins behind a reset at 0 fall itself.
+     */
+    private static double lostOnTheWay(long[] t, double[] v, int first, int last, long start, long end, double left, double right) {
+        double lost = 0;
+        double before = left;
+        for (int i = t[first] <= start ? first + 1 : first; i <= (t[last] >= end ? last - 1 : last); i++) {
+            lost += v[i] < before ? before : 0;
+            before = v[i];
+        }
+        return right < before ? lost + before : lost;
     }
 
     /** The value at {@code time} on the line between samples {@code i} and {@code i + 1}; a counter that fell began at 0. */
@@ -100,11 +121,16 @@ public final class ExtendedEdges {
         if (counter && b.isResetAfter(a)) {
             return b.times(fraction);
         }
-        HistogramSum sum = new HistogramSum(b);
-        sum.subtract(a);
+        HistogramSum sum = difference(a, b);
         sum.scale(fraction);
         sum.add(a);
         return sum.result();
+    }
+
+    private static HistogramSum difference(FloatHistogram a, FloatHistogram b) {
+        HistogramSum sum = new HistogramSum(b);
+        sum.subtract(a);
+        return sum;
     }
 
     private void histograms(Windows w, Row out, int step, boolean smoothed, Notes notes) {
@@ -119,48 +145,79 @@ public final class ExtendedEdges {
         if (t[last] <= start || t[lo] > end) {
             return;
         }
+        boolean gauge = false;
+        for (int j = first; j <= last; j++) {
+            if (h[j].usesCustomBuckets() != h[first].usesCustomBuckets()) {
+                if (gauge) {
+                    CounterFunction.noteNoCounter(w, notes);
+                }
+                CounterFunction.noteMixedSchemas(w, notes);
+                return;
+            }
+            gauge |= counter && h[j].hint() == CounterResetHint.GAUGE;
+        }
+        if (gauge) {
+            CounterFunction.noteNoCounter(w, notes);
+        }
         boolean between = smoothed && t[first] < start && first + 1 < hi;
+        boolean betweenRight = smoothed && last > lo && t[last] > end;
         FloatHistogram left = between ? between(h[first], h[first + 1], share(t, first, start), counter) : h[first];
-        FloatHistogram right = smoothed && last > lo && t[last] > end
+        FloatHistogram right = betweenRight
                 ? between(h[last - 1], h[last], share(t, last - 1, end), counter)
                 : h[last];
-        boolean gauge = false;
-        boolean allGauge = h[first].hint() == CounterResetHint.GAUGE && h[last].hint() == CounterResetHint.GAUGE;
-        boolean mixed = left == null || right == null;
-        for (int j = first; j <= last; j++) {
-            gauge |= h[j].hint() == CounterResetHint.GAUGE;
-            mixed |= h[j].usesCustomBuckets() != h[last].usesCustomBuckets() && (counter || j == first);
-        }
-        if (mixed || left == null || right == null) {
+        if (left == null || right == null) {
             CounterFunction.noteMixedSchemas(w, notes);
             return;
         }
-        if (counter && gauge) {
-            CounterFunction.noteNoCounter(w, notes);
-        }
-        if (!counter && !allGauge) {
+        if (!counter && (left.hint() != CounterResetHint.GAUGE || right.hint() != CounterResetHint.GAUGE)) {
             notes.warn(w.position, "this native histogram metric is not a gauge: " + GoQuote.quote(w.metric()));
         }
         HistogramSum sum = new HistogramSum(right);
         sum.subtract(left);
         boolean reconciledSub = sum.boundsReconciled();
+        boolean reconciledAdd = false;
+        if (between && reconciles(h[first], h[first + 1], counter)) {
+            reconciledSub = true;
+            reconciledAdd = difference(h[first], h[first + 1]).wouldReconcile(h[first]);
+        }
+        if (betweenRight && reconciles(h[last - 1], h[last], counter)) {
+            reconciledSub = true;
+            reconciledAdd |= difference(h[last - 1], h[last]).wouldReconcile(h[last - 1]);
+        }
         if (counter) {
             for (int j = first + 1; j <= last; j++) {
                 if (!(between && j == first + 1) && h[j].isResetAfter(h[j - 1])) {
+                    reconciledAdd |= sum.wouldReconcile(h[j - 1]);
                     sum.add(h[j - 1]);
                 }
             }
         }
         if (reconciledSub) {
-            notes.info(w.position, "mismatched custom buckets were reconciled during subtraction");
-        } else if (sum.boundsReconciled()) {
-            notes.info(w.position, "mismatched custom buckets were reconciled during addition");
+            notes.info(w.position, RECONCILED + "subtraction");
+        }
+        if (reconciledAdd) {
+            notes.info(w.position, RECONCILED + "addition");
         }
         sum.hint(CounterResetHint.GAUGE);
         if (perSecond) {
             sum.scale(1 / (w.range / 1000.0));
         }
         out.setHistogram(step, sum.result());
+    }
+
+    /** Notes what {@link #between(FloatHistogram, FloatHistogram, double, boolean)} has to reconcile. */
+    public static void noteReconciled(FloatHistogram a, FloatHistogram b, boolean counter, Position position, Notes notes) {
+        if (reconciles(a, b, counter)) {
+            notes.info(position, RECONCILED + "subtraction");
+            if (difference(a, b).wouldReconcile(a)) {
+                notes.info(position, RECONCILED + "addition");
+            }
+        }
+    }
+
+    /** Whether a line goes from {@code a} to {@code b}, and bounds have to be reconciled for it. */
+    private static boolean reconciles(FloatHistogram a, FloatHistogram b, boolean counter) {
+        return !Arrays.equals(a.customValues(), b.customValues()) && !(counter && b.isResetAfter(a));
     }
 
     private static double share(long[] t, int i, long time) {

@@ -211,7 +211,7 @@ public final class Regression implements RangeFunction {
     }
 
     private double constant(double y, int step) {
-        return Double.isInfinite(y) ? Double.NaN : ahead == null ? 0 : y;
+        return Double.isInfinite(y) ? Double.NaN : ahead == null ? 0 : 0 * ahead[step] + y;
     }
 
     private double line(int step, double n, double sx, double sy, double sxy, double sxx) {

@@ -153,7 +153,8 @@ public final class SumOverTime implements RangeFunction {
             FloatHistogram h = w.histograms[i];
             double sum = Math.abs(h.sum());
             if (h.schema() != first.schema() || h.zeroThreshold() != first.zeroThreshold() || !(sum < 1e290) || !(h.count() < 1e290)
-                    || h.count() < 0 || h.zeroCount() < 0 || anyNegative(h.positiveBuckets()) || anyNegative(h.negativeBuckets())
+                    || h.count() < 0 || h.zeroCount() < 0 || h.hasBucketsInsideZero() || anyNegative(h.positiveBuckets())
+                    || anyNegative(h.negativeBuckets())
                     || h.customValues() != first.customValues() && !Arrays.equals(h.customValues(), first.customValues())) {
                 return false;
             }

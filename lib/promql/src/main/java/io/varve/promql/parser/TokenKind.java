@@ -91,9 +91,9 @@ enum TokenKind {
         };
     }
 
-    /** Whether it is a word and thus may name a label in a grouping; words that are numbers may not. */
+    /** Whether it is a word and thus may name a label in a grouping; words that are numbers may not, nor may {@code without}. */
     boolean canBeLabelName() {
-        return canBeMetricName() || switch (this) {
+        return this != WITHOUT && canBeMetricName() || switch (this) {
             case ATAN2, ON, IGNORING, GROUP_LEFT, GROUP_RIGHT, BOOL -> true;
             default -> false;
         };
