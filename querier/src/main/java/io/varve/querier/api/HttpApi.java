@@ -278,6 +278,10 @@ public final class HttpApi {
                     "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
         }
         long timeout = timeout(p);
+        // Of several bad parameters Thanos names the first in its order.
+        p.bool("dedup", true);
+        p.replicaLabels(config.replicaLabels);
+        p.storeFilter();
         SourceOptions source = sourceOptions(p, resolution(p, step / 5));
         boolean thanos = thanosEngine(p);
         long lookback = lookback(p);
@@ -661,8 +665,8 @@ public final class HttpApi {
         long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
         boolean partial = partial(p);
         StoreFilter filter = p.storeFilter();
-        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         int limit = p.limit();
+        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         strings(request, response, p, selectors, limit, "proxy LabelNames(): ", (c, m) -> queries.fanout().labelNames(c,
                 new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
     }
@@ -673,8 +677,8 @@ public final class HttpApi {
         long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
         boolean partial = partial(p);
         StoreFilter filter = p.storeFilter();
-        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         int limit = p.limit();
+        List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         if (name.isEmpty()) {
             Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.strings(List.of()));
             return;

@@ -252,7 +252,7 @@ final class Params {
             }
             return n;
         } catch (NumberFormatException e) {
-            throw new ApiException(ApiException.Kind.BAD_DATA, String.valueOf(e.getMessage()), e);
+            throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse " + GoQuote.quote(v) + " to a valid limit", e);
         }
     }
 

@@ -30,6 +30,8 @@ public final class Chain {
     private boolean started;
     private int speaks = NOBODY;
     private long time = Long.MIN_VALUE;
+    /** Whether the same replica said the sample before: only then is what a histogram says of resets true. */
+    private boolean consecutive;
 
     /** Before the first sample of {@code replicas}, each with rising times. */
     Chain(List<SampleBuffer> replicas) {
@@ -50,11 +52,16 @@ public final class Chain {
             int r = c.speaks;
             int from = c.at[r];
             int to = from;
+            boolean changed = !c.consecutive;
             do {
                 to++;
                 more = c.next();
-            } while (more && c.speaks == r && c.at[r] == to);
+            } while (more && c.consecutive && c.at[r] == to);
+            int start = out.size;
             Samples.append(replicas.get(r), from, to, out);
+            if (changed) {
+                Samples.forgetHint(out, start);
+            }
         }
     }
 
@@ -84,11 +91,15 @@ public final class Chain {
     /** Appends the sample that was stepped to; returns its time. */
     long append(SampleBuffer out) {
         Samples.append(replicas.get(speaks), at[speaks], at[speaks] + 1, out);
+        if (!consecutive) {
+            Samples.forgetHint(out, out.size - 1);
+        }
         return time;
     }
 
     /** Steps to the next sample; false where there is none. */
     boolean next() {
+        consecutive = started;
         if (!started) {
             started = true;
             for (int r = 1; r < at.length; r++) {
@@ -117,6 +128,7 @@ public final class Chain {
                 return false;
             }
             speaks = pop();
+            consecutive = false;
             if (timeOf(speaks) != time) {
                 time = timeOf(speaks);
                 return true;
@@ -130,6 +142,7 @@ public final class Chain {
             return true;
         }
         started = true;
+        consecutive = false;
         waiting = 0;
         for (int r = 0; r < at.length; r++) {
             at[r] = Samples.lowerBound(replicas.get(r), at[r], t);

@@ -50,7 +50,8 @@ class GoldenDedupTest {
                         Penalty.merge(replicas, counter, got);
                     }
                     checked[0]++;
-                    String difference = difference(runs(want.get("out")), got);
+                    // Who takes what a histogram says of resets, and who takes it back, is part of the merge.
+                    String difference = difference(runs(want.get("out")), got, result.get("algorithm").asText().equals("chain"));
                     if (!difference.isEmpty()) {
                         wrong.add(
                                 "case " + c.get("case") + " " + c.get("fault") + " " + c.get("kind") + " replicas " + replicas.size() + " "
@@ -88,7 +89,7 @@ class GoldenDedupTest {
                                 }
                             }
                             JsonNode want = jumps.get("got").get(i);
-                            String difference = difference(want.isNull() ? new SampleBuffer(0) : runs(want), got);
+                            String difference = difference(want.isNull() ? new SampleBuffer(0) : runs(want), got, true);
                             if (!difference.isEmpty()) {
                                 wrong.add("case " + c.get("case") + " jump " + i + ": " + difference);
                             }
@@ -105,7 +106,7 @@ class GoldenDedupTest {
         return result.has("same_as") ? original(Objects.requireNonNull(byName.get(result.get("same_as").asText())), byName) : result;
     }
 
-    private static String difference(SampleBuffer want, SampleBuffer got) {
+    private static String difference(SampleBuffer want, SampleBuffer got, boolean hints) {
         for (int i = 0; i < Math.min(want.size, got.size); i++) {
             if (want.timestamps[i] != got.timestamps[i]) {
                 return "sample " + i + " at " + got.timestamps[i] + " instead of " + want.timestamps[i];
@@ -118,7 +119,8 @@ class GoldenDedupTest {
             boolean same = w == null || g == null
                     ? Double.doubleToLongBits(want.values[i]) == Double.doubleToLongBits(got.values[i])
                             && SampleBuffer.isStale(want.values[i]) == SampleBuffer.isStale(got.values[i])
-                    : w.count() == g.count() && w.schema() == g.schema() && w.positiveSpans().equals(g.positiveSpans());
+                    : w.count() == g.count() && w.schema() == g.schema() && w.positiveSpans().equals(g.positiveSpans())
+                            && (!hints || w.hint() == g.hint());
             if (!same) {
                 return "sample " + i + " is " + got.values[i] + " instead of " + want.values[i];
             }
