@@ -38,6 +38,23 @@ final class FlatBuckets {
         }
     }
 
+    /**
+     * The same where buckets that reach into the zero bucket begin at its edge, as Prometheus goes over them for estimates. One that lies wholly
+     * inside has its bounds the wrong way round then.
+     */
+    static FlatBuckets beyondZero(FloatHistogram h) {
+        FlatBuckets b = new FlatBuckets(h);
+        double zero = h.usesCustomBuckets() ? 0 : h.zeroThreshold();
+        for (int i = 0; i < b.size; i++) {
+            if (b.sign[i] < 0 && b.upper[i] < 0 && b.upper[i] > -zero) {
+                b.upper[i] = -zero;
+            } else if (b.sign[i] > 0 && b.lower[i] > 0 && b.lower[i] < zero) {
+                b.lower[i] = zero;
+            }
+        }
+        return b;
+    }
+
     private static int schema(FloatHistogram h) {
         return Math.min(h.schema(), ExponentialBounds.MAX_SCHEMA);
     }

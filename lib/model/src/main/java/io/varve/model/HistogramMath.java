@@ -34,7 +34,7 @@ final class HistogramMath {
         if (h.count() == 0 || Double.isNaN(q)) {
             return FloatHistogram.Estimate.exact(Double.NaN);
         }
-        FlatBuckets b = new FlatBuckets(h);
+        FlatBuckets b = FlatBuckets.beyondZero(h);
         boolean nan = Double.isNaN(h.sum());
         // Not-a-number observations are in no bucket but count as the greatest: only counting from below is right then.
         boolean forward = nan || q < 0.5;
@@ -113,7 +113,7 @@ final class HistogramMath {
         if (from >= to) {
             return FloatHistogram.Estimate.exact(0);
         }
-        FlatBuckets b = new FlatBuckets(h);
+        FlatBuckets b = FlatBuckets.beyondZero(h);
         double rank = 0;
         double fromRank = Double.NaN;
         double toRank = Double.NaN;
@@ -178,7 +178,7 @@ final class HistogramMath {
         double mean = h.sum() / h.count();
         double sum = 0;
         double lost = 0;
-        FlatBuckets b = new FlatBuckets(h);
+        FlatBuckets b = FlatBuckets.beyondZero(h);
         for (int i = 0; i < b.size; i++) {
             double c = b.count[i];
             if (c == 0) {

@@ -230,7 +230,7 @@ final class InstantKernel implements Kernel {
         if (b < lo) {
             return;
         }
-        if (w.times[b] == ref || b + 1 >= hi || w.times[b + 1] >= ref + lookback) {
+        if (w.times[b] == ref || b + 1 >= hi) {
             row.values[step] = w.values[b];
             return;
         }
@@ -251,7 +251,7 @@ final class InstantKernel implements Kernel {
             row.setHistogram(step, h);
             return;
         }
-        if (b + 1 >= hi || w.histogramTimes[b + 1] >= ref + lookback) {
+        if (b + 1 >= hi) {
             row.setHistogram(step, h.hint() == CounterResetHint.GAUGE ? h : h.withHint(CounterResetHint.UNKNOWN));
             return;
         }
