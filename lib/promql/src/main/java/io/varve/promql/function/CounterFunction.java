@@ -240,9 +240,8 @@ public final class CounterFunction implements RangeFunction {
             double after = rangeEnd - t[last];
             double sampled = range - before - after;
             double gaps = last - lo;
-            double threshold = sampled * 1.1;
-            double toStart = before * gaps >= threshold ? sampled / gaps / 2 : before;
-            double toEnd = after * gaps >= threshold ? sampled / gaps / 2 : after;
+            double toStart = isBeyond(before, sampled, gaps) ? sampled / gaps / 2 : before;
+            double toEnd = isBeyond(after, sampled, gaps) ? sampled / gaps / 2 : after;
             double first = v[lo];
             double result = v[last] - first;
             if (resetsTo > 0) {
@@ -269,9 +268,18 @@ public final class CounterFunction implements RangeFunction {
         return result * factor(w, step, w.times[lo], w.times[hi - 1], hi - lo, result, first);
     }
 
-    /** How far a series is taken to go on beyond a sample; the bound is 1.1 times the mean distance of samples, multiplied out. */
+    /**
+     * Whether a distance is at least 1.1 times the mean distance of samples. Multiplied out, without a division, where that is clear; where it
+     * is as good as equal, as with round intervals, by the same steps in seconds as Prometheus takes, since their rounding decides.
+     */
+    private static boolean isBeyond(double distance, double sampled, double gaps) {
+        double over = distance * gaps - sampled * 1.1;
+        return Math.abs(over) > sampled * 1e-9 ? over > 0 : distance / 1000.0 >= sampled / 1000.0 / gaps * 1.1;
+    }
+
+    /** How far a series is taken to go on beyond a sample. */
     private static double reach(double distance, double sampled, int gaps) {
-        return distance * gaps >= sampled * 1.1 ? sampled / gaps / 2 : distance;
+        return isBeyond(distance, sampled, gaps) ? sampled / gaps / 2 : distance;
     }
 
     /** How much the range is longer than the span between first and last sample, as far as the series is taken to go on. */
