@@ -142,12 +142,8 @@ final class HistogramMath {
         double lower = b.lower[i];
         double upper = b.upper[i];
         boolean linear = h.usesCustomBuckets();
-        if (linear) {
-            if (lower == Double.NEGATIVE_INFINITY && upper > 0) {
-                // The lowest bucket of observations that are positive begins at 0, as for classic histograms.
-                lower = 0;
-            }
-        } else if (lower <= 0 && upper >= 0) {
+        if (lower <= 0 && upper >= 0) {
+            // The zero bucket; or a custom one, which Prometheus takes to begin at 0 here: -1 to 0 holds nothing but zeros.
             linear = true;
             lower = zeroLower(h, lower);
             upper = zeroUpper(h, upper);
