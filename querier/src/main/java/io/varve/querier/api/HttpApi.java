@@ -366,8 +366,8 @@ public final class HttpApi {
         Expr e = parsed(text);
         ValueType t = e.type();
         if (t != ValueType.SCALAR && t != ValueType.VECTOR) {
-            throw named("query", ApiException.badData("invalid expression type \"" + (t == ValueType.MATRIX ? "range vector" : "string")
-                    + "\" for range query, must be Scalar or instant Vector"));
+            throw ApiException.badData("invalid expression type \"" + (t == ValueType.MATRIX ? "range vector" : "string")
+                    + "\" for range query, must be Scalar or instant Vector");
         }
     }
 
@@ -375,7 +375,7 @@ public final class HttpApi {
         try {
             return Parser.parse(text, language);
         } catch (InvalidRequestException e) {
-            throw named("query", new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e));
+            throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
         }
     }
 
@@ -405,12 +405,9 @@ public final class HttpApi {
             if (c != null && !response.isCommitted()) {
                 Envelope.coverageHeader(response, c.coverage());
             }
-            ApiException failure = ApiException.of(e, e instanceof CancelledException || e instanceof InvalidRequestException
+            throw ApiException.of(e, e instanceof CancelledException || e instanceof InvalidRequestException
                     ? ""
                     : "expanding series: " + STORES);
-            throw e instanceof InvalidRequestException i && i.kind() == InvalidRequestException.Kind.REQUEST
-                    ? named("query", failure)
-                    : failure;
         }
     }
 
