@@ -202,6 +202,8 @@ class QueryCommandTest {
         assertThat(get("/api/v1/series").statusCode()).isEqualTo(400);
         assertThat(Shared.parse(get("/api/v1/labels", "limit", "x").body()).get("error").asText())
                 .isEqualTo("cannot parse \"x\" to a valid limit");
+        assertThat(Shared.parse(get("/api/v1/query", "query", "up", "limit", "x").body()).get("error").asText())
+                .isEqualTo("invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax");
         assertThat(get("/api/v1/labels", "limit", "x", "match[]", "up{").body()).contains("to a valid limit");
         assertThat(get("/api/v1/query_range", "query", "up", "start", "5", "end", "10", "step", "1", "max_source_resolution", "x",
                 "storeMatch[]", "{").body()).contains("parse error: unexpected end of input inside braces");

@@ -662,7 +662,7 @@ public final class HttpApi {
         long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
         boolean partial = partial(p);
         StoreFilter filter = p.storeFilter();
-        int limit = p.limit();
+        int limit = p.metadataLimit();
         List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         strings(request, response, p, selectors, limit, "proxy LabelNames(): ", (c, m) -> queries.fanout().labelNames(c,
                 new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
@@ -674,7 +674,7 @@ public final class HttpApi {
         long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
         boolean partial = partial(p);
         StoreFilter filter = p.storeFilter();
-        int limit = p.limit();
+        int limit = p.metadataLimit();
         List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         if (name.isEmpty()) {
             Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.strings(List.of()));
@@ -729,7 +729,7 @@ public final class HttpApi {
         List<String> replicaLabels = p.replicaLabels(config.replicaLabels);
         StoreFilter filter = p.storeFilter();
         boolean partial = partial(p);
-        int limit = p.limit();
+        int limit = p.metadataLimit();
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
                 config.maxSelectSeries, false, false, "");
         try (QueryService.Call c = queries.open(0, tenancy.of(request))) {

@@ -240,7 +240,17 @@ final class Params {
         }
     }
 
+    /** How many series a query answers at most, 0 for all; what is no number is named as Prometheus does. */
     int limit() {
+        return limit(false);
+    }
+
+    /** How many names, values or series a metadata call answers at most, 0 for all; what is no number is named as Thanos does. */
+    int metadataLimit() {
+        return limit(true);
+    }
+
+    private int limit(boolean asThanos) {
         String v = text("limit");
         if (v.isEmpty()) {
             return 0;
@@ -252,7 +262,8 @@ final class Params {
             }
             return n;
         } catch (NumberFormatException e) {
-            throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse " + GoQuote.quote(v) + " to a valid limit", e);
+            throw new ApiException(ApiException.Kind.BAD_DATA,
+                    asThanos ? "cannot parse " + GoQuote.quote(v) + " to a valid limit" : String.valueOf(e.getMessage()), e);
         }
     }
 
