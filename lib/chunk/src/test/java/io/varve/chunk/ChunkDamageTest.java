@@ -249,26 +249,9 @@ class ChunkDamageTest {
             }
             data[0] = 0;
             data[1] = (byte) random.nextInt(8);
-            String slow;
-            try {
-                slow = naive(data);
-            } catch (CorruptDataException e) {
-                slow = "corrupt";
-            }
-            StringBuilder fast = new StringBuilder();
-            try {
-                SampleBuffer b = new SampleBuffer(0);
-                byte[] roomy = random.nextBoolean() ? data : Arrays.copyOf(data, data.length + 8);
-                ChunkDecoder.decode(Encoding.XOR, roomy, 0, data.length, b);
-                for (int i = 0; i < b.size; i++) {
-                    fast.append(b.timestamps[i]).append(' ').append(Double.doubleToRawLongBits(b.values[i])).append('\n');
-                }
-            } catch (CorruptDataException e) {
-                fast.append("corrupt");
-            } catch (RuntimeException e) {
-                fail("no other exception", e);
-            }
-            assertThat(fast.toString()).isEqualTo(slow);
+            SampleBuffer b = new SampleBuffer(0);
+            byte[] roomy = random.nextBoolean() ? data : Arrays.copyOf(data, data.length + 8);
+            assertThat(decoded(() -> ChunkDecoder.decode(Encoding.XOR, roomy, 0, data.length, b), b)).isEqualTo(slow(data));
         });
     }
 
@@ -303,12 +286,7 @@ class ChunkDamageTest {
             }
             byte[] segment = new byte[before + payload.length + random.nextInt(12)];
             System.arraycopy(payload, 0, segment, before, payload.length);
-            String slow;
-            try {
-                slow = naive(payload);
-            } catch (CorruptDataException e) {
-                slow = "corrupt";
-            }
+            String slow = slow(payload);
             SampleBuffer all = new SampleBuffer(random.nextInt(300));
             assertThat(decoded(segment, before, payload.length, Long.MAX_VALUE, all)).isEqualTo(slow);
             if (all.size == 0) {
@@ -324,10 +302,23 @@ class ChunkDamageTest {
         });
     }
 
+    private static String slow(byte[] payload) {
+        try {
+            return naive(payload);
+        } catch (CorruptDataException e) {
+            return "corrupt";
+        }
+    }
+
     private static String decoded(byte[] data, int offset, int length, long maxTime, SampleBuffer b) {
+        return decoded(() -> ChunkDecoder.decode(Encoding.XOR, data, offset, length, Long.MIN_VALUE, maxTime, b), b);
+    }
+
+    /** What a decoder fills a buffer with. */
+    private static String decoded(Runnable decoder, SampleBuffer b) {
         StringBuilder out = new StringBuilder();
         try {
-            ChunkDecoder.decode(Encoding.XOR, data, offset, length, Long.MIN_VALUE, maxTime, b);
+            decoder.run();
             for (int i = 0; i < b.size; i++) {
                 out.append(b.timestamps[i]).append(' ').append(Double.doubleToRawLongBits(b.values[i])).append('\n');
             }

@@ -39,7 +39,7 @@ final class FlatBuckets {
     }
 
     /**
-     * The same where buckets that reach into the zero bucket begin at its edge, as Prometheus goes over them for estimates. One that lies wholly
+     * The same where buckets that reach into the zero bucket begin at its edge, as Prometheus goes over them for estimates and JSON. One that lies wholly
      * inside has its bounds the wrong way round then.
      */
     static FlatBuckets beyondZero(FloatHistogram h) {

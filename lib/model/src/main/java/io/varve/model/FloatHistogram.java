@@ -212,7 +212,15 @@ public record FloatHistogram(CounterResetHint hint, int schema, double zeroThres
 
     /** All buckets that are not empty, from the lowest to the highest. */
     public List<HistogramBucket> buckets() {
-        FlatBuckets b = new FlatBuckets(this);
+        return buckets(new FlatBuckets(this));
+    }
+
+    /** The same, those that reach into the zero bucket cut off at its edge. */
+    List<HistogramBucket> bucketsBeyondZero() {
+        return buckets(FlatBuckets.beyondZero(this));
+    }
+
+    private List<HistogramBucket> buckets(FlatBuckets b) {
         List<HistogramBucket> out = new ArrayList<>(b.size);
         for (int i = 0; i < b.size; i++) {
             if (b.count[i] == 0) {

@@ -65,16 +65,14 @@ public final class JsonText {
         appendSample(sb, h.count());
         sb.append(",\"sum\":");
         appendSample(sb, h.sum());
-        double zero = h.usesCustomBuckets() ? 0 : h.zeroThreshold();
         boolean any = false;
-        for (HistogramBucket b : h.buckets()) {
+        for (HistogramBucket b : h.bucketsBeyondZero()) {
             int kind = b.lowerInclusive() ? b.upperInclusive() ? 3 : 1 : b.upperInclusive() ? 0 : 2;
-            boolean isZero = kind == 3;
             sb.append(any ? ",[" : ",\"buckets\":[[").append(kind).append(',');
             any = true;
-            appendSample(sb, !isZero && b.lower() >= 0 && b.lower() < zero ? zero : b.lower());
+            appendSample(sb, b.lower());
             sb.append(',');
-            appendSample(sb, !isZero && b.upper() <= 0 && b.upper() > -zero ? -zero : b.upper());
+            appendSample(sb, b.upper());
             sb.append(',');
             appendSample(sb, b.count());
             sb.append(']');

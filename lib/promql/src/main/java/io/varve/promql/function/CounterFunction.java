@@ -240,8 +240,8 @@ public final class CounterFunction implements RangeFunction {
             double after = rangeEnd - t[last];
             double sampled = range - before - after;
             double gaps = last - lo;
-            double toStart = isBeyond(before, sampled, gaps) ? sampled / gaps / 2 : before;
-            double toEnd = isBeyond(after, sampled, gaps) ? sampled / gaps / 2 : after;
+            double toStart = reach(before, sampled, gaps);
+            double toEnd = reach(after, sampled, gaps);
             double first = v[lo];
             double result = v[last] - first;
             if (resetsTo > 0) {
@@ -278,7 +278,7 @@ public final class CounterFunction implements RangeFunction {
     }
 
     /** How far a series is taken to go on beyond a sample. */
-    private static double reach(double distance, double sampled, int gaps) {
+    private static double reach(double distance, double sampled, double gaps) {
         return isBeyond(distance, sampled, gaps) ? sampled / gaps / 2 : distance;
     }
 
