@@ -5,7 +5,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +22,7 @@ public final class QueryContext implements AutoCloseable {
     private final AtomicReference<@Nullable CancelledException> cancelled = new AtomicReference<>();
     private final Set<String> warnings = new LinkedHashSet<>();
     private volatile String tenant = DEFAULT_TENANT;
-    private volatile long turnNanos = System.nanoTime();
-    private final AtomicInteger turns = new AtomicInteger();
+    private final Turns turns = new Turns();
     private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
 
     /**
@@ -69,18 +67,13 @@ public final class QueryContext implements AutoCloseable {
     /**
      * Throws once the query is cancelled or past its deadline. Long loops call it at least every few milliseconds; as virtual threads run until
      * they wait for something, this is also where one that computes lets others run; one of a query that has computed for long may be kept waiting
-     * for up to 50 ms while many others compute.
+     * for up to 50 ms while many other queries compute.
      *
      * @throws CancelledException with Prometheus' text
      */
     public void check() {
         CancelledException c = cancelled.get();
-        long now = System.nanoTime();
-        if (now - turnNanos >= Turns.NANOS && Thread.currentThread().isVirtual()) {
-            Turns.next(turns.incrementAndGet());
-            now = System.nanoTime();
-            turnNanos = now;
-        }
+        long now = turns.next(System.nanoTime());
         if (c == null && deadlineNanos != Long.MAX_VALUE && now - deadlineNanos >= 0) {
             cancel(new CancelledException(CancelledException.Reason.TIMEOUT, "query timed out in expression evaluation"));
             c = cancelled.get();
@@ -90,9 +83,9 @@ public final class QueryContext implements AutoCloseable {
         }
     }
 
-    /** How often its threads have made way for others. */
+    /** How often it has made way for others. */
     int turns() {
-        return turns.get();
+        return turns.had();
     }
 
     /** Ends the query from outside: running work stops at its next check, streams are closed. Only the first call counts. */

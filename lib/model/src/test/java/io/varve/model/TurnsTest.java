@@ -47,6 +47,29 @@ class TurnsTest {
         }
     }
 
+    @Test
+    void aQueryHasOneTurnAtATimeWhateverItsThreads() throws Exception {
+        List<Thread> threads = new ArrayList<>();
+        long begin = System.nanoTime();
+        try (QueryContext c = QueryContext.unlimited()) {
+            for (int i = 0; i < LONG; i++) {
+                threads.add(Thread.ofVirtual().start(() -> compute(c, 10)));
+            }
+            for (Thread t : threads) {
+                t.join();
+            }
+            assertThat((long) c.turns()).isBetween(10L, (System.nanoTime() - begin) / Turns.NANOS);
+        }
+    }
+
+    @Test
+    void onlyWhoHasHadManyTurnsStaysAwayAndOnlyForOthers() {
+        int many = 4 * Runtime.getRuntime().availableProcessors();
+        assertThat(Turns.awayNanos(26, 0)).isZero();
+        assertThat(Turns.awayNanos(25, many)).isZero();
+        assertThat(Turns.awayNanos(26, many)).isEqualTo(50_000_000);
+    }
+
     private static void compute(QueryContext c, int turns) {
         try {
             while (c.turns() < turns) {
