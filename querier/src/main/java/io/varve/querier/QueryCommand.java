@@ -297,9 +297,10 @@ public final class QueryCommand implements ProcessCommand {
                         HintsPolicy.NONE, budgets::open))
                 .service(GrpcApiServices.rules(sideFanout, budgets::open)).service(GrpcApiServices.targets(sideFanout, budgets::open))
                 .service(GrpcApiServices.metadata(sideFanout, budgets::open)).service(GrpcApiServices.exemplars(
-                        (c, r, a) -> GrpcQueries.withThanosCodes(() -> sideFanout.exemplars(c, r, a)), budgets::open))
+                        (c, r, a) -> GrpcQueries.unknownWhereUnparsable(() -> sideFanout.exemplars(c, r, a)), budgets::open))
                 .service(GrpcApiServices.status(sideFanout, budgets::open))
-                .service(GrpcApiServices.query(new GrpcQueries(queries, function, maxSeries), budgets::open));
+                .service(GrpcApiServices.query(new GrpcQueries(queries, function,
+                        new GrpcQueries.Defaults(replicas, instantResolution.toMillis()), maxSeries), budgets::open));
         context.startHttp(http, routes.build());
         context.startGrpc(grpc, services);
         if (context.alone() && warmUp.isPositive()) {

@@ -167,6 +167,46 @@ class GrpcSurfaceTest {
         }
     }
 
+    @Test
+    void whatAQueryOverGrpcLeavesOutIsTheQueriersDefault() {
+        try (Channels channels = new Channels(new PrometheusRegistry(), Channels.Compression.NONE);
+                QueryContext c = QueryContext.unlimited()) {
+            ManagedChannel channel = channels.open(querier.grpcAddress());
+            GrpcApis apis = new GrpcStoreClient(channel, "querier").apis();
+            open.add(channel::shutdownNow);
+            QueryApi.Options nothing = new QueryApi.Options(0, 0, List.of(), List.of(), true, true, false, ShardInfo.NONE, 0,
+                    QueryApi.Engine.DEFAULT, 0);
+            // The replica label of the flag, and not none.
+            Got got = new Got();
+            apis.query(c, new QueryApi.Instant("count by (replica) (m)", T0 / 1000 + 60, nothing), got);
+            assertThat(got.series).containsExactly("{}");
+            // Now, and not 1970.
+            got = new Got();
+            apis.query(c, new QueryApi.Instant("vector(time()) > 1e9", 0, nothing), got);
+            assertThat(got.series).containsExactly("{}");
+            // One instant needs no interval.
+            got = new Got();
+            apis.queryRange(c, new QueryApi.Range("m", T0 / 1000 + 60, T0 / 1000 + 60, 0, nothing), got);
+            assertThat(got.samples).isEqualTo(70);
+            assertThatThrownBy(() -> apis.queryRange(c, new QueryApi.Range("m", T0 / 1000, T0 / 1000 + 60, 0, nothing), new Got()))
+                    .isInstanceOf(VarveException.class).hasMessageContaining("positive interval");
+            // Other labels than the address know nothing of stores.
+            QueryApi.Options other = new QueryApi.Options(0, 0, List.of(), List.of(List.of(Matcher.equal("cluster", "x"))), true, true,
+                    false,
+                    ShardInfo.NONE, 0, QueryApi.Engine.DEFAULT, 0);
+            got = new Got();
+            apis.query(c, new QueryApi.Instant("m", T0 / 1000 + 60, other), got);
+            assertThat(got.series).hasSize(70);
+            // All warnings in one frame, without places in the text.
+            got = new Got();
+            apis.query(c, new QueryApi.Instant("quantile(2, m) + quantile(3, m)", T0 / 1000 + 60, nothing), got);
+            assertThat(got.warnings).containsExactly("PromQL warning: quantile value should be between 0 and 1, got 2, "
+                    + "PromQL warning: quantile value should be between 0 and 1, got 3");
+            assertThatThrownBy(() -> apis.query(c, new QueryApi.Instant("m * on () m", T0 / 1000 + 60, nothing), new Got()))
+                    .isInstanceOf(VarveException.class).hasMessageContaining("code = Aborted desc = found duplicate series");
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(Channels.Compression.class)
     void aRequestForMoreThanIsAllowedIsRefusedByName(Channels.Compression compression) throws Exception {
@@ -238,6 +278,8 @@ class GrpcSurfaceTest {
                         "thanos.Metadata", "thanos.Exemplars", "thanos.Status", "thanos.info.Info", "grpc.health.v1.Health");
             }
             assertThat(call(channel, "thanos.Store/Nope", new byte[0])).containsExactly("UNIMPLEMENTED");
+            // QueryRequest{query: "1", engine: 3}: there are three, from 0.
+            assertThat(call(channel, "thanos.Query/Query", new byte[]{0x0a, 1, '1', 0x68, 3})).containsExactly("INVALID_ARGUMENT");
             // Too large as it comes, or only once it is unpacked.
             for (String method : List.of("thanos.Store/Series", "thanos.Store/LabelNames", "thanos.info.Info/Info")) {
                 assertThat(call(channel, method, new byte[(64 << 20) + 1])).containsExactly("RESOURCE_EXHAUSTED");

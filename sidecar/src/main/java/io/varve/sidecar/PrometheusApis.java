@@ -3,6 +3,7 @@ package io.varve.sidecar;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.varve.model.Labels;
 import io.varve.model.QueryContext;
+import io.varve.model.Utf8Order;
 import io.varve.store.Answers;
 import io.varve.store.ExemplarsApi;
 import io.varve.store.MetadataApi;
@@ -17,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -182,12 +184,17 @@ final class PrometheusApis implements RulesApi, TargetsApi, MetadataApi, Exempla
         };
     }
 
-    private static Labels labels(JsonNode object) {
-        Labels.Builder b = new Labels.Builder();
-        for (Map.Entry<String, JsonNode> e : object.properties()) {
-            b.set(e.getKey(), e.getValue().asText());
+    /** With empty values too: a rule may take a label away with one, and an annotation may be empty. */
+    static Labels labels(JsonNode object) {
+        TreeMap<String, String> sorted = new TreeMap<>(Utf8Order::compare);
+        object.properties().forEach(e -> sorted.put(e.getKey(), e.getValue().asText()));
+        String[] pairs = new String[sorted.size() * 2];
+        int i = 0;
+        for (Map.Entry<String, String> e : sorted.entrySet()) {
+            pairs[i++] = e.getKey();
+            pairs[i++] = e.getValue();
         }
-        return b.build();
+        return Labels.ofSorted(pairs);
     }
 
     private static Instant time(@Nullable JsonNode node) {

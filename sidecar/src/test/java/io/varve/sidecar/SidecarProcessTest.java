@@ -86,7 +86,7 @@ class SidecarProcessTest {
                         }).get(null, "/p/api/v1/rules",
                                 (q, a) -> a.sendText(200,
                                         "{\"status\":\"success\",\"data\":{\"groups\":[{\"name\":\"g\",\"file\":\"f\",\"interval\":5,"
-                                                + "\"rules\":[{\"type\":\"recording\",\"name\":\"r\",\"query\":\"up\",\"labels\":{\"a\":\"b\"},"
+                                                + "\"rules\":[{\"type\":\"recording\",\"name\":\"r\",\"query\":\"up\",\"labels\":{\"a\":\"b\",\"none\":\"\"},"
                                                 + "\"health\":\"ok\",\"lastEvaluation\":\"2026-11-21T01:08:26.933873391Z\"}]}]}}"))
                         .post(null, "/p/api/v1/read", this::read).build(),
                 new PrometheusRegistry());
@@ -253,7 +253,8 @@ class SidecarProcessTest {
                         throw new AssertionError(text);
                     }
                 });
-                assertThat(groups.getFirst().rules().getFirst().labels()).isEqualTo(Labels.of("a", "b", "cluster", "x", "replica", "a"));
+                assertThat(groups.getFirst().rules().getFirst().labels()).isEqualTo(
+                        Labels.ofSorted(new String[]{"a", "b", "cluster", "x", "none", "", "replica", "a"}));
             }
         }
     }

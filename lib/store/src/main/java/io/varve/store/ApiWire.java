@@ -1,5 +1,6 @@
 package io.varve.store;
 
+import io.varve.model.InvalidRequestException;
 import io.varve.model.Matcher;
 import io.varve.proto.thanos.ActiveTarget;
 import io.varve.proto.thanos.AlertInstance;
@@ -285,7 +286,7 @@ final class ApiWire {
                 new QueryApi.Options(r.getTimeoutSeconds(), r.getMaxResolutionSeconds(), List.copyOf(r.getReplicaLabelsList()),
                         storeMatchers(r.getStoreMatchersList()), r.getEnableDedup(), r.getEnablePartialResponse(), r.getSkipChunks(),
                         Wire.shard(r.hasShardInfo(), r.getShardInfo()), r.getLookbackDeltaSeconds(),
-                        value(QueryApi.Engine.values(), r.getEngineValue()), r.getResponseBatchSize()));
+                        engine(r.getEngineValue()), r.getResponseBatchSize()));
     }
 
     static QueryApi.Range read(QueryRangeRequest r) {
@@ -293,7 +294,14 @@ final class ApiWire {
                 new QueryApi.Options(r.getTimeoutSeconds(), r.getMaxResolutionSeconds(), List.copyOf(r.getReplicaLabelsList()),
                         storeMatchers(r.getStoreMatchersList()), r.getEnableDedup(), r.getEnablePartialResponse(), r.getSkipChunks(),
                         Wire.shard(r.hasShardInfo(), r.getShardInfo()), r.getLookbackDeltaSeconds(),
-                        value(QueryApi.Engine.values(), r.getEngineValue()), r.getResponseBatchSize()));
+                        engine(r.getEngineValue()), r.getResponseBatchSize()));
+    }
+
+    private static QueryApi.Engine engine(int number) {
+        if (number < 0 || number >= QueryApi.Engine.values().length) {
+            throw new InvalidRequestException("invalid engine parameter");
+        }
+        return QueryApi.Engine.values()[number];
     }
 
     private static List<StoreMatchers> storeMatchers(QueryApi.Options o) {

@@ -37,7 +37,8 @@ public interface QueryApi {
      * What is the same for both kinds of request.
      *
      * @param timeoutSeconds 0 for the server's default
-     * @param maxResolutionSeconds coarsest resolution allowed, 0 = raw only
+     * @param maxResolutionSeconds coarsest resolution allowed, 0 for the server's default
+     * @param replicaLabels labels that tell replicas apart, none for the server's
      * @param storeMatchers sets of matchers on stores' labels; any set admits a store; empty for all
      * @param lookbackDeltaSeconds 0 for the server's default
      * @param batchSize series per frame, 0 or 1 = one
@@ -47,11 +48,11 @@ public interface QueryApi {
             long batchSize) {
     }
 
-    /** An instant query. */
+    /** An instant query; 0 seconds are now. */
     record Instant(String query, long timeSeconds, Options options) implements Request {
     }
 
-    /** A range query. */
+    /** A range query; one of a single instant may have the interval 0. */
     record Range(String query, long startSeconds, long endSeconds, long intervalSeconds, Options options) implements Request {
     }
 

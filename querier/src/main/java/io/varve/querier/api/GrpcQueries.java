@@ -16,30 +16,53 @@ import io.varve.querier.fanout.StoreFilter;
 import io.varve.store.QueryApi;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
 
 /** {@code thanos.Query}: whole queries over gRPC, as query-frontends and queriers above ask. Safe for many threads. */
 public final class GrpcQueries implements QueryApi {
     private final QueryService queries;
+    /** Where a note of the engine stands in the query; texts over gRPC are without it. */
+    private static final Pattern POSITION = Pattern.compile(" \\(\\d+:\\d+\\)$");
     private final DedupFunction dedup;
+    private final Defaults defaults;
     private final long maxSelectSeries;
 
+    /**
+     * What holds where a request says nothing.
+     *
+     * @param replicaLabels the labels that tell replicas apart
+     * @param maxResolutionMillis coarsest data allowed
+     */
+    public record Defaults(List<String> replicaLabels, long maxResolutionMillis) {
+        /** Copies the list. */
+        public Defaults {
+            replicaLabels = List.copyOf(replicaLabels);
+        }
+    }
+
     /** @param maxSelectSeries series at most that one selector may match, 0 = all */
-    public GrpcQueries(QueryService queries, DedupFunction dedup, long maxSelectSeries) {
+    public GrpcQueries(QueryService queries, DedupFunction dedup, Defaults defaults, long maxSelectSeries) {
         this.queries = queries;
         this.dedup = dedup;
+        this.defaults = defaults;
         this.maxSelectSeries = maxSelectSeries;
     }
 
     @Override
     public void query(QueryContext context, Instant request, Results results) {
-        long t = millis(request.timeSeconds());
+        long t = request.timeSeconds() == 0 ? System.currentTimeMillis() : millis(request.timeSeconds());
         withThanosCodes(() -> run(context, request, t, t, 0, results));
     }
 
     @Override
     public void queryRange(QueryContext context, Range request, Results results) {
-        if (request.intervalSeconds() <= 0 || request.endSeconds() < request.startSeconds()) {
+        // One instant needs no interval: it is evaluated as an instant query then, as in Prometheus' engine.
+        boolean instant = request.intervalSeconds() == 0 && request.endSeconds() == request.startSeconds();
+        if (!instant && (request.intervalSeconds() <= 0 || request.endSeconds() < request.startSeconds())) {
             throw new InvalidRequestException(
                     "a range query needs a positive interval and an end that is not before its start");
         }
@@ -53,19 +76,37 @@ public final class GrpcQueries implements QueryApi {
     }
 
     /** Queries that cannot be parsed have the code Unknown, as in Thanos. */
-    public static void withThanosCodes(Runnable call) {
+    public static void unknownWhereUnparsable(Runnable call) {
         try {
             call.run();
         } catch (InvalidRequestException e) {
+            if (e.kind() == InvalidRequestException.Kind.EXECUTION) {
+                throw e;
+            }
             throw Status.UNKNOWN.withDescription(e.getMessage()).withCause(e).asRuntimeException();
         }
     }
 
+    /** Those that fail later have the code Aborted. */
+    private static void withThanosCodes(Runnable call) {
+        try {
+            unknownWhereUnparsable(call);
+        } catch (InvalidRequestException | UnavailableException e) {
+            throw Status.ABORTED.withDescription(e.getMessage()).withCause(e).asRuntimeException();
+        }
+    }
+
+    /** Only the address is known of a store here; other labels select nothing and drop nothing, as at HTTP. */
+    private static StoreFilter stores(Options o) {
+        return new StoreFilter(o.storeMatchers().stream()
+                .map(set -> set.stream().filter(m -> m.name().equals(StoreFilter.ADDRESS)).toList()).toList());
+    }
+
     private void run(QueryContext context, Request request, long start, long end, long step, Results results) {
         Options o = request.options();
-        SourceOptions source = new SourceOptions(o.dedup(), o.replicaLabels(), dedup, o.partialResponse(),
-                Math.max(0, millis(o.maxResolutionSeconds())), new StoreFilter(o.storeMatchers()), o.shard(), maxSelectSeries, false,
-                o.engine() == Engine.THANOS, "");
+        long resolution = o.maxResolutionSeconds() == 0 ? defaults.maxResolutionMillis() : Math.max(0, millis(o.maxResolutionSeconds()));
+        SourceOptions source = new SourceOptions(o.dedup(), o.replicaLabels().isEmpty() ? defaults.replicaLabels() : o.replicaLabels(),
+                dedup, o.partialResponse(), resolution, stores(o), o.shard(), maxSelectSeries, false, o.engine() == Engine.THANOS, "");
         long timeout = Math.min(context.remainingMillis(), o.timeoutSeconds() > 0 ? millis(o.timeoutSeconds()) : Long.MAX_VALUE);
         QuerySpec spec = new QuerySpec(request.query(), start, end, step, timeout == Long.MAX_VALUE ? 0 : Math.max(1, timeout),
                 millis(o.lookbackDeltaSeconds()), source, false, false, "prometheus", context.tenant(), "grpc");
@@ -95,11 +136,12 @@ public final class GrpcQueries implements QueryApi {
     }
 
     private static void send(QueryService.Outcome outcome, Results results) {
-        for (String w : outcome.call().context().warnings()) {
-            results.warning(w);
+        Set<String> warnings = new LinkedHashSet<>(outcome.call().context().warnings());
+        outcome.result().warnings().forEach(w -> warnings.add(POSITION.matcher(w).replaceFirst("")));
+        outcome.result().infos().forEach(w -> warnings.add(POSITION.matcher(w).replaceFirst("")));
+        if (!warnings.isEmpty()) {
+            results.warning(String.join(", ", warnings));
         }
-        outcome.result().warnings(0).forEach(results::warning);
-        outcome.result().infos(0).forEach(results::warning);
         SampleBuffer b = new SampleBuffer(64);
         switch (outcome.result().value()) {
             case QueryValue.Scalar s -> {
