@@ -56,7 +56,7 @@ final class Limit extends Operator {
     }
 
     private void begin() {
-        Parameter p = new Parameter(inputs.get(1).scalar());
+        Parameter p = new Parameter(inputs);
         started = true;
         if (ratio) {
             ratios = p.ratios(run.notes, parameterPosition);

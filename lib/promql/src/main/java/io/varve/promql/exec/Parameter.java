@@ -1,21 +1,29 @@
 package io.varve.promql.exec;
 
 import io.varve.model.GoFloat;
+import io.varve.model.InvalidRequestException;
 import io.varve.promql.function.Notes;
 import io.varve.promql.parser.Position;
+import java.util.List;
 
-/** The scalar parameter of an aggregation by step. Its extremes alone decide what is refused or warned of, as in Prometheus. */
+/**
+ * The scalar parameter of an aggregation by step. Its extremes alone decide what is refused or warned of, as in Prometheus. What is aggregated is evaluated
+ * before a parameter is refused, so that its own failure comes first.
+ */
 final class Parameter {
     /** The greatest float below 2^63. */
     private static final double MAX_INT64 = 9223372036854774784.0;
 
+    private final Operator aggregated;
     private final double[] values;
     private double least = Double.MAX_VALUE;
     private double most = -Double.MAX_VALUE;
     private boolean anyNaN;
 
-    Parameter(double[] values) {
-        this.values = values;
+    /** Evaluates the second of an aggregation's inputs. */
+    Parameter(List<Operator> inputs) {
+        this.aggregated = inputs.getFirst();
+        this.values = inputs.get(1).scalar();
         for (double v : values) {
             least = Math.min(least, v);
             most = Math.max(most, v);
@@ -26,7 +34,7 @@ final class Parameter {
     /**
      * As whole numbers; those below 1 are 0.
      *
-     * @throws io.varve.model.InvalidRequestException where one is no such number
+     * @throws InvalidRequestException where one is no such number
      */
     int[] wholeNumbers() {
         int[] k = new int[values.length];
@@ -34,13 +42,13 @@ final class Parameter {
             return k;
         }
         if (anyNaN) {
-            throw QueryRun.failure("Parameter value is NaN");
+            throw refusal("Parameter value is NaN");
         }
         if (least <= -0x1p63) {
-            throw QueryRun.failure("Scalar value " + GoFloat.general(least) + " underflows int64");
+            throw refusal("Scalar value " + GoFloat.general(least) + " underflows int64");
         }
         if (most >= MAX_INT64) {
-            throw QueryRun.failure("Scalar value " + GoFloat.general(most) + " overflows int64");
+            throw refusal("Scalar value " + GoFloat.general(most) + " overflows int64");
         }
         for (int i = 0; i < k.length; i++) {
             k[i] = (int) Math.max(0, Math.min(Integer.MAX_VALUE, (long) values[i]));
@@ -51,11 +59,11 @@ final class Parameter {
     /**
      * As shares, from −1 to 1.
      *
-     * @throws io.varve.model.InvalidRequestException where one is not a number
+     * @throws InvalidRequestException where one is not a number
      */
     double[] ratios(Notes notes, Position position) {
         if (anyNaN) {
-            throw QueryRun.failure("Ratio value is NaN");
+            throw refusal("Ratio value is NaN");
         }
         double[] r = new double[values.length];
         for (int i = 0; i < r.length; i++) {
@@ -68,6 +76,13 @@ final class Parameter {
             noteCapped(least, -1, notes, position);
         }
         return r;
+    }
+
+    private InvalidRequestException refusal(String text) {
+        while (aggregated.next() != null) {
+            // Only whether it fails is asked.
+        }
+        return QueryRun.failure(text);
     }
 
     private static void noteCapped(double ratio, double to, Notes notes, Position position) {

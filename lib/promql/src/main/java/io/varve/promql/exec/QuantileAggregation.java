@@ -62,7 +62,7 @@ final class QuantileAggregation extends Operator {
     }
 
     private Map<Labels, Group> consume() {
-        q = new Parameter(inputs.get(1).scalar()).quantiles(run.notes, parameterPosition);
+        q = new Parameter(inputs).quantiles(run.notes, parameterPosition);
         Map<Labels, Group> groups = new LinkedHashMap<>();
         while (true) {
             Row row = inputs.getFirst().next();

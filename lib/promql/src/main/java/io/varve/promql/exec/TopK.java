@@ -185,7 +185,7 @@ final class TopK extends Operator {
     }
 
     private List<Row> consume() {
-        int[] k = new Parameter(inputs.get(1).scalar()).wholeNumbers();
+        int[] k = new Parameter(inputs).wholeNumbers();
         Map<Labels, Heap[]> groups = new LinkedHashMap<>();
         int order = 0;
         int most = Arrays.stream(k).max().orElse(0);

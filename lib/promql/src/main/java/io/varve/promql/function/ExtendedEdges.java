@@ -84,7 +84,7 @@ public final class ExtendedEdges {
             result += lostOnTheWay(t, v, first, last, start, end, left, right);
         } else if (counter) {
             // Where the left edge lies on a line that begins behind a reset, that one is corrected already.
-            result = resets.add(result, between ? Math.min(first + 1, last) : first, last);
+            result += resets.add(0, between ? Math.min(first + 1, last) : first, last);
         }
         out.values[step] = perSecond ? result / (w.range / 1000.0) : result;
     }

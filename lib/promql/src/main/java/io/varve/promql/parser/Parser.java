@@ -819,7 +819,7 @@ public final class Parser {
             peek();
             return e;
         }
-        Expr term = durationTerm();
+        Expr term = next == TokenKind.NUMBER || next == TokenKind.DURATION ? durationNumber(sign) : durationTerm();
         if (term instanceof DurationExpr && k == TokenKind.ADD && next != TokenKind.LEFT_PAREN) {
             // A plus is kept before step(), range(), min_of() and max_of() only, and only here.
             return new DurationExpr(DurationOp.ADD, null, term, false, new Position(sign.start(), term.position().end()));
@@ -874,15 +874,20 @@ public final class Parser {
         return sign == TokenKind.ADD ? e : new DurationExpr(DurationOp.SUB, null, e, false, position);
     }
 
+    /** A number of seconds; behind the sign of an offset a complaint is about the sign. */
+    private NumberLiteral durationNumber(@Nullable Position sign) {
+        NumberLiteral n = number();
+        if (!(Math.abs(n.value()) <= MAX_DURATION_SECONDS)) {
+            throw error(sign == null ? n.position() : sign, "duration out of range");
+        }
+        return n;
+    }
+
     private Expr durationTerm() {
         TokenKind k = peek();
         switch (k) {
             case NUMBER, DURATION -> {
-                NumberLiteral n = number();
-                if (!(Math.abs(n.value()) <= MAX_DURATION_SECONDS)) {
-                    throw error(n.position(), "duration out of range");
-                }
-                return n;
+                return durationNumber(null);
             }
             case STEP, RANGE -> {
                 Position at = take();
