@@ -10,6 +10,7 @@ import io.varve.model.UnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
@@ -61,6 +62,7 @@ final class Prometheus implements AutoCloseable {
 
     /** Parameters in order. */
     static final class Parameters {
+        private static final long FARTHEST = 1L << 52;
         private final StringBuilder text = new StringBuilder();
 
         Parameters add(String name, String value) {
@@ -72,11 +74,9 @@ final class Prometheus implements AutoCloseable {
             return this;
         }
 
-        /** A time in seconds; nothing where it is so far away that Prometheus would not read it. */
+        /** A time in seconds; what is farther away than doubles are exact for is as far. */
         Parameters time(String name, long millis) {
-            return Math.abs(millis) > 1L << 52 || millis == Long.MIN_VALUE
-                    ? this
-                    : add(name, java.math.BigDecimal.valueOf(millis, 3).toPlainString());
+            return add(name, java.math.BigDecimal.valueOf(Math.clamp(millis, -FARTHEST, FARTHEST), 3).toPlainString());
         }
 
         @Override
@@ -172,7 +172,9 @@ final class Prometheus implements AutoCloseable {
         } catch (ExecutionException e) {
             context.check();
             Throwable cause = e.getCause() == null ? e : e.getCause();
-            String text = cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+            // The JDK says nothing of why it could not.
+            String none = cause instanceof ConnectException ? "cannot connect" : cause.getClass().getSimpleName();
+            String text = cause.getMessage() == null ? none : cause.getMessage();
             throw new UnavailableException("request " + base + path + ": " + text, cause);
         } catch (InterruptedException e) {
             future.cancel(true);

@@ -260,6 +260,14 @@ class SidecarProcessTest {
     }
 
     @Test
+    void timesFarAwayAreAskedAsTheyAre() {
+        assertThat(new Prometheus.Parameters().time("start", Long.MIN_VALUE).time("end", 1 - (1L << 60)).toString())
+                .isEqualTo("start=-4503599627370.496&end=-4503599627370.496");
+        assertThat(new Prometheus.Parameters().time("start", -1500).time("end", Long.MAX_VALUE).toString())
+                .isEqualTo("start=-1.500&end=4503599627370.496");
+    }
+
+    @Test
     void readinessFollowsTheHeartbeat() throws Exception {
         try (ProcessRunner.Running running = launch("--prometheus.get_config_interval=20ms")) {
             awaitReady(running, true);
