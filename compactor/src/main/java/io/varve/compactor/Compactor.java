@@ -186,14 +186,23 @@ final class Compactor {
         return ids;
     }
 
-    /** Deletes blocks that were marked long enough ago. */
+    /** Whether a block is another compactor's, or not yet anybody's: of other times or streams, or too fresh to be looked at. */
+    private static boolean foreign(BlockCatalog catalog, Ulid id) {
+        BlockFilter.Drop drop = catalog.dropped().get(id);
+        return drop != null && switch (drop.state()) {
+            case TIME_EXCLUDED, LABEL_EXCLUDED, TOO_FRESH -> true;
+            default -> false;
+        };
+    }
+
+    /** Deletes blocks of ours that were marked long enough ago; who shares the bucket may have another delay. */
     void deleteMarked(BlockCatalog catalog) {
         long now = clock.millis();
         List<Ulid> due = new ArrayList<>();
         catalog.marks().forEach((id, marks) -> {
             BlockMark mark = marks.get(BlockMark.Kind.DELETION);
             if (mark != null && now - mark.timeSeconds() * 1000 > options.deleteDelay().toMillis()
-                    && !catalog.unreadableMarks().containsKey(id)) {
+                    && !catalog.unreadableMarks().containsKey(id) && !foreign(catalog, id)) {
                 due.add(id);
             }
         });

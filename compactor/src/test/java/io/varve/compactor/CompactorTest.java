@@ -129,6 +129,13 @@ class CompactorTest {
         return metas;
     }
 
+    /** Blocks that have not been deleted, marked or not. */
+    private Set<Ulid> present() {
+        Set<Ulid> ids = new HashSet<>();
+        bucket.listRecursive("", o -> ids.add(Ulid.of(o.key().substring(0, Ulid.LENGTH))));
+        return ids;
+    }
+
     /** All raw samples that unmarked blocks hold, by stream and series. */
     private Map<String, TreeMap<Long, Double>> samples(Map<Ulid, BlockMeta> metas) {
         Map<String, TreeMap<Long, Double>> out = new TreeMap<>();
@@ -206,6 +213,32 @@ class CompactorTest {
         Set<String> blocks = new TreeSet<>();
         bucket.list("", blocks::add);
         assertThat(blocks).hasSize(6);
+    }
+
+    /** Who shares the bucket may keep marked blocks for longer, or may still be uploading. */
+    @Test
+    void markedBlocksOfOtherStreamsAndTimesAreNotDeleted() {
+        Labels other = Labels.of("cluster", "us", "replica", "a");
+        Ulid ours = block(STREAM, 8, 10, 1);
+        Ulid before = block(STREAM, 0, 2, 1);
+        Ulid theirs = block(other, 8, 10, 1);
+        for (Ulid id : List.of(ours, before, theirs)) {
+            BlockMarks.write(bucket, new BlockMark(BlockMark.Kind.DELETION, id, "", NOW.getEpochSecond() - 200_000, ""));
+        }
+        PrometheusRegistry registry = new PrometheusRegistry();
+        Compactor.Selection eu = new Compactor.Selection(n -> START + 4 * HOUR, n -> Long.MAX_VALUE,
+                io.varve.block.Relabel.parse("[{action: keep, source_labels: [cluster], regex: eu}]",
+                        io.varve.block.Relabel.SELECTOR_ACTIONS),
+                List.of());
+        Compactor compactor = new Compactor(bucket, options(), eu, 4, new BlockMetrics(registry), new CompactMetrics(registry, 0, 0),
+                InstantSource.fixed(NOW), random, memory);
+        compactor.iterate();
+        compactor.cleanup();
+        assertThat(present()).containsExactlyInAnyOrder(before, theirs);
+        compactor(bucket, options().withDelays(Duration.ofDays(100), Duration.ofHours(1)), List.of(), NOW).cleanup();
+        assertThat(present()).as("too fresh").containsExactlyInAnyOrder(before, theirs);
+        compact(bucket, options());
+        assertThat(present()).isEmpty();
     }
 
     @Test
