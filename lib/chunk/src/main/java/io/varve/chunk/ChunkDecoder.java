@@ -103,8 +103,8 @@ public final class ChunkDecoder {
             long st = reader.st;
             boolean needed = reader.hint() != CounterResetHint.NOT_RESET || last.hint() != CounterResetHint.NOT_RESET || reader.stale()
                     || st != 0;
-            reader.keep();
-            more = reader.next() && reader.t <= maxTime;
+            boolean follows = reader.nextHead();
+            more = follows && reader.t <= maxTime;
             if (!needed) {
                 if (end < t) {
                     end = ends.endFrom(t);
@@ -116,10 +116,13 @@ public final class ChunkDecoder {
             }
             if (needed) {
                 into.announce(reader.bytes());
-                last = reader.kept();
+                last = follows ? reader.before() : reader.floatHistogram();
             }
             add(t, st, last, into);
             before = t;
+            if (follows) {
+                reader.nextBuckets();
+            }
         }
         return into.size - from;
     }

@@ -14,6 +14,7 @@ import java.util.List;
 final class HistogramReader {
     /** With up to so many ones before it, a variable number has three bits for each of them. */
     private static final int SHORT = 4;
+    private static final byte[] NO_CHANGES = {};
     /**
      * By the eleven bits that say it, the window of a float: significant bits in the second byte, trailing zeros in the first; negative where
      * there is none.
@@ -34,8 +35,12 @@ final class HistogramReader {
     private final int size;
     private HistogramLayout layout = HistogramLayout.of(0, 0, List.of(), List.of(), FloatHistogram.NO_BUCKETS);
     private int read;
-    private long[] kept = new long[0];
-    private CounterResetHint keptHint = CounterResetHint.UNKNOWN;
+    /** Of the sample before: count, zero count and sum as in {@link #values}, and the hint. */
+    private long countBefore;
+    private long zeroCountBefore;
+    private long sumBefore;
+    private CounterResetHint hintBefore = CounterResetHint.UNKNOWN;
+    private long timeBefore;
 
     /** Milliseconds. */
     long t;
@@ -51,6 +56,10 @@ final class HistogramReader {
     private long[] deltas = new long[FlatHistogram.BUCKETS];
     /** Leading and trailing zeros of count, zero count and sum where they are floats. */
     private final byte[] windows = new byte[2 * FlatHistogram.BUCKETS];
+    /** Integers only: whether the buckets of the sample before changed little. */
+    private boolean small = true;
+    /** What {@link SmallChanges} reads into; made with the first use. */
+    private byte[] smallChanges = NO_CHANGES;
     /** Floats only, of each bucket: its window as in {@link #WINDOWS}. */
     private short[] bucketWindows = new short[0];
 
@@ -75,25 +84,59 @@ final class HistogramReader {
 
     /** Reads the next sample; false at the end. */
     boolean next() {
+        if (!nextHead()) {
+            return false;
+        }
+        nextBuckets();
+        return true;
+    }
+
+    /**
+     * Reads the next sample but for its buckets and its start timestamp: {@link #before} can still build the one before then. False at the end; else
+     * {@link #nextBuckets} is to follow before anything but time, count and sum is asked for.
+     */
+    boolean nextHead() {
         if (read == size) {
             return false;
         }
-        long before = t;
+        timeBefore = t;
         if (read == 0) {
             first();
         } else {
+            long[] v = values;
+            countBefore = v[FlatHistogram.COUNT];
+            zeroCountBefore = v[FlatHistogram.ZERO_COUNT];
+            sumBefore = v[FlatHistogram.SUM];
+            hintBefore = hint();
             tDelta += in.varbitInt();
             t += tDelta;
             if (ints) {
-                nextInts();
+                long[] d = deltas;
+                v[FlatHistogram.COUNT] += d[FlatHistogram.COUNT] += in.varbitInt();
+                v[FlatHistogram.ZERO_COUNT] += d[FlatHistogram.ZERO_COUNT] += in.varbitInt();
+                v[FlatHistogram.SUM] = in.xor(v[FlatHistogram.SUM], windows, FlatHistogram.SUM);
             } else {
-                nextFloats();
+                for (int i = 0; i < FlatHistogram.BUCKETS; i++) {
+                    v[i] = in.xor(v[i], windows, i);
+                }
             }
         }
-        st = starts.read(in, read, t, before);
+        in.check();
+        return true;
+    }
+
+    /** Reads what {@link #nextHead} left. */
+    void nextBuckets() {
+        if (read > 0 && values[FlatHistogram.SUM] != SampleBuffer.STALE_NAN_BITS) {
+            if (ints) {
+                buckets(values, deltas);
+            } else {
+                floatBuckets(values, bucketWindows);
+            }
+        }
+        st = starts.read(in, read, t, timeBefore);
         in.check();
         read++;
-        return true;
     }
 
     private void first() {
@@ -119,27 +162,44 @@ final class HistogramReader {
         }
     }
 
-    private void nextInts() {
-        long[] v = values;
-        long[] d = deltas;
-        v[FlatHistogram.COUNT] += d[FlatHistogram.COUNT] += in.varbitInt();
-        v[FlatHistogram.ZERO_COUNT] += d[FlatHistogram.ZERO_COUNT] += in.varbitInt();
-        v[FlatHistogram.SUM] = in.xor(v[FlatHistogram.SUM], windows, FlatHistogram.SUM);
-        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
+    /**
+     * Steps all buckets. Where most changes are small, several of them come from one look into a table; else three from one load. Which way a sample
+     * goes is what the one before was like, as sizes change little from sample to sample.
+     */
+    private void buckets(long[] v, long[] d) {
+        if (!small) {
+            wideBuckets(v, d);
             return;
         }
-        buckets(v, d);
+        byte[] changes = smallChanges;
+        if (changes.length < v.length + SmallChanges.SLACK) {
+            changes = new byte[v.length + SmallChanges.SLACK];
+            smallChanges = changes;
+        }
+        int wide = SmallChanges.read(in, changes, d, FlatHistogram.BUCKETS, v.length);
+        small = wide <= v.length >> 4;
+        add(v, d, changes);
+    }
+
+    private static void add(long[] v, long[] d, byte[] changes) {
+        int n = Math.min(v.length, Math.min(d.length, changes.length));
+        for (int i = FlatHistogram.BUCKETS; i < n; i++) {
+            long change = d[i] + changes[i];
+            d[i] = change;
+            v[i] += change;
+        }
     }
 
     /**
-     * Steps all buckets. A load has 57 bits at least, enough for three numbers of up to 17: so many come from one load, without a
+     * The same, whatever the sizes. A load has 57 bits at least, enough for three numbers of up to 17: so many come from one load, without a
      * branch that depends on their size, for sizes of neighbours are as good as random. Wider ones are rare.
      */
-    private void buckets(long[] v, long[] d) {
+    private void wideBuckets(long[] v, long[] d) {
         BitReader r = in;
         long pos = r.pos;
         int n = Math.min(v.length, d.length);
         int i = FlatHistogram.BUCKETS;
+        int medium = 0;
         while (i < n - 2) {
             // Upside down, so that the ones before a number are leading zeros.
             long w = ~r.word(pos);
@@ -150,13 +210,17 @@ final class HistogramReader {
             int used2 = 4 * ones2 + 1;
             long w3 = w2 << used2;
             int ones3 = Long.numberOfLeadingZeros(w3);
-            if (Math.max(Math.max(ones, ones2), ones3) > SHORT) {
+            int most = Math.max(Math.max(ones, ones2), ones3);
+            if (most > SHORT) {
                 r.pos = pos;
                 v[i] += d[i] += r.varbitInt();
                 i++;
                 pos = r.pos;
+                medium += 3;
                 continue;
             }
+            // One for three or four.
+            medium += most & most >> 1 | most >> 2;
             pos += used + used2 + 4 * ones3 + 1;
             v[i] += d[i] += number(~w, ones);
             v[i + 1] += d[i + 1] += number(~w2, ones2);
@@ -168,6 +232,7 @@ final class HistogramReader {
             v[i] += d[i] += r.varbitInt();
             i++;
         }
+        small = medium <= n >> 4;
     }
 
     /** The number at the head of {@code w} that has so many ones before it, {@link #SHORT} at most. */
@@ -176,16 +241,6 @@ final class HistogramReader {
         // Values above the middle are negative and the middle itself is not: two's complement once it is one less. Shifts by 64 are by 0, which
         // makes the 0 of the width 0 right too.
         return ((w >>> -(4 * ones + 1)) - 1 << -width >> -width) + 1;
-    }
-
-    private void nextFloats() {
-        long[] v = values;
-        for (int i = 0; i < FlatHistogram.BUCKETS; i++) {
-            v[i] = in.xor(v[i], windows, i);
-        }
-        if (v[FlatHistogram.SUM] != SampleBuffer.STALE_NAN_BITS) {
-            floatBuckets(v, bucketWindows);
-        }
     }
 
     /**
@@ -264,33 +319,24 @@ final class HistogramReader {
 
     /** The current sample with float counts. */
     FloatHistogram floatHistogram() {
-        return built(values, hint());
+        long[] v = values;
+        return built(v[FlatHistogram.COUNT], v[FlatHistogram.ZERO_COUNT], v[FlatHistogram.SUM], hint());
     }
 
-    /** Sets the numbers of the current sample aside, so that it can be built once the next one is known. */
-    void keep() {
-        if (kept.length != values.length) {
-            kept = new long[values.length];
-        }
-        System.arraycopy(values, 0, kept, 0, values.length);
-        keptHint = hint();
+    /** The sample before the one whose head was read, as long as the buckets of that were not. */
+    FloatHistogram before() {
+        return built(countBefore, zeroCountBefore, sumBefore, hintBefore);
     }
 
-    /** The sample that was set aside. */
-    FloatHistogram kept() {
-        return built(kept, keptHint);
-    }
-
-    private FloatHistogram built(long[] v, CounterResetHint hint) {
-        if (v[FlatHistogram.SUM] == SampleBuffer.STALE_NAN_BITS) {
+    private FloatHistogram built(long countBits, long zeroCountBits, long sumBits, CounterResetHint hint) {
+        if (sumBits == SampleBuffer.STALE_NAN_BITS) {
             return FloatHistogram.STALE;
         }
         HistogramLayout l = layout;
-        double count = ints ? HistogramLayout.unsigned(v[FlatHistogram.COUNT]) : Double.longBitsToDouble(v[FlatHistogram.COUNT]);
-        double zeroCount = ints
-                ? HistogramLayout.unsigned(v[FlatHistogram.ZERO_COUNT])
-                : Double.longBitsToDouble(v[FlatHistogram.ZERO_COUNT]);
-        return new FloatHistogram(hint, l.schema(), l.zeroThreshold(), zeroCount, count, Double.longBitsToDouble(v[FlatHistogram.SUM]),
+        long[] v = values;
+        double count = ints ? HistogramLayout.unsigned(countBits) : Double.longBitsToDouble(countBits);
+        double zeroCount = ints ? HistogramLayout.unsigned(zeroCountBits) : Double.longBitsToDouble(zeroCountBits);
+        return new FloatHistogram(hint, l.schema(), l.zeroThreshold(), zeroCount, count, Double.longBitsToDouble(sumBits),
                 l.positiveSpans(), absolute(v, FlatHistogram.BUCKETS, l.positiveCount()), l.negativeSpans(),
                 absolute(v, FlatHistogram.BUCKETS + l.positiveCount(), l.negativeCount()), l.customValues());
     }

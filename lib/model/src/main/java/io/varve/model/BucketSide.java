@@ -61,6 +61,22 @@ final class BucketSide {
         layout = other.layout;
     }
 
+    /** Buckets side by side from index {@code first} on: {@code n} counts from {@code at} on, and what was lost of them, nothing where null. */
+    void dense(int first, double[] counts, double @Nullable [] losses, int at, int n) {
+        room(n);
+        for (int i = 0; i < n; i++) {
+            index[i] = first + i;
+        }
+        System.arraycopy(counts, at, count, 0, n);
+        if (losses == null) {
+            Arrays.fill(lost, 0, n, 0);
+        } else {
+            System.arraycopy(losses, at, lost, 0, n);
+        }
+        size = n;
+        layout = null;
+    }
+
     /** Merges buckets so that the resolution becomes that of {@code to}. */
     void reduce(int from, int to) {
         if (from == to) {

@@ -57,6 +57,25 @@ public final class HistogramSum {
         }
     }
 
+    /** Starts over with what a sum of rows came to at a step that has something. */
+    public void set(HistogramRowSum rows, int step) {
+        hint = CounterResetHint.GAUGE;
+        schema = rows.schema;
+        zeroThreshold = rows.zeroThreshold;
+        customValues = FloatHistogram.NO_BUCKETS;
+        zeroCount = rows.zeroCount[step];
+        zeroLost = rows.zeroLost[step];
+        count = rows.count[step];
+        countLost = rows.countLost[step];
+        sum = rows.sum[step];
+        sumLost = rows.sumLost[step];
+        int n = rows.end - rows.first;
+        positive.dense(rows.first, rows.buckets, rows.bucketsLost, step * rows.width + rows.first - rows.base, n);
+        negative.dense(0, FloatHistogram.NO_BUCKETS, null, 0, 0);
+        hintsCollide = false;
+        boundsReconciled = false;
+    }
+
     /** Becomes a copy of another sum. */
     public void set(HistogramSum other) {
         hint = other.hint;

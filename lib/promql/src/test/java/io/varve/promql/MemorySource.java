@@ -58,7 +58,8 @@ public final class MemorySource implements SeriesSource {
         return source;
     }
 
-    void put(SampleBuffer samples, String... labels) {
+    /** Adds a series. */
+    public void put(SampleBuffer samples, String... labels) {
         series.put(Labels.of(labels), samples);
     }
 

@@ -3,6 +3,8 @@ package io.varve.promql.exec;
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
+import io.varve.model.HistogramRow;
+import io.varve.model.HistogramRowSum;
 import io.varve.model.HistogramSum;
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
@@ -93,6 +95,9 @@ final class Aggregation extends Operator {
 
     private Map<Labels, Group> consumeParts(Leaf leaf) {
         leaf.foldInto(Part::new);
+        if (op == AggregateOp.SUM && run.flatRows) {
+            leaf.allowFlat();
+        }
         Map<Labels, Group> groups = new LinkedHashMap<>();
         for (Leaf.Fold f = leaf.nextFold(); f != null; f = leaf.nextFold()) {
             for (Group part : ((Part) f).groups.values()) {
@@ -108,6 +113,9 @@ final class Aggregation extends Operator {
         }
         for (Spare s = spares.poll(); s != null; s = spares.poll()) {
             memory.release(s.bytes);
+        }
+        for (HistogramRowSum s = spareRowSums.poll(); s != null; s = spareRowSums.poll()) {
+            memory.release(s.bytes());
         }
         return groups;
     }
@@ -141,6 +149,8 @@ final class Aggregation extends Operator {
     }
 
     private final ConcurrentLinkedQueue<Spare> spares = new ConcurrentLinkedQueue<>();
+    /** The same for rows. */
+    private final ConcurrentLinkedQueue<HistogramRowSum> spareRowSums = new ConcurrentLinkedQueue<>();
 
     /** Histograms of one group at one step. */
     private static final class Histograms {
@@ -166,6 +176,17 @@ final class Aggregation extends Operator {
         /** Starts over with the first one. */
         void begin(FloatHistogram first, String from, boolean afterFloat) {
             sum.set(first);
+            begin(from, afterFloat);
+        }
+
+        /** Starts over with what rows came to at a step. */
+        void begin(HistogramRowSum rows, int step, String from) {
+            sum.set(rows, step);
+            begin(from, false);
+            count = rows.added(step);
+        }
+
+        private void begin(String from, boolean afterFloat) {
             used = true;
             count = 0;
             reset = false;
@@ -199,6 +220,13 @@ final class Aggregation extends Operator {
         final double[] count;
         @Nullable
         Histograms @Nullable [] histograms;
+        /** In place of these, while there is no float and nothing that has to be reconciled. */
+        @Nullable
+        HistogramRowSum rows;
+        /** The name of the series in {@link #rows}. */
+        String rowsMetric = "";
+        /** Whether there was a float. */
+        boolean anyFloat;
         boolean @Nullable [] running;
 
         Group(Labels labels) {
@@ -240,6 +268,13 @@ final class Aggregation extends Operator {
         }
 
         void add(Row row, Notes notes) {
+            if (row.flat != null) {
+                if (addFlat(row, row.flat)) {
+                    return;
+                }
+                row.unfold();
+            }
+            unfoldRows();
             double[] v = row.values;
             switch (op) {
                 case SUM -> sum(v);
@@ -324,6 +359,7 @@ final class Aggregation extends Operator {
         /** Two sums: of the values, and of what rounding took from it. Infinite sums lose nothing: {@link #finish} sees to that. */
         private void sum(double[] v) {
             if (first(v)) {
+                anyFloat |= Row.presentFrom(v) < v.length;
                 return;
             }
             int from = Row.presentFrom(v);
@@ -337,6 +373,7 @@ final class Aggregation extends Operator {
             } else {
                 sum(v, from, v.length);
             }
+            anyFloat |= from < v.length;
             present(from, to);
         }
 
@@ -474,6 +511,56 @@ final class Aggregation extends Operator {
             }
         }
 
+        /** Adds all histograms of a row at once; false, and nothing changed, where they need one object for each step. */
+        private boolean addFlat(Row row, HistogramRow flat) {
+            HistogramRowSum sum = rows;
+            String metric = row.labels.metricName();
+            if (sum == null) {
+                // Few of them would leave most of the arrays empty.
+                if (histograms != null || anyFloat || flat.points() < grid.count() / 4) {
+                    return false;
+                }
+                sum = spareRowSums.poll();
+                if (sum == null) {
+                    sum = new HistogramRowSum(grid.count());
+                    memory.reserve(sum.bytes());
+                }
+                rows = sum;
+                rowsMetric = metric;
+            } else if (!metric.equals(rowsMetric)) {
+                return false;
+            }
+            first(row.values);
+            long before = sum.bytes();
+            boolean added = sum.add(flat);
+            memory.reserve(sum.bytes() - before);
+            return added;
+        }
+
+        /** Goes on with an object for each step. */
+        private void unfoldRows() {
+            HistogramRowSum sum = rows;
+            if (sum == null) {
+                return;
+            }
+            rows = null;
+            @Nullable
+            Histograms[] all = histogramsByStep();
+            for (int i = 0; i < all.length; i++) {
+                if (sum.added(i) > 0) {
+                    Histograms a = all[i];
+                    if (a == null) {
+                        a = new Histograms();
+                        all[i] = a;
+                    }
+                    a.begin(sum, i, rowsMetric);
+                    reserve(a);
+                }
+            }
+            sum.clear();
+            spareRowSums.add(sum);
+        }
+
         private @Nullable Histograms[] histogramsByStep() {
             @Nullable
             Histograms[] all = histograms;
@@ -494,6 +581,12 @@ final class Aggregation extends Operator {
 
         /** Gives what histograms were added in to later parts; this one is over. */
         void spare() {
+            HistogramRowSum sum = rows;
+            if (sum != null) {
+                rows = null;
+                sum.clear();
+                spareRowSums.add(sum);
+            }
             @Nullable
             Histograms @Nullable [] all = histograms;
             if (all == null) {
@@ -506,6 +599,15 @@ final class Aggregation extends Operator {
             }
             histograms = null;
             spares.add(new Spare(all, histogramBytes));
+        }
+
+        private void reserve(Histograms a) {
+            long size = a.sum.bytes();
+            if (size > a.reserved) {
+                memory.reserve(size - a.reserved);
+                histogramBytes += size - a.reserved;
+                a.reserved = size;
+            }
         }
 
         private void add(int step, FloatHistogram h, String from) {
@@ -529,12 +631,7 @@ final class Aggregation extends Operator {
             a.count++;
             a.reset |= h.hint() == CounterResetHint.RESET;
             a.notReset |= h.hint() == CounterResetHint.NOT_RESET;
-            long size = a.sum.bytes();
-            if (size > a.reserved) {
-                memory.reserve(size - a.reserved);
-                histogramBytes += size - a.reserved;
-                a.reserved = size;
-            }
+            reserve(a);
         }
 
         private boolean combine(Histograms a, FloatHistogram h) {
@@ -567,6 +664,7 @@ final class Aggregation extends Operator {
             double[] v = later.value;
             // First: they look at which floats were here before.
             mergeHistograms(later);
+            anyFloat |= later.anyFloat;
             switch (op) {
                 case SUM -> {
                     for (int i = 0; i < v.length; i++) {
@@ -643,7 +741,36 @@ final class Aggregation extends Operator {
             }
         }
 
+        /** Merges rows of both; false, and nothing changed, where at least one has to go on with an object for each step. */
+        private boolean mergeRows(Group later) {
+            HistogramRowSum theirs = later.rows;
+            HistogramRowSum sum = rows;
+            if (theirs == null || anyFloat || later.anyFloat || histograms != null) {
+                return false;
+            }
+            if (sum == null) {
+                rows = theirs;
+                rowsMetric = later.rowsMetric;
+                later.rows = null;
+                return true;
+            }
+            if (!rowsMetric.equals(later.rowsMetric)) {
+                return false;
+            }
+            long before = sum.bytes();
+            boolean added = sum.add(theirs);
+            memory.reserve(sum.bytes() - before);
+            return added;
+        }
+
         private void mergeHistograms(Group later) {
+            if (mergeRows(later)) {
+                return;
+            }
+            if (later.rows != null || later.histograms != null || later.anyFloat) {
+                unfoldRows();
+                later.unfoldRows();
+            }
             @Nullable
             Histograms @Nullable [] theirs = later.histograms;
             for (int i = 0; theirs != null && i < theirs.length; i++) {
@@ -722,6 +849,17 @@ final class Aggregation extends Operator {
                 }
             }
             Row row = new Row(labels, dropName, value);
+            if (rows != null) {
+                HistogramRowSum all = rows;
+                HistogramSum one = new HistogramSum();
+                for (int i = 0; i < value.length; i++) {
+                    if (all.added(i) > 0) {
+                        one.set(all, i);
+                        row.setHistogram(i, one.result());
+                    }
+                }
+                return row;
+            }
             @Nullable
             Histograms[] all = histograms;
             if (all == null) {

@@ -21,6 +21,10 @@ interface Kernel {
     default void reuse(double[] values) {
     }
 
+    /** Allows rows with {@link Row#flat} from now on. */
+    default void allowFlat() {
+    }
+
     /** Which histograms of a series it looks at, null for all. */
     default @Nullable WindowEnds ends() {
         return null;

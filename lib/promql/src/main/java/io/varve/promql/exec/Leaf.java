@@ -69,10 +69,16 @@ final class Leaf extends Operator {
     }
 
     private @Nullable Supplier<Fold> folding;
+    private boolean flat;
 
     /** Rows go into folds from now on, one fold per batch; to be read by {@link #nextFold} in place of {@link #next}. */
     void foldInto(Supplier<Fold> folds) {
         folding = folds;
+    }
+
+    /** Folds take rows with {@link Row#flat}: to be said before the first one is asked for. */
+    void allowFlat() {
+        flat = true;
     }
 
     /** Looks at the rows of one batch before anybody else does, on whichever thread works on it. */
@@ -124,6 +130,9 @@ final class Leaf extends Operator {
         private long histogramsReserved;
 
         Scratch() {
+            if (flat) {
+                kernel.allowFlat();
+            }
             samples.windowEnds = kernel.ends();
             samples.histogramBytes = this::histogram;
             samples.growing = capacity -> {

@@ -36,6 +36,8 @@ public final class QueryRun {
     final @Nullable Executor workers;
     /** Whether names are dropped at the end. */
     final boolean delayedNames;
+    /** Whether sums of histograms may be made of whole rows; tests compare with what comes out without. */
+    boolean flatRows = true;
     private final AtomicLong held = new AtomicLong();
     private final AtomicLong peak = new AtomicLong();
     long totalSamples;

@@ -60,6 +60,11 @@ final class RangeKernel implements Kernel {
     }
 
     @Override
+    public void allowFlat() {
+        function.allowFlat();
+    }
+
+    @Override
     public @Nullable WindowEnds ends() {
         return function.looksAtEnds() ? windows.ends() : null;
     }
@@ -76,6 +81,6 @@ final class RangeKernel implements Kernel {
 
     @Override
     public long bytes(int samples) {
-        return windows.bytes(samples) + (long) function.bytesPerSample() * samples;
+        return windows.bytes(samples) + (long) function.bytesPerSample() * samples + function.flatBytes();
     }
 }

@@ -3,6 +3,7 @@ package io.varve.promql.function;
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoQuote;
+import io.varve.model.HistogramRow;
 import io.varve.model.HistogramSum;
 import io.varve.promql.parser.VectorSelector.Edges;
 import java.util.Arrays;
@@ -27,7 +28,11 @@ public final class CounterFunction implements RangeFunction {
     private int[] resetAt = new int[0];
     /** Whether all histograms have one resolution, as those of one series nearly always do. */
     private boolean uniform;
+    /** Whether no histogram is a gauge by its hint. */
+    private boolean counters;
     private final HistogramSum sum = new HistogramSum();
+    /** What rows of histograms are made in where they may be {@link Row#flat}; null where they may not. */
+    private @Nullable HistogramRow flat;
     /** The custom bounds of {@link #sum}. */
     private double[] bounds = FloatHistogram.NO_BUCKETS;
     /** 1 over the range in seconds for {@code rate}, else 1. */
@@ -78,7 +83,7 @@ public final class CounterFunction implements RangeFunction {
         }
         if (w.histogramSize == 0 && w.starts == null) {
             floats(w, out.values);
-        } else {
+        } else if (!flat(w, out)) {
             for (int i = 0; i < w.grid.count(); i++) {
                 general(w, i, out, notes);
             }
@@ -378,6 +383,57 @@ public final class CounterFunction implements RangeFunction {
             gauges[i + 1] = gauge;
             resetsUpTo[i + 1] = reset;
         }
+        counters = gauge == 0;
+    }
+
+    @Override
+    public void allowFlat() {
+        if (counter && flat == null) {
+            flat = new HistogramRow();
+        }
+    }
+
+    @Override
+    public long flatBytes() {
+        return flat == null ? 0 : flat.bytes();
+    }
+
+    /**
+     * Histograms that need no reconciling, and no notes, in flat arrays: what {@link #histogramResult} comes to. False where they are others, or
+     * where nobody wants them so; the row is as it was then.
+     */
+    private boolean flat(Windows w, Row out) {
+        HistogramRow row = flat;
+        if (row == null || w.size > 0 || w.histogramSize == 0 || w.histogramStarts != null || !uniform || !counters
+                || !row.begin(w.grid.count(), w.histograms, w.histogramSize)) {
+            return false;
+        }
+        for (int step = 0; step < w.grid.count(); step++) {
+            int lo = w.histogramLo[step];
+            int hi = w.histogramHi[step];
+            if (hi - lo < 2) {
+                continue;
+            }
+            FloatHistogram first = w.histograms[lo];
+            row.set(w.histograms[hi - 1]);
+            boolean skipFirst = isReset(lo + 1);
+            if (!skipFirst) {
+                row.add(first, -1);
+            }
+            for (int r = resetsUpTo[lo + 1]; r < resetsUpTo[hi]; r++) {
+                if (resetAt[r] != lo + 1) {
+                    row.add(w.histograms[resetAt[r] - 1], 1);
+                }
+            }
+            double factor = factor(w, step, w.histogramTimes[lo], w.histogramTimes[hi - 1], hi - lo, row.count(), first.count());
+            if (!row.put(step, factor)) {
+                return false;
+            }
+        }
+        if (row.points() > 0) {
+            out.flat = row;
+        }
+        return true;
     }
 
     private boolean isReset(int i) {

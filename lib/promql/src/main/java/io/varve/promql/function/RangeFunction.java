@@ -17,6 +17,17 @@ public interface RangeFunction {
         return false;
     }
 
+    /**
+     * Allows rows with {@link Row#flat} from now on: who takes a row looks at it before the next one is made.
+     */
+    default void allowFlat() {
+    }
+
+    /** Bytes of memory that rows with {@link Row#flat} hold. */
+    default long flatBytes() {
+        return 0;
+    }
+
     /** Bytes of scratch memory that it may need for each sample of a series. */
     default int bytesPerSample() {
         return 0;

@@ -1,6 +1,7 @@
 package io.varve.promql.function;
 
 import io.varve.model.FloatHistogram;
+import io.varve.model.HistogramRow;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
 import java.util.Arrays;
@@ -27,6 +28,10 @@ public final class Row {
     public double[] values;
     /** Histograms by step, or null where there is none at all. */
     public @Nullable FloatHistogram @Nullable [] histograms;
+    /**
+     * In place of these, only where the reader allows it: all histograms, while there is no float; valid until the row's maker makes the next one.
+     */
+    public @Nullable HistogramRow flat;
 
     /** Takes ownership of the values. */
     public Row(Labels labels, boolean dropName, double[] values) {
@@ -87,7 +92,20 @@ public final class Row {
 
     /** Whether there is anything at the step. */
     public boolean has(int step) {
-        return hasFloat(step) || histogram(step) != null;
+        return hasFloat(step) || histogram(step) != null || flat != null && flat.has(step);
+    }
+
+    /** Makes histograms of those in {@link #flat}. */
+    public void unfold() {
+        HistogramRow from = flat;
+        if (from != null) {
+            flat = null;
+            for (int i = 0; i < values.length; i++) {
+                if (from.has(i)) {
+                    setHistogram(i, from.at(i));
+                }
+            }
+        }
     }
 
     /** Sets a histogram. */

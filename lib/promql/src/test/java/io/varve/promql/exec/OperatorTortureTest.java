@@ -36,6 +36,7 @@ class OperatorTortureTest {
 
     /** At least one query for each operator and each node of a plan. */
     private static final List<String> QUERIES = List.of("temperature", "rate(requests_total[2m])", "sum by (job) (temperature)",
+            "sum by (job) (rate(latency[2m]))",
             "avg(latency)", "absent(nothing)", "count_values(\"v\", limit)", "histogram_quantile(0.9, wait_bucket)",
             "histogram_quantile(0.5, latency)", "info(temperature)", "temperature / requests_total",
             "temperature * on (job) group_left () limit", "limit + on (job) fill (0) limit{job=\"api\"}", "limitk(1, temperature)",
