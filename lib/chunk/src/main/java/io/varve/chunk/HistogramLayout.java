@@ -3,7 +3,6 @@ package io.varve.chunk;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Span;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -136,7 +135,8 @@ record HistogramLayout(int schema, double zeroThreshold, List<Span> positiveSpan
         if (!Span.areInOrder(spans)) {
             throw in.corrupt("spans of a histogram overlap or end beyond 32 bits");
         }
-        return Collections.unmodifiableList(spans);
+        // Without a view in between: who computes with histograms asks them for their spans all the time.
+        return List.copyOf(spans);
     }
 
     private static void writeBound(BitWriter out, double bound) {

@@ -1,6 +1,7 @@
 package io.varve.model;
 
 import java.util.Arrays;
+import java.util.List;
 
 /** Quantiles, fractions, spread and trimming of native histograms: how Prometheus assumes observations to lie inside a bucket. */
 final class HistogramMath {
@@ -329,9 +330,9 @@ final class HistogramMath {
         if (h.count() < previous.count() || h.usesCustomBuckets() && !previous.usesCustomBuckets()) {
             return true;
         }
-        BucketSide now = new BucketSide();
-        BucketSide before = new BucketSide();
         if (h.usesCustomBuckets()) {
+            BucketSide now = new BucketSide();
+            BucketSide before = new BucketSide();
             now.set(h.positiveSpans(), h.positiveBuckets());
             before.set(previous.positiveSpans(), previous.positiveBuckets());
             if (!Arrays.equals(h.customValues(), previous.customValues())) {
@@ -344,6 +345,15 @@ final class HistogramMath {
         if (h.schema() > previous.schema() || h.zeroThreshold() < previous.zeroThreshold()) {
             return true;
         }
+        if (h.schema() == previous.schema() && h.zeroThreshold() == previous.zeroThreshold() && isBeyondZero(h.positiveSpans(), h)
+                && isBeyondZero(h.negativeSpans(), h) && h.positiveSpans().equals(previous.positiveSpans())
+                && h.negativeSpans().equals(previous.negativeSpans()) && h.positiveBuckets().length == previous.positiveBuckets().length
+                && h.negativeBuckets().length == previous.negativeBuckets().length) {
+            return h.zeroCount() < previous.zeroCount() || decreased(h.positiveBuckets(), previous.positiveBuckets())
+                    || decreased(h.negativeBuckets(), previous.negativeBuckets());
+        }
+        BucketSide now = new BucketSide();
+        BucketSide before = new BucketSide();
         before.set(previous.positiveSpans(), previous.positiveBuckets());
         BucketSide beforeNegative = new BucketSide();
         beforeNegative.set(previous.negativeSpans(), previous.negativeBuckets());
@@ -366,6 +376,20 @@ final class HistogramMath {
         beforeNegative.reduce(previous.schema(), h.schema());
         now.set(h.negativeSpans(), h.negativeBuckets());
         return decreased(now, beforeNegative, h.zeroThreshold(), h.schema());
+    }
+
+    private static boolean isBeyondZero(List<Span> spans, FloatHistogram h) {
+        return h.zeroThreshold() <= 0 || spans.isEmpty()
+                || ExponentialBounds.upper(spans.getFirst().offset(), h.schema()) > h.zeroThreshold();
+    }
+
+    /** The same for buckets of one layout. */
+    private static boolean decreased(double[] now, double[] before) {
+        int less = 0;
+        for (int i = 0; i < now.length; i++) {
+            less |= now[i] < before[i] ? 1 : 0;
+        }
+        return less != 0;
     }
 
     /** Whether a bucket beyond the zero bucket holds less than before, or is gone though it was not empty. */

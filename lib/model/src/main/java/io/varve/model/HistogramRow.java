@@ -181,18 +181,23 @@ public final class HistogramRow {
         zeroCount[step] = scalars.zeroCount();
         count[step] = scalars.count();
         sum[step] = scalars.sum();
-        return scaled(now, lost, width, factor, buckets, step * width) <= LARGEST;
+        scale(now, lost, width, factor, buckets, step * width);
+        return areSmall(buckets, step * width, width);
     }
 
-    /** The greatest magnitude, or something not comparable. */
-    private static double scaled(double[] now, double[] lost, int n, double factor, double[] out, int at) {
-        double most = 0;
+    private static void scale(double[] now, double[] lost, int n, double factor, double[] out, int at) {
         for (int i = 0; i < n; i++) {
-            double v = now[i] * factor + lost[i] * factor;
-            out[at + i] = v;
-            most = Math.max(most, Math.abs(v));
+            out[at + i] = now[i] * factor + lost[i] * factor;
         }
-        return most;
+    }
+
+    private static boolean areSmall(double[] v, int at, int n) {
+        int large = 0;
+        for (int i = 0; i < n; i++) {
+            // Not-a-number is not small either.
+            large |= Math.abs(v[at + i]) <= LARGEST ? 0 : 1;
+        }
+        return large == 0;
     }
 
     /** How many steps have a histogram. */

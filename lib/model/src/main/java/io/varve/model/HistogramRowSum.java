@@ -8,22 +8,26 @@ import java.util.Arrays;
  */
 public final class HistogramRowSum {
     private static final int SPARE = 4;
+    /** Arrays are for so many steps each: series that are there for a part of the time need not take room for all of it. */
+    private static final int BLOCK = 16;
 
     private final int steps;
     int schema;
     double zeroThreshold;
     /** The index of the first bucket there was in any row. */
-    int first;
+    private int first;
     /** Behind the last one. */
-    int end;
+    private int end;
     /** The index of the first bucket that there is room for. */
-    int base;
+    private int base;
     /** For how many buckets there is room at each step. */
-    int width;
-    /** By step, then bucket. */
-    double[] buckets = FloatHistogram.NO_BUCKETS;
+    private int width;
+    /** By blocks of steps, then step, then bucket; empty where no histogram was added. */
+    private final double[][] buckets;
     /** What rounding took from them. */
-    double[] bucketsLost = FloatHistogram.NO_BUCKETS;
+    private final double[][] bucketsLost;
+    /** How many numbers there are in both. */
+    private long numbers;
     final double[] zeroCount;
     final double[] zeroLost;
     final double[] count;
@@ -37,6 +41,10 @@ public final class HistogramRowSum {
     /** Nothing yet. */
     public HistogramRowSum(int steps) {
         this.steps = steps;
+        buckets = new double[(steps + BLOCK - 1) / BLOCK][];
+        bucketsLost = new double[buckets.length][];
+        Arrays.fill(buckets, FloatHistogram.NO_BUCKETS);
+        Arrays.fill(bucketsLost, FloatHistogram.NO_BUCKETS);
         zeroCount = new double[steps];
         zeroLost = new double[steps];
         count = new double[steps];
@@ -67,14 +75,14 @@ public final class HistogramRowSum {
             if (!row.present[i]) {
                 continue;
             }
-            int at = i * width + row.first - base;
+            int at = at(i, row.first);
             int from = i * n;
             if (added[i]++ == 0) {
                 begin(i, row.zeroCount[i], row.count[i], row.sum[i]);
-                System.arraycopy(row.buckets, from, buckets, at, n);
+                System.arraycopy(row.buckets, from, buckets[i / BLOCK], at, n);
             } else {
                 addNumbers(i, row.zeroCount[i], row.count[i], row.sum[i]);
-                add(buckets, bucketsLost, at, row.buckets, from, n);
+                add(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, row.buckets, from, n);
             }
         }
         return true;
@@ -94,22 +102,24 @@ public final class HistogramRowSum {
             if (other.added[i] == 0) {
                 continue;
             }
-            int at = i * width + other.first - base;
-            int from = i * other.width + other.first - other.base;
+            int at = at(i, other.first);
+            int from = other.at(i, other.first);
+            double[] theirs = other.buckets[i / BLOCK];
+            double[] theirsLost = other.bucketsLost[i / BLOCK];
             if (added[i] == 0) {
                 begin(i, other.zeroCount[i], other.count[i], other.sum[i]);
                 zeroLost[i] = other.zeroLost[i];
                 countLost[i] = other.countLost[i];
                 sumLost[i] = other.sumLost[i];
-                System.arraycopy(other.buckets, from, buckets, at, n);
-                System.arraycopy(other.bucketsLost, from, bucketsLost, at, n);
+                System.arraycopy(theirs, from, buckets[i / BLOCK], at, n);
+                System.arraycopy(theirsLost, from, bucketsLost[i / BLOCK], at, n);
             } else {
                 addNumbers(i, HistogramScalars.total(other.zeroCount[i], other.zeroLost[i]),
                         HistogramScalars.total(other.count[i], other.countLost[i]), HistogramScalars.total(other.sum[i], other.sumLost[i]));
                 for (int k = 0; k < n; k++) {
-                    totals[k] = other.buckets[from + k] + other.bucketsLost[from + k];
+                    totals[k] = theirs[from + k] + theirsLost[from + k];
                 }
-                add(buckets, bucketsLost, at, totals, 0, n);
+                add(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, totals, 0, n);
             }
             added[i] += other.added[i];
         }
@@ -143,29 +153,54 @@ public final class HistogramRowSum {
         return true;
     }
 
+    /** Where a bucket of a step lies in its block. */
+    private int at(int step, int bucket) {
+        return step % BLOCK * width + bucket - base;
+    }
+
     private void room(int from, int to) {
         base = from - SPARE;
         width = to - from + 2 * SPARE;
-        int need = steps * width;
-        if (buckets.length < need) {
-            buckets = new double[need];
-            bucketsLost = new double[need];
-        }
     }
 
     private void relay(int newFirst, int newEnd) {
-        double[] was = buckets;
-        double[] wasLost = bucketsLost;
         int wasWidth = width;
-        int shift = first - newFirst + SPARE;
-        int n = end - first;
         int from = first - base;
-        buckets = FloatHistogram.NO_BUCKETS;
         room(newFirst, newEnd);
-        for (int i = 0; i < steps; i++) {
-            System.arraycopy(was, i * wasWidth + from, buckets, i * width + shift, n);
-            System.arraycopy(wasLost, i * wasWidth + from, bucketsLost, i * width + shift, n);
+        for (int b = 0; b < buckets.length; b++) {
+            if (buckets[b].length >= BLOCK * wasWidth) {
+                buckets[b] = relaid(buckets[b], from, wasWidth);
+                bucketsLost[b] = relaid(bucketsLost[b], from, wasWidth);
+            } else {
+                // Nothing was added here since it was cleared.
+                numbers -= 2L * buckets[b].length;
+                buckets[b] = FloatHistogram.NO_BUCKETS;
+                bucketsLost[b] = FloatHistogram.NO_BUCKETS;
+            }
         }
+    }
+
+    private double[] relaid(double[] was, int from, int wasWidth) {
+        double[] block = new double[BLOCK * width];
+        numbers += block.length - was.length;
+        for (int i = 0; i < BLOCK; i++) {
+            System.arraycopy(was, i * wasWidth + from, block, at(i, first), end - first);
+        }
+        return block;
+    }
+
+    /** Sees to it that a block has room for as many buckets as there are; what is in it is over. */
+    private void block(int b) {
+        if (buckets[b].length < BLOCK * width) {
+            numbers += 2L * (BLOCK * width - buckets[b].length);
+            buckets[b] = new double[BLOCK * width];
+            bucketsLost[b] = new double[BLOCK * width];
+        }
+    }
+
+    /** The buckets of a step. */
+    void buckets(int step, BucketSide into) {
+        into.dense(first, buckets[step / BLOCK], bucketsLost[step / BLOCK], at(step, first), end - first);
     }
 
     private void begin(int i, double zero, double observations, double total) {
@@ -175,8 +210,10 @@ public final class HistogramRowSum {
         zeroLost[i] = 0;
         countLost[i] = 0;
         sumLost[i] = 0;
-        Arrays.fill(buckets, i * width, (i + 1) * width, 0);
-        Arrays.fill(bucketsLost, i * width, (i + 1) * width, 0);
+        block(i / BLOCK);
+        int at = at(i, base);
+        Arrays.fill(buckets[i / BLOCK], at, at + width, 0);
+        Arrays.fill(bucketsLost[i / BLOCK], at, at + width, 0);
     }
 
     private void addNumbers(int i, double zero, double observations, double total) {
@@ -208,6 +245,6 @@ public final class HistogramRowSum {
 
     /** Bytes of memory that it holds. */
     public long bytes() {
-        return 16L * buckets.length + 52L * steps + 200;
+        return 8L * numbers + 52L * steps + 40L * buckets.length + 200;
     }
 }

@@ -69,8 +69,7 @@ public final class HistogramSum {
         countLost = rows.countLost[step];
         sum = rows.sum[step];
         sumLost = rows.sumLost[step];
-        int n = rows.end - rows.first;
-        positive.dense(rows.first, rows.buckets, rows.bucketsLost, step * rows.width + rows.first - rows.base, n);
+        rows.buckets(step, positive);
         negative.dense(0, FloatHistogram.NO_BUCKETS, null, 0, 0);
         hintsCollide = false;
         boundsReconciled = false;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class FloatHistogramTest {
@@ -186,5 +187,43 @@ class FloatHistogramTest {
             buckets[i] = r.nextInt(4);
         }
         return exponential(r.nextInt(6) - 2, 0, r.nextInt(3), r.nextInt(20) - 10, buckets);
+    }
+
+    /** Whether histograms of one layout fell is asked without laying their buckets out: the same with a span written as two. */
+    @Test
+    void resetsOfOneLayoutAreThoseOfAny() {
+        Random rng = new Random(5);
+        int[] resets = new int[2];
+        for (int i = 0; i < 20_000; i++) {
+            int n = 2 + rng.nextInt(6);
+            int m = rng.nextInt(3);
+            double threshold = rng.nextInt(3) == 0 ? 1 : 0;
+            int first = rng.nextInt(6) - 3;
+            FloatHistogram before = random(rng, threshold, first, n, m, null);
+            FloatHistogram now = random(rng, threshold, first, n, m, before);
+            List<Span> split = List.of(new Span(first, 1), new Span(0, n - 1));
+            FloatHistogram spelled = new FloatHistogram(now.hint(), now.schema(), now.zeroThreshold(), now.zeroCount(), now.count(),
+                    now.sum(),
+                    split, now.positiveBuckets(), now.negativeSpans(), now.negativeBuckets(), now.customValues());
+            assertThat(now.isResetAfter(before)).isEqualTo(spelled.isResetAfter(before));
+            resets[now.isResetAfter(before) ? 1 : 0]++;
+        }
+        assertThat(resets[0]).isGreaterThan(1000);
+        assertThat(resets[1]).isGreaterThan(1000);
+    }
+
+    /** Mostly no smaller than the one before. */
+    private static FloatHistogram random(Random rng, double threshold, int first, int n, int m, @Nullable FloatHistogram before) {
+        double[] positive = new double[n];
+        double[] negative = new double[m];
+        for (int i = 0; i < n; i++) {
+            positive[i] = Math.max(0, (before == null ? 0 : before.positiveBuckets()[i]) + rng.nextInt(4) - (rng.nextInt(12) == 0 ? 2 : 0));
+        }
+        for (int i = 0; i < m; i++) {
+            negative[i] = Math.max(0, (before == null ? 0 : before.negativeBuckets()[i]) + rng.nextInt(4) - (rng.nextInt(12) == 0 ? 2 : 0));
+        }
+        double zero = Math.max(0, (before == null ? 2 : before.zeroCount()) + rng.nextInt(3) - (rng.nextInt(12) == 0 ? 1 : 0));
+        return new FloatHistogram(CounterResetHint.UNKNOWN, 1, threshold, zero, before == null ? 5 : 50, 1, List.of(new Span(first, n)),
+                positive, m == 0 ? List.of() : List.of(new Span(first, m)), negative, FloatHistogram.NO_BUCKETS);
     }
 }

@@ -517,7 +517,7 @@ final class Aggregation extends Operator {
             String metric = row.labels.metricName();
             if (sum == null) {
                 // Few of them would leave most of the arrays empty.
-                if (histograms != null || anyFloat || flat.points() < grid.count() / 4) {
+                if (histograms != null || anyFloat || flat.points() < grid.count() / 64) {
                     return false;
                 }
                 sum = spareRowSums.poll();

@@ -373,6 +373,12 @@ public final class CounterFunction implements RangeFunction {
         uniform = true;
         long[] starts = w.histogramStarts;
         for (int i = 0; i < n; i++) {
+            if (i > 0 && h[i] == h[i - 1] && starts == null && h[i].hint() == CounterResetHint.NOT_RESET) {
+                // One that nobody looks at, which the one before stands for.
+                gauges[i + 1] = gauge;
+                resetsUpTo[i + 1] = reset;
+                continue;
+            }
             gauge += h[i].hint() == CounterResetHint.GAUGE ? 1 : 0;
             uniform &= h[i].schema() == h[0].schema();
             if (counter && i > 0 && (starts != null
