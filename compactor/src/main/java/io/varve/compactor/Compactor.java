@@ -265,11 +265,11 @@ final class Compactor {
         BlockCatalog catalog = sync();
         clean(catalog);
         deleteMarked(catalog);
-        metrics.cleanupLoops.inc();
     }
 
     /** Deletes uploads that were given up, as far as that works. */
     private void clean(BlockCatalog catalog) {
+        metrics.cleanupLoops.inc();
         long now = clock.millis();
         Set<Ulid> untouched = leftAlone(catalog, BlockMark.Kind.DELETION);
         BlockDeleter deleter = new BlockDeleter(bucket);

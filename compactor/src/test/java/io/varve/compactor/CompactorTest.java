@@ -230,10 +230,12 @@ class CompactorTest {
                 io.varve.block.Relabel.parse("[{action: keep, source_labels: [cluster], regex: eu}]",
                         io.varve.block.Relabel.SELECTOR_ACTIONS),
                 List.of());
-        Compactor compactor = new Compactor(bucket, options(), eu, 4, new BlockMetrics(registry), new CompactMetrics(registry, 0, 0),
-                InstantSource.fixed(NOW), random, memory);
+        CompactMetrics metrics = new CompactMetrics(registry, 0, 0);
+        Compactor compactor = new Compactor(bucket, options(), eu, 4, new BlockMetrics(registry), metrics, InstantSource.fixed(NOW), random,
+                memory);
         compactor.iterate();
         compactor.cleanup();
+        assertThat(metrics.cleanupLoops.get()).as("once in an iteration, once beside it").isEqualTo(2);
         assertThat(present()).containsExactlyInAnyOrder(before, theirs);
         compactor(bucket, options().withDelays(Duration.ofDays(100), Duration.ofHours(1)), List.of(), NOW).cleanup();
         assertThat(present()).as("too fresh").containsExactlyInAnyOrder(before, theirs);
