@@ -11,6 +11,8 @@ import java.nio.ByteOrder;
  */
 final class BitReader {
     static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
+    /** How many bits of a {@link #word} are the stream's at least. */
+    static final int WORD_BITS = 57;
     /** Payload bits of a variable number by the count of ones before it. */
     private static final int[] VARBIT_WIDTH = {0, 3, 6, 9, 12, 18, 25, 56, 64};
     /** With fewer ones before it, a variable number and they come from one load. */

@@ -1,5 +1,6 @@
 package io.varve.chunk;
 
+import io.varve.model.CorruptDataException;
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
@@ -245,61 +246,86 @@ final class HistogramReader {
 
     /**
      * Steps all buckets. Whether a bucket changed and whether it has a new window are as good as random: masks, all ones or 0, and no branch.
-     * Mostly two buckets come from one load.
+     * Mostly three buckets come from one load: where they end is worked out first, as the next load waits for nothing else, and what
+     * they are then, each on its own, so that little has to be held in registers at a time.
      */
     private void floatBuckets(long[] v, short[] windows) {
         BitReader r = in;
         long pos = r.pos;
-        long w = 0;
-        int room = 0;
         int n = Math.min(v.length, windows.length);
-        for (int i = FlatHistogram.BUCKETS; i < n; i++) {
-            if ((i & 1) != 0) {
-                w = r.word(pos);
-                room = 57;
-            }
+        int i = FlatHistogram.BUCKETS;
+        while (i < n - 2) {
+            long w = r.word(pos);
+            int window = windows[i];
             int changed = (int) (w >> 63);
             int isNew = (int) ((w & w << 1) >> 63);
-            int window = windows[i];
             // One bit, two and the value, or thirteen and the value, whose length is six bits from the eighth on, 0 for 64.
             int used = 1 + ((window >> 8) + 1 & (changed ^ isNew)) + (((int) (w >>> 51) - 1 & 63) + 13 & isNew);
-            window ^= (WINDOWS[(int) (w << 2 >>> 53)] ^ window) & isNew;
-            if ((room - used | window) < 0) {
-                // Too wide, or damaged, or cut off by the end of the load.
+            long w2 = w << used;
+            int window2 = windows[i + 1];
+            int changed2 = (int) (w2 >> 63);
+            int isNew2 = (int) ((w2 & w2 << 1) >> 63);
+            int used2 = 1 + ((window2 >> 8) + 1 & (changed2 ^ isNew2)) + (((int) (w2 >>> 51) - 1 & 63) + 13 & isNew2);
+            long w3 = w2 << used2;
+            int window3 = windows[i + 2];
+            int changed3 = (int) (w3 >> 63);
+            int isNew3 = (int) ((w3 & w3 << 1) >> 63);
+            int used3 = 1 + ((window3 >> 8) + 1 & (changed3 ^ isNew3)) + (((int) (w3 >>> 51) - 1 & 63) + 13 & isNew3);
+            int all = used + used2 + used3;
+            if (all > BitReader.WORD_BITS) {
+                // Too wide for one load: one bucket alone. What the load did not hold is not looked at.
                 r.pos = pos;
-                v[i] = wideFloat(v[i], windows, i);
+                v[i] = oneFloat(v[i], windows, i);
                 pos = r.pos;
-                w = r.word(pos);
-                room = 57;
+                i++;
                 continue;
             }
+            pos += all;
+            window ^= (WINDOWS[(int) (w << 2 >>> 53)] ^ window) & isNew;
             windows[i] = (short) window;
             v[i] ^= (w >>> -used & ~(-1L << (window >> 8 & changed))) << window;
-            w <<= used;
-            room -= used;
-            pos += used;
+            window2 ^= (WINDOWS[(int) (w2 << 2 >>> 53)] ^ window2) & isNew2;
+            windows[i + 1] = (short) window2;
+            v[i + 1] ^= (w2 >>> -used2 & ~(-1L << (window2 >> 8 & changed2))) << window2;
+            window3 ^= (WINDOWS[(int) (w3 << 2 >>> 53)] ^ window3) & isNew3;
+            windows[i + 2] = (short) window3;
+            v[i + 2] ^= (w3 >>> -used3 & ~(-1L << (window3 >> 8 & changed3))) << window3;
+            if ((window | window2 | window3) < 0) {
+                // None of these numbers is handed out.
+                r.pos = pos - all + (window < 0 ? 0 : window2 < 0 ? used : used + used2);
+                throw noWindow();
+            }
+            i += 3;
         }
         r.pos = pos;
+        while (i < n) {
+            v[i] = oneFloat(v[i], windows, i);
+            i++;
+        }
     }
 
-    private long wideFloat(long before, short[] windows, int i) {
+    /** The next float, of any width. */
+    private long oneFloat(long before, short[] windows, int i) {
         BitReader r = in;
         long w = r.word();
         if (w >= 0) {
             r.pos++;
             return before;
         }
-        r.pos += 2;
+        int isNew = (int) (w << 1 >> 63);
         int window = windows[i];
-        if (w << 1 < 0) {
-            window = WINDOWS[(int) (w << 2 >>> 53)];
-            if (window < 0) {
-                throw r.corrupt("a float has more leading zeros and significant bits than 64 together");
-            }
-            windows[i] = (short) window;
-            r.pos += 11;
+        window ^= (WINDOWS[(int) (w << 2 >>> 53)] ^ window) & isNew;
+        if (window < 0) {
+            throw noWindow();
         }
+        windows[i] = (short) window;
+        r.pos += 2 + (11 & isNew);
         return before ^ r.bits(window >> 8) << window;
+    }
+
+    private CorruptDataException noWindow() {
+        in.pos += 2;
+        return in.corrupt("a float has more leading zeros and significant bits than 64 together");
     }
 
     boolean stale() {
