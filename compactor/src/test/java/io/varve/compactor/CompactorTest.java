@@ -22,13 +22,16 @@ import io.varve.model.SampleBuffer;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.BucketOperation;
 import io.varve.objstore.FaultyBucket;
+import io.varve.objstore.FilesystemBucket;
 import io.varve.objstore.MemoryBucket;
 import io.varve.objstore.ObjectBody;
 import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -45,6 +48,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,7 +64,7 @@ class CompactorTest {
     @TempDir
     Path dir;
     private int directories;
-    private MemoryBucket bucket;
+    private Bucket bucket = new MemoryBucket("test");
     private final RandomGenerator random = RandomGenerator.getDefault();
     private MemoryPool memory = new MemoryPool(1L << 30, "test");
 
@@ -273,6 +277,62 @@ class CompactorTest {
         }
     }
 
+    /**
+     * The same on a directory that takes the files of the result themselves: the process that comes after works in the directory that the dead one
+     * left, whose files may be objects of the bucket by then, and must neither write to them nor miss them when it removes them.
+     */
+    @Test
+    void killedAnywhereWhileItHandsItsFilesOverTheBucketStaysWholeAndTheNextRunFinishes() throws Exception {
+        for (int h : new int[]{0, 4, 8, 12}) {
+            block(STREAM, h, h + 2, 1);
+        }
+        Map<String, byte[]> initial = copy();
+        Map<String, TreeMap<Long, Double>> whole = samples(metas(bucket));
+        DyingBucket immortal = new DyingBucket(directory(initial, "immortal"), 0, DyingBucket.Point.BEFORE);
+        compact(immortal, options());
+        long operations = immortal.operations();
+        List<String> want = describe(metas(immortal));
+        assertThat(immortal.linked()).as("files given a second name: chunks and index").isEqualTo(2);
+        for (DyingBucket.Point point : DyingBucket.Point.values()) {
+            for (long n = 1; n <= operations; n++) {
+                String as = point + " operation " + n;
+                Path root = directory(initial, point + "-" + n);
+                CompactOptions options = options();
+                DyingBucket dying = new DyingBucket(root, n, point);
+                try {
+                    compact(dying, options);
+                } catch (DyingBucket.Died | RuntimeException e) {
+                    // What counts is what it leaves.
+                }
+                assertThat(dying.dead()).as(as).isTrue();
+                bucket = new FilesystemBucket(root);
+                assertThat(samples(metas(bucket))).as("killed %s", as).isEqualTo(whole);
+                Map<String, byte[]> left = copy();
+                Set<String> complete = metas(bucket).keySet().stream().map(Ulid::toString).collect(Collectors.toSet());
+                compact(bucket, options);
+                Map<String, byte[]> after = copy();
+                left.forEach((key, bytes) -> {
+                    if (complete.contains(key.substring(0, Ulid.LENGTH))) {
+                        assertThat(after.get(key)).as("%s after a run that followed one killed %s", key, as).isEqualTo(bytes);
+                    }
+                });
+                Durable.deleteTree(options.dataDirectory());
+                assertThat(samples(metas(bucket))).as("finished after killed %s", as).isEqualTo(whole);
+                assertThat(describe(metas(bucket))).as("finished after killed %s", as).isEqualTo(want);
+            }
+        }
+    }
+
+    private Path directory(Map<String, byte[]> objects, String name) throws IOException {
+        Path root = dir.resolve("bucket-" + name);
+        for (Map.Entry<String, byte[]> o : objects.entrySet()) {
+            Path file = root.resolve(o.getKey());
+            Files.createDirectories(file.getParent());
+            Files.write(file, o.getValue());
+        }
+        return root;
+    }
+
     private Map<String, byte[]> copy() {
         Map<String, byte[]> copy = new HashMap<>();
         bucket.listRecursive("", o -> {
@@ -285,7 +345,7 @@ class CompactorTest {
         return copy;
     }
 
-    private MemoryBucket restore(Map<String, byte[]> objects) {
+    private Bucket restore(Map<String, byte[]> objects) {
         newBucket();
         objects.forEach((key, bytes) -> bucket.upload(key, ObjectBody.of(bytes)));
         return bucket;
