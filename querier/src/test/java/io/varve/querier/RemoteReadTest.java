@@ -115,6 +115,7 @@ class RemoteReadTest {
         while (frames.next((index, labels, chunks) -> {
             assertThat(index).isGreaterThanOrEqualTo(last[0]);
             last[0] = index;
+            out.putIfAbsent(labels.toString(), new ArrayList<>());
             for (Chunk c : chunks) {
                 SampleBuffer b = new SampleBuffer(128);
                 ChunkDecoder.decode(c, b);
@@ -151,6 +152,18 @@ class RemoteReadTest {
         assertThat(one.keySet()).containsExactly("{__name__=\"jobs_total\", cluster=\"c\", job=\"j\"}");
         assertThat(largestDistance(one.firstEntry().getValue())).isLessThanOrEqualTo(22_500);
         assertThat(streamed(query(0, N, name("jobs_total")))).isEqualTo(one);
+    }
+
+    /** As a Prometheus asks that is itself asked for {@code /api/v1/series}. */
+    @Test
+    void whoLooksAtLabelsAloneGetsNoSamples() throws Exception {
+        RemoteRead.Query q = new RemoteRead.Query(T0, T0 + N * 15_000L, List.of(Matcher.equal("job", "j")),
+                new RemoteRead.Hints(0, "series", T0, T0 + N * 15_000L, List.of(), false, 0));
+        TreeMap<String, List<Double>> one = sampled(q);
+        assertThat(one.keySet()).containsExactly("{__name__=\"jobs_total\", cluster=\"c\", job=\"j\"}",
+                "{__name__=\"other\", cluster=\"c\", job=\"j\"}");
+        assertThat(one.values()).allMatch(List::isEmpty);
+        assertThat(streamed(q)).isEqualTo(one);
     }
 
     @Test

@@ -129,11 +129,16 @@ final class ReadApi {
         }
         // The reader evaluates functions itself, over what it has and what it gets: values must be those that were scraped.
         SelectHints hints = new SelectHints(new TimeRange(start, end), 0, 0, h == null ? 0 : h.rangeMillis(), "", false, List.of(), 0,
-                false);
+                labelsOnly(q));
         SourceOptions options = new SourceOptions(true, config.replicaLabels(), config.dedup(), false,
                 config.dedup() == DedupFunction.VARVE ? SourceOptions.FINEST : 0, StoreFilter.ALL, ShardInfo.NONE, config.maxSelectSeries(),
                 false, false, leader);
         return queries.source(options, tenant, turn).select(context, hints, matchers);
+    }
+
+    /** A Prometheus that is asked for {@code /api/v1/series} looks at labels alone; it gets series without samples. */
+    private static boolean labelsOnly(RemoteRead.Query q) {
+        return q.hints() != null && q.hints().func().equals("series");
     }
 
     /** Takes equalities with replica labels out; the replica that they name together, or "". */
@@ -164,7 +169,7 @@ final class ReadApi {
                 while ((s = set.next()) != null) {
                     buffer.clear();
                     s.read(buffer);
-                    if (buffer.size == 0) {
+                    if (buffer.size == 0 && !labelsOnly(q)) {
                         continue;
                     }
                     samples += buffer.size;
@@ -209,7 +214,9 @@ final class ReadApi {
                 while ((s = set.next()) != null) {
                     buffer.clear();
                     s.read(buffer);
-                    if (buffer.size > 0) {
+                    if (buffer.size == 0 && labelsOnly(all.get(i))) {
+                        response.body().write(RemoteRead.frame(out, i, s.labels(), List.of()));
+                    } else if (buffer.size > 0) {
                         frames(response, out, i, s.labels(), encoded(buffer));
                     }
                 }
