@@ -32,6 +32,11 @@ final class ExponentialBounds {
         return level;
     }
 
+    /** Whether a bucket reaches beyond a zero bucket of that width. */
+    static boolean isBeyondZero(int index, int schema, double zeroThreshold) {
+        return zeroThreshold == 0 || upper(index, schema) > zeroThreshold;
+    }
+
     /** The upper bound of the positive bucket {@code index}; the last bucket of finite numbers ends at the largest of them. */
     static double upper(int index, int schema) {
         if (schema <= 0) {

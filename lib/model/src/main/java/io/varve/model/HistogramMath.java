@@ -379,8 +379,7 @@ final class HistogramMath {
     }
 
     private static boolean isBeyondZero(List<Span> spans, FloatHistogram h) {
-        return h.zeroThreshold() <= 0 || spans.isEmpty()
-                || ExponentialBounds.upper(spans.getFirst().offset(), h.schema()) > h.zeroThreshold();
+        return spans.isEmpty() || ExponentialBounds.isBeyondZero(spans.getFirst().offset(), h.schema(), h.zeroThreshold());
     }
 
     /** The same for buckets of one layout. */

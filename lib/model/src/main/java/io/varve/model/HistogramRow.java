@@ -97,7 +97,7 @@ public final class HistogramRow {
             lowest = 0;
             end = 0;
         }
-        if (end - lowest > MAX_WIDTH || end > lowest && zeroThreshold != 0 && !(ExponentialBounds.upper(lowest, schema) > zeroThreshold)) {
+        if (end - lowest > MAX_WIDTH || end > lowest && !ExponentialBounds.isBeyondZero(lowest, schema, zeroThreshold)) {
             return false;
         }
         first = lowest;
@@ -153,7 +153,11 @@ public final class HistogramRow {
         }
     }
 
-    private static void addRun(double[] now, double[] lost, int at, double[] b, int from, int n, double sign) {
+    /**
+     * Adds numbers, each times {@code sign}, to sums and what rounding takes to what was lost (two-sum, after Knuth): nothing is infinite here, and a loop
+     * without a branch is done several at once.
+     */
+    static void addRun(double[] now, double[] lost, int at, double[] b, int from, int n, double sign) {
         for (int i = 0; i < n; i++) {
             double a = now[at + i];
             double x = sign * b[from + i];

@@ -28,12 +28,12 @@ public final class HistogramRowSum {
     private final double[][] bucketsLost;
     /** How many numbers there are in both. */
     private long numbers;
-    final double[] zeroCount;
-    final double[] zeroLost;
-    final double[] count;
-    final double[] countLost;
-    final double[] sum;
-    final double[] sumLost;
+    private final double[] zeroCount;
+    private final double[] zeroLost;
+    private final double[] count;
+    private final double[] countLost;
+    private final double[] sum;
+    private final double[] sumLost;
     /** How many histograms were added. */
     private final int[] added;
     private boolean empty = true;
@@ -82,7 +82,7 @@ public final class HistogramRowSum {
                 System.arraycopy(row.buckets, from, buckets[i / BLOCK], at, n);
             } else {
                 addNumbers(i, row.zeroCount[i], row.count[i], row.sum[i]);
-                add(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, row.buckets, from, n);
+                HistogramRow.addRun(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, row.buckets, from, n, 1);
             }
         }
         return true;
@@ -119,7 +119,7 @@ public final class HistogramRowSum {
                 for (int k = 0; k < n; k++) {
                     totals[k] = theirs[from + k] + theirsLost[from + k];
                 }
-                add(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, totals, 0, n);
+                HistogramRow.addRun(buckets[i / BLOCK], bucketsLost[i / BLOCK], at, totals, 0, n, 1);
             }
             added[i] += other.added[i];
         }
@@ -198,6 +198,16 @@ public final class HistogramRowSum {
         }
     }
 
+    /** The numbers beside the buckets of a step. */
+    void scalars(int step, HistogramScalars into) {
+        into.zeroCount = zeroCount[step];
+        into.zeroLost = zeroLost[step];
+        into.count = count[step];
+        into.countLost = countLost[step];
+        into.sum = sum[step];
+        into.sumLost = sumLost[step];
+    }
+
     /** The buckets of a step. */
     void buckets(int step, BucketSide into) {
         into.dense(first, buckets[step / BLOCK], bucketsLost[step / BLOCK], at(step, first), end - first);
@@ -226,21 +236,6 @@ public final class HistogramRowSum {
         t = sum[i] + total;
         sumLost[i] = HistogramScalars.lost(sumLost[i], sum[i], total, t);
         sum[i] = t;
-    }
-
-    /**
-     * Adds numbers to sums and what rounding takes to what was lost (two-sum, after Knuth): nothing is infinite here, and a loop without a branch
-     * is done several at once.
-     */
-    private static void add(double[] sums, double[] lost, int at, double[] v, int from, int n) {
-        for (int i = 0; i < n; i++) {
-            double a = sums[at + i];
-            double x = v[from + i];
-            double t = a + x;
-            double b = t - a;
-            lost[at + i] += a - (t - b) + (x - b);
-            sums[at + i] = t;
-        }
     }
 
     /** Bytes of memory that it holds. */

@@ -1,13 +1,13 @@
 package io.varve.model;
 
-/** Zero count, count and sum of a running sum of histograms with what rounding took from them, as {@link HistogramSum} computes them. */
+/** Zero count, count and sum of a running sum of histograms with what rounding took from them. */
 final class HistogramScalars {
-    private double zeroCount;
-    private double zeroLost;
-    private double count;
-    private double countLost;
-    private double sum;
-    private double sumLost;
+    double zeroCount;
+    double zeroLost;
+    double count;
+    double countLost;
+    double sum;
+    double sumLost;
 
     void set(FloatHistogram h) {
         zeroCount = h.zeroCount();
@@ -16,6 +16,15 @@ final class HistogramScalars {
         zeroLost = 0;
         countLost = 0;
         sumLost = 0;
+    }
+
+    void set(HistogramScalars other) {
+        zeroCount = other.zeroCount;
+        zeroLost = other.zeroLost;
+        count = other.count;
+        countLost = other.countLost;
+        sum = other.sum;
+        sumLost = other.sumLost;
     }
 
     void add(double zeroInc, double countInc, double sumInc) {

@@ -18,12 +18,7 @@ public final class HistogramSum {
     private int schema;
     private double zeroThreshold;
     private double[] customValues = FloatHistogram.NO_BUCKETS;
-    private double zeroCount;
-    private double zeroLost;
-    private double count;
-    private double countLost;
-    private double sum;
-    private double sumLost;
+    private final HistogramScalars scalars = new HistogramScalars();
     private boolean hintsCollide;
     private boolean boundsReconciled;
 
@@ -42,12 +37,7 @@ public final class HistogramSum {
         schema = first.schema();
         zeroThreshold = first.zeroThreshold();
         customValues = first.customValues();
-        zeroCount = first.zeroCount();
-        count = first.count();
-        sum = first.sum();
-        zeroLost = 0;
-        countLost = 0;
-        sumLost = 0;
+        scalars.set(first);
         positive.set(first.positiveSpans(), first.positiveBuckets());
         negative.set(first.negativeSpans(), first.negativeBuckets());
         hintsCollide = false;
@@ -63,12 +53,7 @@ public final class HistogramSum {
         schema = rows.schema;
         zeroThreshold = rows.zeroThreshold;
         customValues = FloatHistogram.NO_BUCKETS;
-        zeroCount = rows.zeroCount[step];
-        zeroLost = rows.zeroLost[step];
-        count = rows.count[step];
-        countLost = rows.countLost[step];
-        sum = rows.sum[step];
-        sumLost = rows.sumLost[step];
+        rows.scalars(step, scalars);
         rows.buckets(step, positive);
         negative.dense(0, FloatHistogram.NO_BUCKETS, null, 0, 0);
         hintsCollide = false;
@@ -81,12 +66,7 @@ public final class HistogramSum {
         schema = other.schema;
         zeroThreshold = other.zeroThreshold;
         customValues = other.customValues;
-        zeroCount = other.zeroCount;
-        zeroLost = other.zeroLost;
-        count = other.count;
-        countLost = other.countLost;
-        sum = other.sum;
-        sumLost = other.sumLost;
+        scalars.set(other.scalars);
         positive.set(other.positive);
         negative.set(other.negative);
         hintsCollide = other.hintsCollide;
@@ -113,9 +93,7 @@ public final class HistogramSum {
             return add(other.result());
         }
         combineHints(other.hint);
-        addZero(total(other.zeroCount, other.zeroLost));
-        addCount(total(other.count, other.countLost));
-        addSum(total(other.sum, other.sumLost));
+        scalars.add(other.scalars.zeroCount(), other.scalars.count(), other.scalars.sum());
         positive.add(other.positive);
         negative.add(other.negative);
         return true;
@@ -126,11 +104,7 @@ public final class HistogramSum {
     }
 
     private boolean isBeyondZero(int bucket) {
-        return zeroThreshold == 0 || ExponentialBounds.upper(bucket, schema) > zeroThreshold;
-    }
-
-    private static double total(double value, double lost) {
-        return Double.isInfinite(value) ? value : value + lost;
+        return ExponentialBounds.isBeyondZero(bucket, schema, zeroThreshold);
     }
 
     private boolean combine(FloatHistogram h, double sign) {
@@ -140,9 +114,7 @@ public final class HistogramSum {
         }
         combineHints(h.hint());
         if (custom ? Arrays.equals(customValues, h.customValues()) : isLike(h)) {
-            addZero(sign * h.zeroCount());
-            addCount(sign * h.count());
-            addSum(sign * h.sum());
+            scalars.add(sign * h.zeroCount(), sign * h.count(), sign * h.sum());
             positive.add(h.positiveSpans(), h.positiveBuckets(), sign);
             negative.add(h.negativeSpans(), h.negativeBuckets(), sign);
             return true;
@@ -174,9 +146,7 @@ public final class HistogramSum {
             firstPositive = beyondZero(hPositive);
             firstNegative = beyondZero(hNegative);
         }
-        addZero(sign * otherZero);
-        addCount(sign * h.count());
-        addSum(sign * h.sum());
+        scalars.add(sign * otherZero, sign * h.count(), sign * h.sum());
         positive.add(hPositive, firstPositive, sign);
         negative.add(hNegative, firstNegative, sign);
         return true;
@@ -241,10 +211,10 @@ public final class HistogramSum {
                 otherZero = w.count;
             }
             if (otherThreshold > zeroThreshold) {
-                Widening w = Widening.of(positive, negative, schema, zeroCount + zeroLost, otherThreshold);
+                Widening w = Widening.of(positive, negative, schema, scalars.zeroCount + scalars.zeroLost, otherThreshold);
                 zeroThreshold = w.threshold;
-                zeroCount = w.count;
-                zeroLost = 0;
+                scalars.zeroCount = w.count;
+                scalars.zeroLost = 0;
                 dropInsideZero(positive);
                 dropInsideZero(negative);
             }
@@ -318,44 +288,17 @@ public final class HistogramSum {
         return Arrays.copyOf(out, o);
     }
 
-    private void addZero(double inc) {
-        double t = zeroCount + inc;
-        zeroLost = Double.isInfinite(t) ? 0 : zeroLost + lost(zeroCount, inc, t);
-        zeroCount = t;
-    }
-
-    private void addCount(double inc) {
-        double t = count + inc;
-        countLost = Double.isInfinite(t) ? 0 : countLost + lost(count, inc, t);
-        count = t;
-    }
-
-    private void addSum(double inc) {
-        double t = sum + inc;
-        sumLost = Double.isInfinite(t) ? 0 : sumLost + lost(sum, inc, t);
-        sum = t;
-    }
-
-    private static double lost(double s, double inc, double t) {
-        return Math.abs(s) >= Math.abs(inc) ? s - t + inc : inc - t + s;
-    }
-
     /** Multiplies everything, hint untouched. */
     public void scale(double factor) {
-        zeroCount *= factor;
-        zeroLost *= factor;
-        count *= factor;
-        countLost *= factor;
-        sum *= factor;
-        sumLost *= factor;
+        scalars.scale(factor);
         positive.scale(factor);
         negative.scale(factor);
     }
 
     /** Whether a number became infinite. */
     public boolean overflows() {
-        return Double.isInfinite(sum) || Double.isInfinite(count) || Double.isInfinite(zeroCount) || overflows(positive)
-                || overflows(negative);
+        return Double.isInfinite(scalars.sum) || Double.isInfinite(scalars.count) || Double.isInfinite(scalars.zeroCount)
+                || overflows(positive) || overflows(negative);
     }
 
     private static boolean overflows(BucketSide side) {
@@ -369,7 +312,8 @@ public final class HistogramSum {
 
     /** Whether adding {@code h} might make a number infinite; cheap, and true too often. */
     public boolean mayOverflow(FloatHistogram h) {
-        return !(Math.abs(sum) < 1e307 && Math.abs(count) < 1e307 && Math.abs(h.sum()) < 1e307 && Math.abs(h.count()) < 1e307);
+        return !(Math.abs(scalars.sum) < 1e307 && Math.abs(scalars.count) < 1e307 && Math.abs(h.sum()) < 1e307
+                && Math.abs(h.count()) < 1e307);
     }
 
     /** Lowers the resolution. */
@@ -396,7 +340,7 @@ public final class HistogramSum {
 
     /** All observations so far. */
     public double count() {
-        return total(count, countLost);
+        return scalars.count();
     }
 
     /** The combined hint. */
@@ -413,7 +357,7 @@ public final class HistogramSum {
     public FloatHistogram result() {
         positive.pack();
         negative.pack();
-        return new FloatHistogram(hint, schema, zeroThreshold, total(zeroCount, zeroLost), total(count, countLost), total(sum, sumLost),
+        return new FloatHistogram(hint, schema, zeroThreshold, scalars.zeroCount(), scalars.count(), scalars.sum(),
                 positive.spans(), positive.buckets(), negative.spans(), negative.buckets(), customValues);
     }
 
