@@ -14,6 +14,7 @@ import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -82,7 +83,7 @@ final class ClientStream implements AutoCloseable {
     /**
      * The next message, null at the end.
      *
-     * @param timeoutMillis 0 = as long as the query lasts
+     * @param timeoutMillis 0 = as long as the query lasts; an {@link UnavailableException} with a {@link TimeoutException} says that it is over
      */
     byte @Nullable [] next(long timeoutMillis) {
         long until = timeoutMillis <= 0 ? 0 : System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
@@ -99,7 +100,7 @@ final class ClientStream implements AutoCloseable {
                     wait = Math.min(wait, until - System.nanoTime());
                     if (wait <= 0) {
                         UnavailableException e = new UnavailableException(
-                                "failed to receive any data in " + timeoutMillis + "ms from " + address);
+                                "failed to receive any data in " + timeoutMillis + "ms from " + address, new TimeoutException());
                         failure = e;
                         throw e;
                     }

@@ -36,6 +36,10 @@ final class Statuses {
             case LimitExceededException x -> Status.RESOURCE_EXHAUSTED;
             case CancelledException x -> x.reason() == CancelledException.Reason.TIMEOUT ? Status.DEADLINE_EXCEEDED : Status.CANCELLED;
         };
+        if (e.getCause() instanceof StatusRuntimeException peer) {
+            // A proxy passes the code of the store on that failed, as Thanos does.
+            status = peer.getStatus().getCode().toStatus();
+        }
         String text = e.getMessage();
         return status.withDescription(text.length() > MAX_DESCRIPTION ? text.substring(0, MAX_DESCRIPTION) + "…" : text);
     }
@@ -60,7 +64,7 @@ final class Statuses {
             case DEADLINE_EXCEEDED -> new CancelledException(CancelledException.Reason.TIMEOUT, text);
             case OK, UNKNOWN, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,
                     UNAUTHENTICATED ->
-                cause == null ? new UnavailableException(text) : new UnavailableException(text, cause);
+                new UnavailableException(text, cause == null ? status.asRuntimeException() : cause);
         };
     }
 

@@ -6,6 +6,7 @@ import io.varve.model.InvalidRequestException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
+import io.varve.querier.fanout.StoreFailedException;
 import org.jspecify.annotations.Nullable;
 
 /** Ends a request of the API with an error envelope. */
@@ -61,8 +62,8 @@ public final class ApiException extends RuntimeException {
             case LimitExceededException l -> new ApiException(Kind.EXECUTION, l.getMessage(), l);
             case CancelledException c -> new ApiException(c.reason() == CancelledException.Reason.TIMEOUT ? Kind.TIMEOUT : Kind.CANCELED,
                     c.getMessage(), c);
-            case UnavailableException u -> new ApiException(Kind.EXECUTION, stores + u.getMessage(), u);
-            case CorruptDataException c -> new ApiException(Kind.EXECUTION, stores + c.getMessage(), c);
+            case UnavailableException u -> new ApiException(Kind.EXECUTION, stores + StoreFailedException.text(u), u);
+            case CorruptDataException c -> new ApiException(Kind.EXECUTION, c.getMessage(), c);
         };
     }
 

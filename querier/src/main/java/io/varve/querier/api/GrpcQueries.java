@@ -2,6 +2,7 @@ package io.varve.querier.api;
 
 import io.grpc.Status;
 import io.varve.model.CancelledException;
+import io.varve.model.CorruptDataException;
 import io.varve.model.FloatHistogram;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
@@ -12,6 +13,7 @@ import io.varve.model.VarveException;
 import io.varve.promql.QueryValue;
 import io.varve.querier.dedup.DedupFunction;
 import io.varve.querier.fanout.SourceOptions;
+import io.varve.querier.fanout.StoreFailedException;
 import io.varve.querier.fanout.StoreFilter;
 import io.varve.store.QueryApi;
 import java.io.IOException;
@@ -91,8 +93,9 @@ public final class GrpcQueries implements QueryApi {
     private static void withThanosCodes(Runnable call) {
         try {
             unknownWhereUnparsable(call);
-        } catch (InvalidRequestException | UnavailableException e) {
-            throw Status.ABORTED.withDescription(e.getMessage()).withCause(e).asRuntimeException();
+        } catch (InvalidRequestException | UnavailableException | CorruptDataException e) {
+            String text = StoreFailedException.is(e) ? "expanding series: proxy Series(): " + StoreFailedException.text(e) : e.getMessage();
+            throw Status.ABORTED.withDescription(text).withCause(e).asRuntimeException();
         }
     }
 

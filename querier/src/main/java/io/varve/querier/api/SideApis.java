@@ -182,19 +182,15 @@ public final class SideApis {
         return true;
     }
 
+    /** The alerts of a rule keep their labels, as in Thanos: they tell which replica saw them. */
     private RulesApi.Rule withoutReplica(RulesApi.Rule r) {
         return switch (r) {
             case RulesApi.Recording x -> new RulesApi.Recording(x.name(), x.query(), x.labels().without(replicaLabels), x.health(),
                     x.lastError(), x.evaluationSeconds(), x.lastEvaluation());
             case RulesApi.Alerting x -> new RulesApi.Alerting(x.state(), x.name(), x.query(), x.durationSeconds(), x.keepFiringForSeconds(),
-                    x.labels().without(replicaLabels), x.annotations(), x.alerts().stream().map(this::withoutReplica).toList(), x.health(),
-                    x.lastError(), x.evaluationSeconds(), x.lastEvaluation());
+                    x.labels().without(replicaLabels), x.annotations(), x.alerts(), x.health(), x.lastError(), x.evaluationSeconds(),
+                    x.lastEvaluation());
         };
-    }
-
-    private RulesApi.Alert withoutReplica(RulesApi.Alert a) {
-        return new RulesApi.Alert(a.labels().without(replicaLabels), a.annotations(), a.state(), a.activeAt(), a.value(),
-                a.abortsOnPartialResponse());
     }
 
     private static List<RulesApi.Rule> distinct(List<RulesApi.Rule> rules) {

@@ -33,6 +33,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
@@ -387,7 +388,8 @@ public final class Fanout implements Store {
         Set<String> values = new HashSet<>();
         Set<String> warnings = new TreeSet<>();
         Set<String> blocks = new HashSet<>();
-        forAll(context, stores, partialResponse, what, call, answer -> {
+        forAll(context, stores, partialResponse, what, call, s -> {
+        }, answer -> {
             synchronized (values) {
                 values.addAll(answer.values());
                 warnings.addAll(answer.warnings());
@@ -402,9 +404,11 @@ public final class Fanout implements Store {
     /**
      * Calls all stores side by side; a store that fails is a warning or, without partial response, the end. Waits no longer than the
      * query's deadline and, where one is set, the store timeout.
+     *
+     * @param broken hears of a store that failed where that is a warning, in time for what it answered before
      */
     <T> void forAll(QueryContext context, Collection<StoreRef> stores, boolean partialResponse, String what,
-            Function<StoreRef, T> call, java.util.function.Consumer<T> answer) {
+            Function<StoreRef, T> call, Consumer<StoreRef> broken, Consumer<T> answer) {
         CountDownLatch left = new CountDownLatch(stores.size());
         List<VarveException> failures = new ArrayList<>();
         List<RuntimeException> bugs = new ArrayList<>();
@@ -422,6 +426,9 @@ public final class Fanout implements Store {
                     }
                 } catch (VarveException e) {
                     if (waiting.remove(s)) {
+                        if (partialResponse) {
+                            broken.accept(s);
+                        }
                         synchronized (failures) {
                             failures.add(failed(context, s, what, e));
                         }
@@ -469,6 +476,6 @@ public final class Fanout implements Store {
     private static VarveException failed(QueryContext context, StoreRef s, String what, VarveException e) {
         String text = what + s + ": " + e.getMessage();
         context.coverage().add(new Coverage.Part(s.address(), Coverage.Outcome.FAILED, s.minTime(), s.maxTime(), 0, text));
-        return new StoreFailedException(text, e).unwrap();
+        return StoreFailedException.of(text, e);
     }
 }

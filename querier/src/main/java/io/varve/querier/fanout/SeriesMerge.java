@@ -4,6 +4,7 @@ import io.varve.chunk.Chunk;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Coverage;
+import io.varve.model.GoFloat;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
@@ -21,6 +22,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -220,11 +222,30 @@ final class SeriesMerge implements AutoCloseable {
     }
 
     /** What Thanos says where a store does not answer a call, or stops answering. */
-    static String failure(Ask ask, VarveException e, boolean opened) {
+    private String failure(Ask ask, VarveException e, boolean opened) {
+        if (e.getCause() instanceof TimeoutException) {
+            return "failed to receive any data in " + goDuration(frameTimeoutMillis) + " from " + ask.store
+                    + ": rpc error: code = Canceled desc = context canceled";
+        }
         String sets = ask.store.labelSetsText();
-        return opened && !(e.getCause() instanceof ConnectException)
-                ? "receive series from " + ask.store + ": " + e.getMessage()
-                : "fetch series for " + (sets.isEmpty() ? "Store Gateway" : sets) + " " + ask.store + ": " + e.getMessage();
+        return unreached(e, opened)
+                ? "fetch series for " + (sets.isEmpty() ? "Store Gateway" : sets) + " " + ask.store + ": " + e.getMessage()
+                : "receive series from " + ask.store + ": " + e.getMessage();
+    }
+
+    /** As Go prints a duration of at least a millisecond: 700ms, 1.5s, 2m0s. */
+    static String goDuration(long millis) {
+        if (millis < 1000) {
+            return millis + "ms";
+        }
+        long minutes = millis / 60_000;
+        String seconds = GoFloat.plain(millis % 60_000 / 1e3) + "s";
+        return (minutes >= 60 ? minutes / 60 + "h" : "") + (minutes > 0 ? minutes % 60 + "m" : "") + seconds;
+    }
+
+    /** Streams open before there is a connection; a store that nobody answers for was never asked. */
+    private static boolean unreached(VarveException e, boolean opened) {
+        return !opened || e.getCause() instanceof ConnectException;
     }
 
     /** Reads one stream. */
@@ -405,13 +426,13 @@ final class SeriesMerge implements AutoCloseable {
                         "query timed out in expression evaluation: its time was over while it waited for " + ask.store.address());
                 return;
             }
-            String text = failure(ask, e, opened);
+            String text = e.getCause() instanceof StoreFailedException ? e.getMessage() : failure(ask, e, opened);
             context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
                     ask.store.maxTime(), series, text, seen.replicas(), seen.resolutions()));
             if (partialResponse) {
                 context.warn(text);
             } else {
-                failed = new StoreFailedException(text, e).unwrap();
+                failed = unreached(e, opened) ? StoreFailedException.of(text, e) : StoreFailedException.aborted(text);
             }
         }
 
@@ -424,61 +445,92 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
-        /** Reads the stream to its end. What was not sent yet, its memory reserved; null where that is nothing. */
+        /**
+         * Reads the stream to its end. What was not sent yet, its memory reserved; null where that is nothing. Where the stream breaks off
+         * and a part of it is wanted, what came before goes out first.
+         */
         private @Nullable Batch pull(StoreClient.SeriesStream s, long[] count, List<String> warned) throws InterruptedException {
-            StoreSeries[] series = new StoreSeries[BATCH_SERIES];
-            int n = 0;
-            long bytes = 0;
-            List<StoreSeries> all = ask.strip.isEmpty() ? null : new ArrayList<>();
-            long allBytes = 0;
-            while (true) {
-                StoreClient.SeriesStream.Frame frame = s.next(frameTimeoutMillis);
-                switch (frame) {
-                    case null -> {
-                        if (all != null) {
-                            sendSorted(all, allBytes);
-                        } else if (n > 0) {
-                            Batch rest = new Batch(series, n, bytes, true);
-                            reserve(rest);
-                            return rest;
+            Pending pending = new Pending();
+            try {
+                while (true) {
+                    StoreClient.SeriesStream.Frame frame = s.next(frameTimeoutMillis);
+                    switch (frame) {
+                        case null -> {
+                            return pending.last();
                         }
-                        return null;
-                    }
-                    case StoreClient.SeriesStream.Frame.OfWarning w -> {
-                        warned.add(w.text());
-                        if (!partialResponse) {
-                            throw new io.varve.model.UnavailableException(w.text());
+                        case StoreClient.SeriesStream.Frame.OfWarning w -> {
+                            warned.add(w.text());
+                            if (!partialResponse) {
+                                throw StoreFailedException.aborted(w.text());
+                            }
+                            context.warn(w.text());
                         }
-                        context.warn(w.text());
-                    }
-                    case StoreClient.SeriesStream.Frame.OfSeries f -> {
-                        StoreSeries one = f.series();
-                        count[0]++;
-                        seen.add(one);
-                        long size = sizeOf(one);
-                        if (all != null) {
-                            reserve(size, "series of " + ask.store.address() + " that have to be sorted");
-                            allBytes += size;
-                            check.that(one.labels());
-                            all.add(one);
-                            continue;
-                        }
-                        if (lastLabels != null && lastLabels.compareTo(one.labels()) > 0) {
-                            throw new CorruptDataException("", -1, "store " + ask.store.address() + " sent " + one.labels() + " after "
-                                    + lastLabels + ": series must come in label order");
-                        }
-                        lastLabels = one.labels();
-                        check.that(one.labels());
-                        series[n++] = one;
-                        bytes += size;
-                        if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
-                            send(new Batch(series, n, bytes, false));
-                            series = new StoreSeries[BATCH_SERIES];
-                            n = 0;
-                            bytes = 0;
+                        case StoreClient.SeriesStream.Frame.OfSeries f -> {
+                            count[0]++;
+                            seen.add(f.series());
+                            pending.add(f.series());
                         }
                     }
                 }
+            } catch (VarveException e) {
+                if (partialResponse && e != ourLimit && !closed && !context.isCancelled()) {
+                    Batch rest = pending.last();
+                    if (rest != null) {
+                        offer(new Batch(rest.series, rest.size, rest.bytes, false));
+                    }
+                }
+                throw e;
+            }
+        }
+
+        /** Series that were received and not sent to the merging thread yet. */
+        private final class Pending {
+            private StoreSeries[] series = new StoreSeries[BATCH_SERIES];
+            private int n;
+            private long bytes;
+            /** Everything, where series have to be sorted first. */
+            private final @Nullable List<StoreSeries> all = ask.strip.isEmpty() ? null : new ArrayList<>();
+            private long allBytes;
+
+            void add(StoreSeries one) throws InterruptedException {
+                long size = sizeOf(one);
+                if (all != null) {
+                    reserve(size, "series of " + ask.store.address() + " that have to be sorted");
+                    allBytes += size;
+                    check.that(one.labels());
+                    all.add(one);
+                    return;
+                }
+                if (lastLabels != null && lastLabels.compareTo(one.labels()) > 0) {
+                    throw new CorruptDataException("", -1, "store " + ask.store.address() + " sent " + one.labels() + " after " + lastLabels
+                            + ": series must come in label order");
+                }
+                lastLabels = one.labels();
+                check.that(one.labels());
+                series[n++] = one;
+                bytes += size;
+                if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
+                    send(new Batch(series, n, bytes, false));
+                    series = new StoreSeries[BATCH_SERIES];
+                    n = 0;
+                    bytes = 0;
+                }
+            }
+
+            /** Sends all but the last batch, which is returned with its memory reserved. */
+            @Nullable
+            Batch last() throws InterruptedException {
+                if (all != null) {
+                    sendSorted(all, allBytes);
+                    return null;
+                }
+                if (n == 0) {
+                    return null;
+                }
+                Batch rest = new Batch(series, n, bytes, true);
+                n = 0;
+                reserve(rest);
+                return rest;
             }
         }
 

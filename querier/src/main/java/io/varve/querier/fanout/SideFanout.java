@@ -15,6 +15,8 @@ import io.varve.store.TargetsApi;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -41,16 +43,24 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
     }
 
     private <T> void each(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what, Answers<T> out, Call<T> call) {
-        fanout.forAll(context, stores, partialResponse, what, s -> {
-            Collected<T> got = new Collected<>();
-            call.run(s, got);
-            return got;
-        }, got -> {
+        Map<StoreRef, Collected<T>> collected = new ConcurrentHashMap<>();
+        Consumer<Collected<T>> tell = got -> {
             synchronized (out) {
                 got.warnings.forEach(context::warn);
                 got.items.forEach(out::item);
             }
-        });
+        };
+        fanout.forAll(context, stores, partialResponse, what, s -> {
+            Collected<T> got = new Collected<>();
+            collected.put(s, got);
+            call.run(s, got);
+            return got;
+        }, s -> {
+            Collected<T> got = collected.get(s);
+            if (got != null) {
+                tell.accept(got); // what came before a stream broke off counts, as in Thanos
+            }
+        }, tell);
         context.warnings().forEach(out::warning);
     }
 

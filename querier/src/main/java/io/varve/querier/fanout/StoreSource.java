@@ -1,5 +1,6 @@
 package io.varve.querier.fanout;
 
+import io.varve.model.CorruptDataException;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
@@ -446,6 +447,9 @@ public final class StoreSource implements SeriesSource {
 
         private void readAsThanos(SampleBuffer into) {
             List<StoreChunk> chunks = Fanout.merged(parts);
+            if (chunks.isEmpty()) {
+                throw new CorruptDataException("", -1, "got empty chunks");
+            }
             long from = hints.range().min();
             long to = hints.range().max();
             long begin = hints.labelsOnly() ? from : thanosBegin(hints);
