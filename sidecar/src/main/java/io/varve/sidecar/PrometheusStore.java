@@ -7,6 +7,8 @@ import io.airlift.compress.v3.snappy.SnappyCompressor;
 import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
+import io.varve.chunk.ChunkDecoder;
+import io.varve.chunk.Encoding;
 import io.varve.model.CorruptDataException;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
@@ -15,6 +17,7 @@ import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.SampleBuffer;
+import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
 import io.varve.store.LabelNamesRequest;
 import io.varve.store.LabelValuesRequest;
@@ -184,7 +187,8 @@ final class PrometheusStore implements Store {
         }
     }
 
-    private static List<StoreChunk> wire(List<Chunk> chunks) {
+    /** As others read them. */
+    static List<StoreChunk> wire(List<Chunk> chunks) {
         List<StoreChunk> out = new ArrayList<>(chunks.size());
         for (Chunk c : chunks) {
             switch (c.encoding()) {
@@ -199,9 +203,15 @@ final class PrometheusStore implements Store {
 
     private static void plain(Chunk chunk, List<StoreChunk> out) {
         ChunkAppender appender = ChunkAppender.plain(Integer.MAX_VALUE, c -> out.add(StoreChunk.raw(c)));
-        io.varve.model.SampleCursor cursor = io.varve.chunk.ChunkDecoder.cursor(chunk);
-        for (var kind = cursor.next(); kind != io.varve.model.SampleCursor.Kind.END; kind = cursor.next()) {
-            appender.append(cursor, kind);
+        if (chunk.encoding() == Encoding.XOR2) {
+            SampleBuffer floats = new SampleBuffer(ChunkAppender.USUAL_SAMPLES);
+            ChunkDecoder.decode(chunk, floats);
+            appender.append(floats);
+        } else {
+            SampleCursor cursor = ChunkDecoder.cursor(chunk);
+            for (SampleCursor.Kind kind = cursor.next(); kind != SampleCursor.Kind.END; kind = cursor.next()) {
+                appender.append(cursor, kind);
+            }
         }
         appender.cut();
     }

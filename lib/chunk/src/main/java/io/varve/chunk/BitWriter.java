@@ -150,20 +150,13 @@ final class BitWriter {
     }
 
     /**
-     * The significant bits of a difference that is not 0, within the window before where they fit, else with a new one.
+     * The significant bits of a difference that is not 0, within the window before where they fit, else with a new one: in one or two writes
+     * and without a branch on whether they fit, which is as good as random.
      *
      * @param reuse control bits for the window before
      * @param fresh control bits for a new window
      */
     void changed(long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
-        changed(0, 0, delta, window, index, reuse, reuseBits, fresh, freshBits);
-    }
-
-    /**
-     * As the other, behind {@code headBits} bits of {@code head} (24 at most), all in one or two writes and without a branch on
-     * whether the window fits, which is as good as random.
-     */
-    void changed(long head, int headBits, long delta, byte[] window, int index, int reuse, int reuseBits, int fresh, int freshBits) {
         int oldLeading = window[2 * index];
         int oldTrailing = window[2 * index + 1];
         int leading = Math.min(31, Long.numberOfLeadingZeros(delta));
@@ -178,7 +171,7 @@ final class BitWriter {
         // 64 significant bits are written as 0: six bits hold no 64.
         int control = reuse + ((fresh << 11 | leading << 6 | n & 63) - reuse & isNew);
         int controlBits = reuseBits + (freshBits + 11 - reuseBits & isNew);
-        bits(head << controlBits | control, headBits + controlBits, delta >>> trailing, n);
+        bits(control, controlBits, delta >>> trailing, n);
     }
 
     /** Bytes so far, the last one perhaps begun. */

@@ -3,6 +3,7 @@ package io.varve.chunk;
 import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.Histogram;
+import io.varve.model.SampleBuffer;
 import io.varve.model.SampleCursor;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,8 @@ public final class ChunkAppender {
     /** Samples per chunk where Prometheus encodes merged series again. */
     public static final int USUAL_SAMPLES = 120;
 
+    private static final long[] NO_TIMES = new long[0];
+
     private final boolean startTimestamps;
     private final int maxSamples;
     private final Consumer<Chunk> sink;
@@ -34,6 +37,10 @@ public final class ChunkAppender {
     private int limit;
     /** What the chunk before was written to, for the next one. */
     private byte[] buffer = new byte[512];
+    /** Floats that came one by one and are not encoded yet: all of a usual chunk's, so that one loop encodes them. */
+    private long[] heldTimes = NO_TIMES;
+    private double[] heldValues = FloatHistogram.NO_BUCKETS;
+    private int held;
 
     private ChunkAppender(boolean startTimestamps, int maxSamples, Consumer<Chunk> sink) {
         if (maxSamples < 1) {
@@ -56,7 +63,17 @@ public final class ChunkAppender {
 
     /** Appends a float. */
     public void append(long timestamp, double value) {
-        append(0, timestamp, value);
+        int i = held;
+        if (i < heldTimes.length) {
+            heldTimes[i] = timestamp;
+            heldValues[i] = value;
+            held = i + 1;
+        } else if (startTimestamps) {
+            append(0, timestamp, value);
+        } else {
+            makeRoom();
+            append(timestamp, value);
+        }
     }
 
     /**
@@ -66,23 +83,38 @@ public final class ChunkAppender {
      * @param timestamp milliseconds
      */
     public void append(long startTimestamp, long timestamp, double value) {
-        if (startTimestamps) {
-            if (room() instanceof Xor2Encoder e) {
-                e.append(startTimestamp, timestamp, value);
-            } else {
-                cut();
-                begin(new Xor2Encoder(buffer)).append(startTimestamp, timestamp, value);
-            }
-        } else if (room() instanceof XorEncoder e) {
-            e.append(timestamp, value);
+        if (!startTimestamps) {
+            append(timestamp, value);
+        } else if (room() instanceof Xor2Encoder e) {
+            e.append(startTimestamp, timestamp, value);
         } else {
             cut();
-            begin(new XorEncoder(buffer)).append(timestamp, value);
+            begin(new Xor2Encoder(buffer)).append(startTimestamp, timestamp, value);
         }
     }
 
-    /** Appends floats without start timestamps from arrays; faster than one by one, with the same chunks. */
+    /** Where the arrays of held floats are full: always, while there are none. */
+    private void makeRoom() {
+        if (held > 0) {
+            encodeHeld();
+        } else {
+            int room = Math.min(maxSamples, USUAL_SAMPLES);
+            heldTimes = new long[room];
+            heldValues = new double[room];
+        }
+    }
+
+    private void encodeHeld() {
+        int n = held;
+        held = 0;
+        if (n > 0) {
+            append(heldTimes, heldValues, 0, n);
+        }
+    }
+
+    /** Appends floats without start timestamps from arrays. */
     public void append(long[] timestamps, double[] values, int from, int to) {
+        encodeHeld();
         int i = from;
         while (i < to && startTimestamps) {
             append(0, timestamps[i], values[i]);
@@ -99,6 +131,25 @@ public final class ChunkAppender {
             int end = Math.min(to, i + limit - e.count);
             e.append(timestamps, values, i, end);
             i = end;
+        }
+    }
+
+    /** Appends floats and float histograms as they lie in a buffer, start timestamps only where they are kept. */
+    public void append(SampleBuffer samples) {
+        int n = samples.size;
+        long[] starts = startTimestamps ? samples.startTimestamps : null;
+        if (samples.histograms == null && starts == null) {
+            append(samples.timestamps, samples.values, 0, n);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            long start = starts == null ? 0 : starts[i];
+            FloatHistogram h = samples.histogram(i);
+            if (h == null) {
+                append(start, samples.timestamps[i], samples.values[i]);
+            } else {
+                append(start, samples.timestamps[i], h);
+            }
         }
     }
 
@@ -126,6 +177,7 @@ public final class ChunkAppender {
 
     /** Ends the current chunk, if there is one, and hands it to the sink. Call it after the last sample. */
     public void cut() {
+        encodeHeld();
         ChunkEncoder e = current;
         current = null;
         if (e != null) {
@@ -137,12 +189,14 @@ public final class ChunkAppender {
 
     /** Samples in the chunk that is being written. */
     public int sampleCount() {
+        encodeHeld();
         ChunkEncoder e = current;
         return e == null ? 0 : e.count;
     }
 
     /** Bytes of the chunk that is being written. */
     public int sizeBytes() {
+        encodeHeld();
         ChunkEncoder e = current;
         return e == null ? 0 : e.out.size();
     }
@@ -154,6 +208,7 @@ public final class ChunkAppender {
     }
 
     private void append(long startTimestamp, long timestamp, FlatHistogram h, Encoding encoding) {
+        encodeHeld();
         if (!(room() instanceof HistogramEncoder e) || e.encoding() != encoding) {
             // What the header says of a reset is known only from the sample itself: the chunk before may have been cut anywhere.
             begin(encoding, h.hint() == CounterResetHint.NOT_RESET ? CounterResetHint.UNKNOWN : h.hint())

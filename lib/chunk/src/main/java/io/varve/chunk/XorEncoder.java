@@ -22,29 +22,25 @@ final class XorEncoder extends ChunkEncoder {
         // The count is all of it.
     }
 
-    void append(long time, double v) {
+    /** The first two samples are written in another way than all that follow. */
+    private void begin(long time, double v) {
         long bits = Double.doubleToRawLongBits(v);
-        long oldDelta = tDelta;
         step(time);
-        switch (count) {
-            case 1 -> {
-                out.varint(time);
-                out.bits(bits, 64);
-            }
-            case 2 -> {
-                out.uvarint(tDelta);
-                out.xor(bits, value, window, 0);
-            }
-            default -> next(tDelta - oldDelta, bits ^ value);
+        if (count == 1) {
+            out.varint(time);
+            out.bits(bits, 64);
+        } else {
+            out.uvarint(tDelta);
+            out.xor(bits, value, window, 0);
         }
         value = bits;
     }
 
-    /** Appends samples from arrays: the same bytes as one by one, with all state in local variables. */
+    /** Appends samples: a loop with all state in local variables. */
     void append(long[] times, double[] values, int from, int to) {
         int i = from;
         while (i < to && count < 2) {
-            append(times[i], values[i]);
+            begin(times[i], values[i]);
             i++;
         }
         int left = to - i;
@@ -149,34 +145,5 @@ final class XorEncoder extends ChunkEncoder {
         tDelta = step;
         value = bits;
         count += left;
-    }
-
-    /** One sample behind the second, in as few writes as 64 bits allow: mostly one. */
-    private void next(long dod, long delta) {
-        long head;
-        int n;
-        if (dod == 0) {
-            head = 0;
-            n = 1;
-        } else if (BitWriter.inRange(dod, 14)) {
-            head = 0b10 << 14 | dod & 0x3FFF;
-            n = 16;
-        } else if (BitWriter.inRange(dod, 17)) {
-            head = 0b110 << 17 | dod & 0x1FFFF;
-            n = 20;
-        } else if (BitWriter.inRange(dod, 20)) {
-            head = 0b1110 << 20 | dod & 0xFFFFF;
-            n = 24;
-        } else {
-            out.bits(0b1111, 4);
-            out.bits(dod, 64);
-            head = 0;
-            n = 0;
-        }
-        if (delta == 0) {
-            out.bits(head << 1, n + 1);
-            return;
-        }
-        out.changed(head, n, delta, window, 0, 0b10, 2, 0b11, 2);
     }
 }

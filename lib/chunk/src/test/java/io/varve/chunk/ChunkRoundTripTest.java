@@ -85,6 +85,90 @@ class ChunkRoundTripTest {
         });
     }
 
+    /** One by one, from arrays or from a buffer, in any turns and asked for its size between them: always the plain encoder's bytes, cut at the same places. */
+    @Test
+    void floatsBecomeTheSameChunksHoweverTheyCome() {
+        Seeds.forEach(2000, random -> {
+            int n = 1 + random.nextInt(random.nextInt(4) == 0 ? 700 : 20);
+            int limit = random.nextInt(3) == 0 ? 1 + random.nextInt(300) : ChunkAppender.USUAL_SAMPLES;
+            long[] t = Samples.times(random, n);
+            double[] v = new double[n];
+            boolean plainDoubles = random.nextBoolean();
+            for (int i = 0; i < n; i++) {
+                v[i] = plainDoubles ? random.nextDouble() * 100 : Samples.value(random, i == 0 ? 42 : v[i - 1]);
+            }
+            List<byte[]> expected = new ArrayList<>();
+            for (int from = 0; from < n; from += limit) {
+                PlainXorEncoder plain = new PlainXorEncoder();
+                for (int i = from; i < Math.min(n, from + limit); i++) {
+                    plain.append(t[i], v[i]);
+                }
+                expected.add(plain.toBytes());
+            }
+            ChunkAppender appender = appender(false, limit);
+            for (int i = 0; i < n;) {
+                int end = Math.min(n, i + 1 + random.nextInt(random.nextInt(5) == 0 ? 200 : 5));
+                switch (random.nextInt(3)) {
+                    case 0 -> appender.append(t, v, i, end);
+                    case 1 -> {
+                        SampleBuffer b = new SampleBuffer(0);
+                        for (int k = i; k < end; k++) {
+                            b.add(t[k], v[k]);
+                        }
+                        appender.append(b);
+                    }
+                    default -> {
+                        for (int k = i; k < end; k++) {
+                            appender.append(t[k], v[k]);
+                        }
+                    }
+                }
+                i = end;
+                if (random.nextInt(4) == 0) {
+                    assertThat(appender.sampleCount()).isEqualTo((i - 1) % limit + 1);
+                    assertThat(appender.sizeBytes()).isPositive();
+                }
+            }
+            appender.cut();
+            assertThat(chunks).hasSameSizeAs(expected);
+            for (int c = 0; c < expected.size(); c++) {
+                Chunk chunk = chunks.get(c);
+                assertThat(Arrays.copyOfRange(chunk.data(), chunk.offset(), chunk.offset() + chunk.length())).isEqualTo(expected.get(c));
+                assertThat(chunk.minTime()).isEqualTo(t[c * limit]);
+                assertThat(chunk.maxTime()).isEqualTo(t[Math.min(n, (c + 1) * limit) - 1]);
+            }
+        });
+    }
+
+    /** Histograms between floats end a chunk of floats where they come, however few those are. */
+    @Test
+    void buffersOfFloatsAndHistogramsAreCutWhereTheKindChanges() {
+        SampleBuffer b = new SampleBuffer(0);
+        List<Encoding> expected = new ArrayList<>();
+        Seeds.forEach(1, random -> {
+            long t = 0;
+            for (int run = 0; run < 20; run++) {
+                expected.add(run % 2 == 0 ? Encoding.XOR : Encoding.FLOAT_HISTOGRAM);
+                for (int i = random.nextInt(1, 120); i > 0; i--) {
+                    if (run % 2 == 0) {
+                        b.add(t += 1000, i);
+                    } else {
+                        b.add(t += 1000,
+                                new FloatHistogram(CounterResetHint.GAUGE, 0, 0, 0, i, i, List.of(), FloatHistogram.NO_BUCKETS, List.of(),
+                                        FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS));
+                    }
+                }
+            }
+        });
+        ChunkAppender appender = appender(false, ChunkAppender.USUAL_SAMPLES);
+        appender.append(b);
+        appender.cut();
+        assertThat(chunks).extracting(Chunk::encoding).isEqualTo(expected);
+        SampleBuffer read = new SampleBuffer(0);
+        chunks.forEach(c -> ChunkDecoder.decode(c, read));
+        assertThat(Arrays.copyOf(read.timestamps, read.size)).isEqualTo(Arrays.copyOf(b.timestamps, b.size));
+    }
+
     private void roundTrip(boolean starts, long[] t, long[] st, long[] bits) {
         ChunkAppender appender = appender(starts, 120);
         for (int i = 0; i < t.length; i++) {

@@ -6,6 +6,7 @@ import io.varve.chunk.ChunkAppender;
 import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.Encoding;
 import io.varve.model.InvalidRequestException;
+import io.varve.model.SampleBuffer;
 import io.varve.model.SampleCursor;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,11 @@ final class ChunkCut {
         ChunkAppender appender = keepsStartTimestamps(chunk.encoding())
                 ? ChunkAppender.withStartTimestamps(Integer.MAX_VALUE, out::add)
                 : ChunkAppender.plain(Integer.MAX_VALUE, out::add);
+        if (chunk.encoding() == Encoding.XOR) {
+            appender.append(floats(chunk, deleted));
+            appender.cut();
+            return out;
+        }
         SampleCursor cursor = ChunkDecoder.cursor(chunk);
         for (SampleCursor.Kind kind = cursor.next(); kind != SampleCursor.Kind.END; kind = cursor.next()) {
             if (!deleted.contains(cursor.timestamp())) {
@@ -51,6 +57,21 @@ final class ChunkCut {
         }
         appender.cut();
         return out;
+    }
+
+    private static SampleBuffer floats(Chunk chunk, Intervals deleted) {
+        SampleBuffer b = new SampleBuffer(ChunkAppender.USUAL_SAMPLES);
+        ChunkDecoder.decode(chunk, b);
+        int n = 0;
+        for (int i = 0; i < b.size; i++) {
+            if (!deleted.contains(b.timestamps[i])) {
+                b.timestamps[n] = b.timestamps[i];
+                b.values[n] = b.values[i];
+                n++;
+            }
+        }
+        b.size = n;
+        return b;
     }
 
     private static @Nullable Chunk aggregate(Chunk chunk, Intervals deleted) {

@@ -6,7 +6,6 @@ import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.CancelledException;
-import io.varve.model.FloatHistogram;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
@@ -229,14 +228,7 @@ final class ReadApi {
     private static List<Chunk> encoded(SampleBuffer b) {
         List<Chunk> chunks = new ArrayList<>();
         ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, chunks::add);
-        for (int i = 0; i < b.size; i++) {
-            FloatHistogram h = b.histogram(i);
-            if (h == null) {
-                appender.append(b.timestamps[i], b.values[i]);
-            } else {
-                appender.append(0, b.timestamps[i], h);
-            }
-        }
+        appender.append(b);
         appender.cut();
         return chunks;
     }
