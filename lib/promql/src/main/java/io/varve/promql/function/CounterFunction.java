@@ -274,17 +274,21 @@ public final class CounterFunction implements RangeFunction {
     }
 
     /**
-     * Whether a distance is at least 1.1 times the mean distance of samples. Multiplied out, without a division, where that is clear; where it
-     * is as good as equal, as with round intervals, by the same steps in seconds as Prometheus takes, since their rounding decides.
+     * How far a series is taken to go on beyond a sample: to the range's end, or for half the mean distance of samples where the end is at least 1.1
+     * times that away. Multiplied out, without a division, where it is clear which. Small, so that it is compiled into the loops that ask it twice
+     * per window.
      */
-    private static boolean isBeyond(double distance, double sampled, double gaps) {
+    private static double reach(double distance, double sampled, double gaps) {
         double over = distance * gaps - sampled * 1.1;
-        return Math.abs(over) > sampled * 1e-9 ? over > 0 : distance / 1000.0 >= sampled / 1000.0 / gaps * 1.1;
+        if (Math.abs(over) > sampled * 1e-9) {
+            return over > 0 ? sampled / gaps / 2 : distance;
+        }
+        return reachNearlyEqual(distance, sampled, gaps);
     }
 
-    /** How far a series is taken to go on beyond a sample. */
-    private static double reach(double distance, double sampled, double gaps) {
-        return isBeyond(distance, sampled, gaps) ? sampled / gaps / 2 : distance;
+    /** The same by the steps in seconds that Prometheus takes: as good as equal, as with round intervals, their rounding decides. */
+    private static double reachNearlyEqual(double distance, double sampled, double gaps) {
+        return distance / 1000.0 >= sampled / 1000.0 / gaps * 1.1 ? sampled / gaps / 2 : distance;
     }
 
     /** How much the range is longer than the span between first and last sample, as far as the series is taken to go on. */
