@@ -18,7 +18,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -91,9 +90,10 @@ final class Shipper {
      * @throws VarveException where a block keeps the others back; what was uploaded before stays uploaded
      */
     int sync() {
-        dirSyncs.inc();
         try {
-            return pass();
+            int count = pass();
+            dirSyncs.inc();
+            return count;
         } catch (RuntimeException e) {
             dirSyncFailures.inc();
             throw e;
@@ -224,13 +224,10 @@ final class Shipper {
                 for (Path segment : segments) {
                     Files.createLink(aside.resolve("chunks").resolve(segment.getFileName()), segment);
                 }
-            } catch (NoSuchFileException e) {
-                if (!Files.exists(source)) {
-                    throw e;
-                }
             }
             Files.createLink(aside.resolve("index"), source.resolve("index"));
-            BlockMeta.Thanos section = meta.thanosSection().map(t -> t.withLabels(external.get()).withSource("sidecar"))
+            BlockMeta.Thanos section = meta.thanosSection()
+                    .map(t -> t.withLabels(t.labels().overriddenBy(external.get())).withSource("sidecar"))
                     // As Thanos' sidecar: without a version, which readers take for 1.
                     .orElseGet(() -> new BlockMeta.Thanos(0, external.get(), 0, "sidecar", List.of(), List.of(), List.of(),
                             BlockMeta.IndexStats.UNKNOWN, null, null));

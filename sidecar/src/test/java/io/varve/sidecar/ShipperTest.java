@@ -147,6 +147,35 @@ class ShipperTest {
         assertThat(objects()).contains(good + "/meta.json");
     }
 
+    @Test
+    void aBlockWithoutItsChunksIsNotShipped() throws Exception {
+        Ulid broken = block(0, 10, 1, 5);
+        Ulid good = block(10, 20, 1, 5);
+        Files.delete(tsdb.resolve(broken + "/chunks/000001"));
+        Files.delete(tsdb.resolve(broken + "/chunks"));
+        PrometheusRegistry registry = new PrometheusRegistry();
+        Shipper shipper = new Shipper(
+                new Shipper.Options(tsdb, "thanos.shipper.json", false, false, false, BlockUploader.Hash.NONE, 0), bucket, () -> EXTERNAL,
+                InstantSource.system(), registry);
+        assertThatThrownBy(shipper::sync).isInstanceOf(UnavailableException.class).hasMessageContaining(broken.toString());
+        assertThat(objects()).isEmpty();
+        assertThat(registry.scrape().stream().filter(m -> m.getMetadata().getName().equals("thanos_shipper_dir_syncs")).toList().toString())
+                .doesNotContain("1.0");
+        assertThatThrownBy(() -> shipper(bucket, false, true, false).sync()).isInstanceOf(UnavailableException.class);
+        assertThat(objects()).contains(good + "/meta.json").noneMatch(k -> k.startsWith(broken.toString()));
+    }
+
+    @Test
+    void labelsThatABlockHasAlreadyStay() throws Exception {
+        Ulid id = block(0, 10, 1, 5);
+        Path dir = tsdb.resolve(id.toString());
+        BlockMeta.read(dir).withThanos(new BlockMeta.Thanos(1, Labels.of("replica", "old", "source", "backfill"), 0, "", List.of(),
+                List.of(), List.of(), BlockMeta.IndexStats.UNKNOWN, null, null)).write(dir);
+        shipper(bucket, false, false, false).sync();
+        BlockMeta meta = BlockMeta.parse(read(id + "/meta.json").getBytes(StandardCharsets.UTF_8), "meta.json");
+        assertThat(meta.externalLabels()).isEqualTo(Labels.of("cluster", "x", "replica", "a", "source", "backfill"));
+    }
+
     /** Fails to store one object. */
     private record FailingFor(BucketWriter bucket, String key) implements BucketWriter {
         @Override
