@@ -39,6 +39,10 @@ final class SeriesMerge implements AutoCloseable {
     private static final int BATCH_SERIES = 64;
     private static final long BATCH_BYTES = 256 << 10;
     private static final Batch END = new Batch(new StoreSeries[0], 0, 0, true);
+    /** Wakes up who waits for a batch when none will come: it looks why. */
+    private static final Batch CLOSED = new Batch(new StoreSeries[0], 0, 0, true);
+    /** How long is waited between two looks, in milliseconds, where nothing wakes up. */
+    private static final long WAIT_MILLIS = 200;
     private static final long OVERHEAD = 200;
 
     /**
@@ -327,8 +331,9 @@ final class SeriesMerge implements AutoCloseable {
         private Batch poll() {
             try {
                 while (true) {
-                    Batch b = queue.poll(200, TimeUnit.MILLISECONDS);
-                    if (b != null) {
+                    // Nobody wakes this thread up at the deadline.
+                    Batch b = queue.poll(Math.min(WAIT_MILLIS, context.remainingMillis()) + 1, TimeUnit.MILLISECONDS);
+                    if (b != null && b != CLOSED) {
                         return b;
                     }
                     read.accept(0);
@@ -397,7 +402,7 @@ final class SeriesMerge implements AutoCloseable {
         private void end() {
             while (!closed) {
                 try {
-                    if (queue.offer(END, 200, TimeUnit.MILLISECONDS)) {
+                    if (queue.offer(END, WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
                         return;
                     }
                 } catch (InterruptedException e) {
@@ -564,7 +569,7 @@ final class SeriesMerge implements AutoCloseable {
         }
 
         private void offer(Batch b) throws InterruptedException {
-            while (!queue.offer(b, 200, TimeUnit.MILLISECONDS)) {
+            while (!queue.offer(b, WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
                 if (closed || context.isCancelled()) {
                     context.budget().release(b.bytes);
                     throw new InterruptedException("closed");
@@ -585,6 +590,7 @@ final class SeriesMerge implements AutoCloseable {
             while ((b = queue.poll()) != null) {
                 context.budget().release(b.bytes);
             }
+            queue.offer(CLOSED);
         }
     }
 

@@ -98,6 +98,7 @@ public final class Execution {
                     pulled = System.nanoTime();
                 } else {
                     List<Row> rows = new ArrayList<>();
+                    List<QueryValue.Row> out = new ArrayList<>();
                     for (Row r = root.next(); r != null; r = root.next()) {
                         run.context.check();
                         if (r.dropName && run.delayedNames) {
@@ -106,24 +107,23 @@ public final class Execution {
                         memory.reserve(r.bytes());
                         run.hold(r.values.length);
                         held += r.values.length;
-                        rows.add(r);
+                        if (run.instant) {
+                            rows.add(r);
+                        } else {
+                            // At once and not at the end, when nobody works beside this thread any longer.
+                            out.add(result(r));
+                        }
                     }
                     pulled = System.nanoTime();
-                    rows = mergeRows(rows);
                     if (run.instant) {
+                        rows = mergeRows(rows);
                         List<QueryValue.Sample> samples = new ArrayList<>(rows.size());
                         for (Row r : rows) {
                             samples.add(new QueryValue.Sample(r.labels, run.grid.start(), r.values[0], r.histogram(0)));
                         }
                         value = new QueryValue.Vector(samples);
                     } else {
-                        rows.sort(Comparator.comparing((Row r) -> r.labels));
-                        List<QueryValue.Row> out = new ArrayList<>(rows.size());
-                        for (int i = 0; i < rows.size(); i++) {
-                            run.context.check();
-                            out.add(result(rows.get(i)));
-                        }
-                        value = new QueryValue.Matrix(out);
+                        value = new QueryValue.Matrix(mergeEqual(sorted(out)));
                     }
                 }
                 tree = root.tree();
@@ -195,6 +195,48 @@ public final class Execution {
             Merged.merge(other, r);
         }
         return byLabels.size() == rows.size() ? rows : new ArrayList<>(byLabels.values());
+    }
+
+    /** The same for rows in the order of their labels. */
+    private List<QueryValue.Row> mergeEqual(List<QueryValue.Row> rows) {
+        List<QueryValue.Row> out = null;
+        for (int i = 0; i < rows.size(); i++) {
+            int to = i + 1;
+            while (to < rows.size() && rows.get(to).labels().equals(rows.get(i).labels())) {
+                to++;
+            }
+            run.context.check();
+            if (to > i + 1) {
+                if (out == null) {
+                    out = new ArrayList<>(rows.subList(0, i));
+                }
+                Row all = row(rows.get(i));
+                for (int j = i + 1; j < to; j++) {
+                    Merged.merge(all, row(rows.get(j)));
+                }
+                out.add(result(all));
+                i = to - 1;
+            } else if (out != null) {
+                out.add(rows.get(i));
+            }
+        }
+        return out == null ? rows : out;
+    }
+
+    /** The row that a part of the answer was made of. */
+    private Row row(QueryValue.Row from) {
+        Row out = Row.empty(from.labels(), false, run.grid.count());
+        for (int i = 0; i < from.floats().length; i++) {
+            out.values[step(from.floatTimes()[i])] = from.floats()[i];
+        }
+        for (int i = 0; i < from.histograms().length; i++) {
+            out.setHistogram(step(from.histogramTimes()[i]), from.histograms()[i]);
+        }
+        return out;
+    }
+
+    private int step(long time) {
+        return (int) Long.divideUnsigned(time - run.grid.start(), run.grid.step());
     }
 
     private static List<QueryValue.Row> merged(List<QueryValue.Row> rows) {

@@ -16,6 +16,7 @@ final class SetOperation extends Operator {
     private final BinaryOp op;
     private final MatchKey key;
     private final Map<Labels, BitSet> present = new HashMap<>();
+    private final Steps steps;
     private boolean started;
     private boolean leftDone;
 
@@ -23,6 +24,7 @@ final class SetOperation extends Operator {
         super(run, grid, "Set", op.symbol() + MatchKey.describe(matching), List.of(left, right));
         this.op = op;
         this.key = new MatchKey(matching);
+        this.steps = new Steps(grid.count());
     }
 
     @Override
@@ -42,8 +44,7 @@ final class SetOperation extends Operator {
             if (row == null) {
                 return null;
             }
-            BitSet bits = present.get(key.of(row.labels));
-            mask(row, bits, op == BinaryOp.AND);
+            steps.mask(row, present.get(key.of(row.labels)), op == BinaryOp.AND);
             if (!row.isEmpty()) {
                 return row;
             }
@@ -64,7 +65,7 @@ final class SetOperation extends Operator {
             if (row == null) {
                 return null;
             }
-            mask(row, present.get(key.of(row.labels)), false);
+            steps.mask(row, present.get(key.of(row.labels)), false);
             if (!row.isEmpty()) {
                 return row;
             }
@@ -73,25 +74,13 @@ final class SetOperation extends Operator {
 
     private void mark(Row row) {
         Labels k = key.of(row.labels);
-        BitSet bits = present.get(k);
-        if (bits == null) {
+        BitSet before = present.get(k);
+        if (before == null) {
             memory.reserve(120 + grid.count() / 8);
-            bits = new BitSet(grid.count());
-            present.put(k, bits);
         }
-        for (int i = 0; i < row.values.length; i++) {
-            if (row.has(i)) {
-                bits.set(i);
-            }
-        }
-    }
-
-    private static void mask(Row row, @Nullable BitSet bits, boolean keepMarked) {
-        for (int i = 0; i < row.values.length; i++) {
-            boolean marked = bits != null && bits.get(i);
-            if (marked != keepMarked) {
-                row.clear(i);
-            }
+        BitSet now = steps.union(before, steps.of(row));
+        if (now != before) {
+            present.put(k, now);
         }
     }
 }

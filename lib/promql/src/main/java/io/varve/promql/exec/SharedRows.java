@@ -9,9 +9,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One input for several readers: rows are held until the slowest reader has had them. Readers get copies. Where more would have to be
- * held than is worth it, readers that lag behind get an input of their own and pass over what they had: the same plan gives the same
- * rows in the same order.
+ * One input for several readers: rows are held until the slowest reader has had them. It gets them themselves, the others get copies.
+ * Where more would have to be held than is worth it, readers that lag behind get an input of their own and pass over what they had: the
+ * same plan gives the same rows in the same order.
  */
 final class SharedRows {
     private final QueryRun run;
@@ -72,6 +72,19 @@ final class SharedRows {
         }
     }
 
+    /** Whether all others have had the row that this reader is at, or do not want it. */
+    private boolean isLast(Reader reader) {
+        if (readers.size() < expected) {
+            return false;
+        }
+        for (Reader r : readers) {
+            if (r != reader && !r.over && r.own == null && r.position <= reader.position) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void letGo(int i) {
         Row row = window.set(i, null);
         if (row != null) {
@@ -119,11 +132,12 @@ final class SharedRows {
             }
             int index = Math.toIntExact(position - first);
             if (head + index < window.size()) {
-                position++;
                 Row held = Objects.requireNonNull(window.get(head + index));
-                Row copy = held.copy();
+                boolean last = isLast(this);
+                position++;
+                Row given = last ? held : held.copy();
                 trim();
-                return copy;
+                return given;
             }
             if (ended) {
                 return null;
@@ -132,6 +146,12 @@ final class SharedRows {
             if (row == null) {
                 ended = true;
                 return null;
+            }
+            if (head == window.size() && isLast(this)) {
+                // Nobody else is left.
+                position++;
+                first++;
+                return row;
             }
             SharedRows.this.memory.reserve(row.bytes());
             SharedRows.this.run.hold(row.values.length);

@@ -85,4 +85,21 @@ final class Steps {
         out.or(b);
         return out.cardinality() == count ? all : out;
     }
+
+    /** Takes out of a row what is at the steps that are not in the set, or at those that are; null is the set of none. */
+    void mask(Row row, @Nullable BitSet set, boolean keep) {
+        if (set == all ? keep : set == null && !keep) {
+            return;
+        }
+        BitSet marked = set == null ? NONE : set;
+        if (keep) {
+            for (int i = marked.nextClearBit(0); i < count; i = marked.nextClearBit(i + 1)) {
+                row.clear(i);
+            }
+        } else {
+            for (int i = marked.nextSetBit(0); i >= 0; i = marked.nextSetBit(i + 1)) {
+                row.clear(i);
+            }
+        }
+    }
 }
