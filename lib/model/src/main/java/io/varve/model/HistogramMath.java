@@ -8,8 +8,16 @@ final class HistogramMath {
     private HistogramMath() {
     }
 
+    private static final double LOG2_E = 1 / Math.log(2);
+
+    /** As Go computes it: powers of two exactly, others from what is left of them below 1. */
     private static double log2(double v) {
-        return Math.log(v) / Math.log(2);
+        int exponent = Math.getExponent(v);
+        if (exponent < Double.MIN_EXPONENT || exponent > Double.MAX_EXPONENT) {
+            return Math.log(v) * LOG2_E;
+        }
+        double fraction = Math.scalb(v, -exponent - 1);
+        return fraction == 0.5 ? exponent : Math.log(fraction) * LOG2_E + (exponent + 1);
     }
 
     private static double exp2(double v) {
@@ -54,9 +62,12 @@ final class HistogramMath {
             }
         }
         if (at < 0) {
-            return nan
-                    ? new FloatHistogram.Estimate(Double.NaN, FloatHistogram.NanEffect.RESULT)
-                    : FloatHistogram.Estimate.exact(seen < rank ? 0 : Double.NaN);
+            seen = Math.min(seen, h.count());
+            if (seen < rank) {
+                return nan ? new FloatHistogram.Estimate(Double.NaN, FloatHistogram.NanEffect.RESULT) : FloatHistogram.Estimate.exact(0);
+            }
+            return new FloatHistogram.Estimate(Double.NaN,
+                    nan && seen < h.count() ? FloatHistogram.NanEffect.SKEW : FloatHistogram.NanEffect.NONE);
         }
         double lower = b.lower[at];
         double upper = b.upper[at];
@@ -116,14 +127,19 @@ final class HistogramMath {
         }
         FlatBuckets b = FlatBuckets.beyondZero(h);
         double rank = 0;
-        double fromRank = Double.NaN;
-        double toRank = Double.NaN;
+        double fromRank = 0;
+        double toRank = 0;
+        // Not told by the ranks themselves: where bounds are so far apart that they overflow, the rank inside is not a number.
+        boolean fromSet = false;
+        boolean toSet = false;
         for (int i = 0; i < b.size; i++) {
-            if (Double.isNaN(fromRank)) {
+            if (!fromSet && isAt(h, b, i, from)) {
                 fromRank = rankAt(h, b, i, rank, from);
+                fromSet = true;
             }
-            if (Double.isNaN(toRank)) {
+            if (!toSet && isAt(h, b, i, to)) {
                 toRank = rankAt(h, b, i, rank, to);
+                toSet = true;
             }
             rank += b.count[i];
         }
@@ -133,12 +149,23 @@ final class HistogramMath {
             total = rank;
             effect = rank < h.count() ? FloatHistogram.NanEffect.EXCLUDED : effect;
         }
-        double lo = Double.isNaN(fromRank) || fromRank > total ? total : fromRank;
-        double hi = Double.isNaN(toRank) || toRank > total ? total : toRank;
+        double lo = !fromSet || fromRank > total ? total : fromRank;
+        double hi = !toSet || toRank > total ? total : toRank;
         return new FloatHistogram.Estimate((hi - lo) / h.count(), effect);
     }
 
-    /** The rank of {@code v} where it lies at the lower edge of bucket {@code i} or inside, else NaN. */
+    /** Whether {@code v} lies at the lower edge of bucket {@code i}, before it or inside. */
+    private static boolean isAt(FloatHistogram h, FlatBuckets b, int i, double v) {
+        double lower = b.lower[i];
+        double upper = b.upper[i];
+        if (lower <= 0 && upper >= 0) {
+            lower = zeroLower(h, lower);
+            upper = zeroUpper(h, upper);
+        }
+        return lower >= v || upper > v;
+    }
+
+    /** The rank of {@code v}, which {@link #isAt bucket i}, with {@code rank} observations before it. */
     private static double rankAt(FloatHistogram h, FlatBuckets b, int i, double rank, double v) {
         double lower = b.lower[i];
         double upper = b.upper[i];
@@ -152,23 +179,10 @@ final class HistogramMath {
         if (lower >= v) {
             return rank;
         }
-        if (upper <= v) {
-            return Double.NaN;
-        }
         if (lower == Double.NEGATIVE_INFINITY) {
-            return rank + b.count[i];
+            return b.count[i];
         }
-        if (upper == Double.POSITIVE_INFINITY) {
-            return rank;
-        }
-        if (linear) {
-            return rank + b.count[i] * (v - lower) / (upper - lower);
-        }
-        double l = log2(Math.abs(lower));
-        double u = log2(Math.abs(upper));
-        double x = log2(Math.abs(v));
-        double part = v > 0 ? (x - l) / (u - l) : 1 - (x - u) / (l - u);
-        return rank + b.count[i] * part;
+        return rank + b.count[i] * fractionBelow(lower, upper, v, linear);
     }
 
     static double variance(FloatHistogram h) {

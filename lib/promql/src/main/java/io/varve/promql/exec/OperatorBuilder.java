@@ -165,7 +165,8 @@ public final class OperatorBuilder {
                 } else {
                     var h = row.histogram(i);
                     if (h != null) {
-                        row.setHistogram(i, h.times(-1).compact());
+                        // Empty buckets stay, as in Prometheus: a quantile of negative counts may end in the last one.
+                        row.setHistogram(i, h.times(-1));
                     }
                 }
             }
