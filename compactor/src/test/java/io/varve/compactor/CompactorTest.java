@@ -28,12 +28,14 @@ import io.varve.objstore.ObjectBody;
 import io.varve.runtime.MemoryPool;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
+import io.varve.tsdb.BlockVerifier;
 import io.varve.tsdb.BlockWriter;
 import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -49,6 +51,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -321,6 +324,86 @@ class CompactorTest {
                 assertThat(describe(metas(bucket))).as("finished after killed %s", as).isEqualTo(want);
             }
         }
+    }
+
+    /**
+     * The rest of an iteration likewise: downsampling to both resolutions, marking by retention, deleting what was marked, and what was never
+     * finished. Every block with a {@code meta.json}, marked or not, can be read whole; what is not to go is there with all its samples.
+     */
+    @Test
+    void killedAnywhereWhileItDownsamplesAndDeletesTheBucketStaysWholeAndTheNextRunFinishes() throws Exception {
+        block(STREAM, 0, 14 * 24, 1);
+        Ulid outlived = block(Labels.of("cluster", "outlived"), 0, 2, 1);
+        Ulid marked = block(Labels.of("cluster", "marked"), 8, 10, 1);
+        BlockMarks.write(bucket, new BlockMark(BlockMark.Kind.DELETION, marked, "", NOW.getEpochSecond() - 200_000, ""));
+        Ulid unfinished = Ulid.of(START, random);
+        bucket.upload(unfinished + "/index", ObjectBody.of(new byte[10]));
+        Map<String, byte[]> initial = copy();
+        Map<String, TreeMap<Long, Double>> whole = samples(metas(bucket));
+        Map<String, TreeMap<Long, Double>> kept = new TreeMap<>(whole);
+        kept.keySet().removeIf(series -> series.contains("outlived"));
+        RetentionRules rules = new RetentionRules(Duration.ofDays(53), Duration.ZERO, Duration.ZERO);
+        DyingBucket immortal = new DyingBucket(changed(directory(initial, "immortal"), -3), 0, DyingBucket.Point.BEFORE);
+        compact(immortal, options().withRetention(rules));
+        assertThat(describe(metas(immortal))).containsExactly(STREAM + " 0 0-336 L1 of 1", STREAM + " 300000 0-336 L1 of 1",
+                STREAM + " 3600000 0-336 L1 of 1");
+        bucket = immortal;
+        assertThat(present()).hasSize(4).contains(outlived).doesNotContain(marked, unfinished);
+        List<String> want = describe(metas(immortal));
+        long operations = immortal.operations();
+        for (DyingBucket.Point point : DyingBucket.Point.values()) {
+            for (long n = 1; n <= operations; n++) {
+                String as = point + " operation " + n;
+                Path root = changed(directory(initial, point + "-" + n), -3);
+                CompactOptions options = options().withRetention(rules);
+                DyingBucket dying = new DyingBucket(root, n, point);
+                try {
+                    compact(dying, options);
+                } catch (DyingBucket.Died | RuntimeException e) {
+                    // What counts is what it leaves.
+                }
+                bucket = new FilesystemBucket(root);
+                assertThat(readable()).as("readable after killed %s", as).isGreaterThan(0);
+                assertThat(List.of(whole, kept).contains(samples(metas(bucket)))).as("samples after killed %s", as).isTrue();
+                // The next one comes so much later that what was begun by this one is given up, and its marks are due.
+                changed(root, 0);
+                compactor(bucket, options, List.of(), NOW.plus(Duration.ofDays(3))).iterate();
+                assertThat(readable()).as("readable after one that followed one killed %s", as)
+                        .isEqualTo(3 + (present().contains(outlived) ? 1 : 0));
+                compactor(bucket, options, List.of(), NOW.plus(Duration.ofDays(6))).iterate();
+                assertThat(samples(metas(bucket)).equals(kept)).as("samples when finished after killed %s", as).isTrue();
+                assertThat(describe(metas(bucket))).as("finished after killed %s", as).isEqualTo(want);
+                assertThat(present()).as("nothing else is left after killed %s", as).isEqualTo(metas(bucket).keySet());
+                Durable.deleteTree(options.dataDirectory());
+                Durable.deleteTree(root);
+            }
+        }
+    }
+
+    /** Checks all blocks that have a {@code meta.json}, marked or not; how many there are. */
+    private int readable() {
+        Set<Ulid> ids = new TreeSet<>();
+        bucket.listRecursive("", o -> {
+            if (o.key().endsWith("/" + BlockMeta.FILE)) {
+                ids.add(Ulid.of(o.key().substring(0, Ulid.LENGTH)));
+            }
+        });
+        for (Ulid id : ids) {
+            Path local = dir.resolve("read-" + directories++);
+            new BlockDownloader(bucket, 1).download(id, local);
+            BlockVerifier.verify(local);
+        }
+        return ids.size();
+    }
+
+    /** Dates all files of a bucket. */
+    private static Path changed(Path root, int days) throws IOException {
+        try (Stream<Path> files = Files.walk(root)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.setLastModifiedTime(file, FileTime.from(NOW.plus(Duration.ofDays(days))));
+            }
+        }
+        return root;
     }
 
     private Path directory(Map<String, byte[]> objects, String name) throws IOException {
