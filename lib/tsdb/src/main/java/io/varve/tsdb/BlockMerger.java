@@ -3,6 +3,7 @@ package io.varve.tsdb;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.MemoryBudget;
+import io.varve.tsdb.index.Symbols;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -90,11 +91,13 @@ public final class BlockMerger {
         }
         try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes, options.memory)) {
             List<ChunkSeriesSet> sets = new ArrayList<>();
+            Symbols before = Symbols.NONE;
             String[] texts = new String[0];
             for (BlockReader b : blocks) {
                 // All symbols of the inputs, used or not, as Prometheus writes them. Labels of all blocks share their texts: most comparisons
                 // end at the sameness of two objects.
-                texts = writer.addSymbols(b.index().symbols(), texts);
+                texts = writer.addSymbols(b.index().symbols(), before, texts);
+                before = b.index().symbols();
                 sets.add(b.select(meta.minTime(), meta.maxTime() - 1, texts));
             }
             return write(sets, writer, meta, options);

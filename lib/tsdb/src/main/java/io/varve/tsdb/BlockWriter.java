@@ -9,7 +9,6 @@ import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
 import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
-import io.varve.model.Utf8Order;
 import io.varve.tsdb.index.Symbols;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,6 +16,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.function.Function;
 
 /**
@@ -90,18 +91,11 @@ public final class BlockWriter implements AutoCloseable {
     /**
      * Puts all symbols of an index in, and gives their text objects by ordinal: equal texts of several indexes are one object.
      *
-     * @param like what this gave for another index, which likely has most of the same symbols: those that come in the same order are found there
+     * @param like another index' symbols, which likely are most of these; nothing has to be looked up for them
+     * @param likeTexts what this gave for it
      */
-    String[] addSymbols(Symbols symbols, String[] like) {
-        String[] texts = new String[symbols.size()];
-        int[] n = {0, 0};
-        symbols.forEach(t -> {
-            while (n[1] < like.length && Utf8Order.compare(like[n[1]], t) < 0) {
-                n[1]++;
-            }
-            texts[n[0]++] = n[1] < like.length && like[n[1]].equals(t) ? like[n[1]] : index.symbol(t);
-        });
-        return texts;
+    String[] addSymbols(Symbols symbols, Symbols like, String[] likeTexts) {
+        return symbols.texts(like, likeTexts, index::symbol);
     }
 
     /**
@@ -213,8 +207,7 @@ public final class BlockWriter implements AutoCloseable {
         }
         Path target = parent.resolve(ulid.toString());
         try {
-            chunks.finish();
-            index.write(directory.resolve(BlockReader.INDEX));
+            writeIndexWhileChunksAreSynced();
             index.close();
             BlockMeta meta = describe.apply(stats());
             Durable.write(directory.resolve(Tombstones.FILE), Tombstones.NONE.encode());
@@ -227,6 +220,52 @@ public final class BlockWriter implements AutoCloseable {
             return meta;
         } catch (IOException e) {
             throw failed("complete block " + target, e);
+        }
+    }
+
+    /** The disk takes the chunks while the index is still computed; neither needs anything of the other any more. */
+    private void writeIndexWhileChunksAreSynced() throws IOException {
+        FutureTask<Boolean> synced = new FutureTask<>(() -> {
+            chunks.finish();
+            return true;
+        });
+        Thread.ofPlatform().name("sync-" + ulid).daemon().start(synced);
+        try {
+            index.write(directory.resolve(BlockReader.INDEX));
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                await(synced);
+            } catch (IOException | RuntimeException | Error other) {
+                e.addSuppressed(other);
+            }
+            throw e;
+        }
+        await(synced);
+    }
+
+    /** Waits whatever comes: nothing may be closed or removed before. */
+    private static void await(FutureTask<Boolean> task) throws IOException {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    task.get();
+                    return;
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    switch (e.getCause()) {
+                        case IOException io -> throw io;
+                        case Error error -> throw error;
+                        case RuntimeException r -> throw r;
+                        case null, default -> throw new IllegalStateException(e);
+                    }
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

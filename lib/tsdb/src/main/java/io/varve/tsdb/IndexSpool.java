@@ -83,6 +83,7 @@ final class IndexSpool implements AutoCloseable {
     private Labels previous = Labels.EMPTY;
     private int[] previousPairs = new int[16];
     private int[] previousNames = new int[16];
+    private int[] previousValues = new int[16];
     private long series;
     private long maxEntry;
     private final MemoryBudget memory;
@@ -135,6 +136,7 @@ final class IndexSpool implements AutoCloseable {
         if (previousPairs.length < n) {
             previousPairs = Arrays.copyOf(previousPairs, n * 2);
             previousNames = Arrays.copyOf(previousNames, n * 2);
+            previousValues = Arrays.copyOf(previousValues, n * 2);
         }
         int[] ids = previousPairs;
         record.clear();
@@ -149,10 +151,12 @@ final class IndexSpool implements AutoCloseable {
             @SuppressWarnings("ReferenceEquality")
             boolean same = sameName && previous.value(i) == value;
             if (!sameName) {
-                previousNames[i] = symbols.id(name);
+                previousNames[i] = symbols.id(name, previousNames[i]);
             }
             if (!same) {
-                ids[i] = pairs.id(previousNames[i], symbols.id(value));
+                // Series come in the order of their values, and the first block's symbols did too.
+                previousValues[i] = symbols.id(value, previousValues[i] + 1);
+                ids[i] = pairs.id(previousNames[i], previousValues[i]);
             }
             pairs.count(ids[i]);
             record.uvarint(ids[i]);

@@ -7,6 +7,8 @@ final class PairIds {
     private long[] keys = new long[1024];
     private int[] counts = new int[1024];
     private int[] slots = new int[2048];
+    /** By value, one more than the number of the pair that had it last, 0 for none: mostly a value belongs to one name, and neighbours have neighbouring values. */
+    private int[] byValue = new int[1024];
     private int size;
 
     private static int hash(long key) {
@@ -16,6 +18,19 @@ final class PairIds {
 
     int id(int name, int value) {
         long key = (long) name << 32 | value;
+        if (value >= byValue.length) {
+            byValue = Arrays.copyOf(byValue, Math.max(value + 1, 2 * byValue.length));
+        }
+        int likely = byValue[value] - 1;
+        if (likely >= 0 && keys[likely] == key) {
+            return likely;
+        }
+        int id = find(key);
+        byValue[value] = id + 1;
+        return id;
+    }
+
+    private int find(long key) {
         int mask = slots.length - 1;
         int slot = hash(key) & mask;
         while (slots[slot] != 0) {
@@ -26,7 +41,7 @@ final class PairIds {
         }
         if (size == keys.length) {
             grow();
-            return id(name, value);
+            return find(key);
         }
         keys[size] = key;
         slots[slot] = ++size;
@@ -53,7 +68,7 @@ final class PairIds {
 
     /** Heap that the tables take. */
     long heapBytes() {
-        return 12L * keys.length + 4L * slots.length;
+        return 12L * keys.length + 4L * slots.length + 4L * byValue.length;
     }
 
     int size() {

@@ -12,6 +12,16 @@ final class SymbolIds {
     private int size;
     private long textBytes;
 
+    /**
+     * The number of a text, a new one where it is new.
+     *
+     * @param guess a number that it likely has: where it stands for the same object, nothing is looked up. May be any number.
+     */
+    @SuppressWarnings("ReferenceEquality")
+    int id(String text, int guess) {
+        return guess >= 0 && guess < size && texts[guess] == text ? guess : id(text);
+    }
+
     /** The number of a text, a new one where it is new. */
     int id(String text) {
         int mask = slots.length - 1;

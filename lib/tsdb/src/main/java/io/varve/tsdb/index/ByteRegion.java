@@ -194,20 +194,25 @@ public final class ByteRegion {
 
     /** Compares two parts of the region, as unsigned bytes. */
     public int compare(long a, int aLength, long b, int bLength) {
+        return compare(a, aLength, this, b, bLength);
+    }
+
+    /** Compares a part of this region with one of another, as unsigned bytes. */
+    int compare(long a, int aLength, ByteRegion other, long b, int bLength) {
         // Eight bytes at a time: texts are short, and the JDK's comparison of segments costs the compiler more than it wins here.
         int n = Math.min(aLength, bLength);
         try {
             int i = 0;
             for (; i <= n - Long.BYTES; i += Long.BYTES) {
                 long x = segment.get(LONG, a + i);
-                long y = segment.get(LONG, b + i);
+                long y = other.segment.get(LONG, b + i);
                 if (x != y) {
                     return Long.compareUnsigned(x, y);
                 }
             }
             for (; i < n; i++) {
                 int x = segment.get(ValueLayout.JAVA_BYTE, a + i) & 0xFF;
-                int y = segment.get(ValueLayout.JAVA_BYTE, b + i) & 0xFF;
+                int y = other.segment.get(ValueLayout.JAVA_BYTE, b + i) & 0xFF;
                 if (x != y) {
                     return x - y;
                 }

@@ -3,6 +3,7 @@ package io.varve.tsdb.index;
 import io.varve.model.CorruptDataException;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 public final class Symbols {
     /** One place in so many is kept. */
     static final int SAMPLING = 32;
+
+    /** A table without symbols. */
+    public static final Symbols NONE = new Symbols(ByteRegion.of(new byte[8], "", 0), false, 0, 8, new int[0], 1);
 
     private final ByteRegion region;
     private final boolean byOffset;
@@ -187,6 +191,39 @@ public final class Symbols {
             each.accept(region.text(c.position, n));
             c.position += n;
         }
+    }
+
+    /**
+     * The texts of all symbols by ordinal. Those that another table has too, which likely are most, are compared in place and taken from there; only
+     * for others an object is made.
+     *
+     * @param other a table in byte order, as this one is
+     * @param otherTexts its texts
+     * @param unknown gives the object to keep for a text that the other does not have
+     */
+    public String[] texts(Symbols other, String[] otherTexts, UnaryOperator<String> unknown) {
+        String[] texts = new String[count];
+        RegionCursor mine = new RegionCursor(region, 8, end);
+        RegionCursor theirs = new RegionCursor(other.region, 8, other.end);
+        int k = 0;
+        int theirLength = other.count > 0 ? theirs.length() : 0;
+        for (int i = 0; i < count; i++) {
+            int length = mine.length();
+            int order = -1;
+            while (k < other.count) {
+                order = region.compare(mine.position, length, other.region, theirs.position, theirLength);
+                if (order <= 0) {
+                    break;
+                }
+                theirs.position += theirLength;
+                if (++k < other.count) {
+                    theirLength = theirs.length();
+                }
+            }
+            texts[i] = k < other.count && order == 0 ? otherTexts[k] : unknown.apply(region.text(mine.position, length));
+            mine.position += length;
+        }
+        return texts;
     }
 
     /** Whether every symbol sorts after the one before, so that references compare as their texts do. Reads the whole table, comparing in place. */

@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.zip.CRC32C;
@@ -73,6 +74,40 @@ class SymbolsTest {
                     assertThat(t.symbols.place("")).isEqualTo(2 * (all.isEmpty() ? t.symbols.limit() : t.references.getFirst()));
                 }
             }
+        });
+    }
+
+    @Test
+    @SuppressWarnings("ReferenceEquality")
+    void textsThatAnotherTableHasAreTakenFromThere() {
+        Seeds.forEach(300, random -> {
+            TreeSet<String> mine = new TreeSet<>(Utf8Order::compare);
+            TreeSet<String> theirs = new TreeSet<>(Utf8Order::compare);
+            for (int i = random.nextInt(random.nextBoolean() ? 3 : 100); i > 0; i--) {
+                String text = "ü".repeat(random.nextInt(3)) + "x".repeat(random.nextInt(20)) + random.nextInt(50)
+                        + (random.nextInt(9) == 0 ? "\uD83D\uDE00" : "");
+                int where = random.nextInt(5);
+                if (where > 0) {
+                    mine.add(text);
+                }
+                if (where != 1) {
+                    theirs.add(text);
+                }
+            }
+            String[] theirTexts = theirs.toArray(String[]::new);
+            List<String> asked = new ArrayList<>();
+            String[] texts = Table.of(List.copyOf(mine), 2).symbols.texts(Table.of(List.copyOf(theirs), 2).symbols, theirTexts, t -> {
+                asked.add(t);
+                return t;
+            });
+            assertThat(texts).containsExactly(mine.toArray(String[]::new));
+            TreeSet<String> unknown = new TreeSet<>(mine);
+            unknown.removeAll(theirs);
+            assertThat(asked).containsExactlyInAnyOrderElementsOf(unknown);
+            for (String t : texts) {
+                assertThat(theirs.contains(t)).isEqualTo(Arrays.stream(theirTexts).anyMatch(o -> o == t));
+            }
+            assertThat(Table.of(List.copyOf(mine), 2).symbols.texts(Symbols.NONE, new String[0], t -> t)).isEqualTo(texts);
         });
     }
 }
