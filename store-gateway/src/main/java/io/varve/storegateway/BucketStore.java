@@ -200,8 +200,8 @@ final class BucketStore implements Store {
 
     private static String reason(LimitExceededException e) {
         return switch (e.limit()) {
-            case "store.limits.request-series" -> "series";
-            case "store.limits.request-samples" -> "chunks";
+            case RequestLimits.SERIES -> "series";
+            case RequestLimits.SAMPLES -> "chunks";
             case "store.grpc.downloaded-bytes-limit" -> "bytes";
             case SeriesGate.LIMIT -> "concurrency";
             default -> "memory";
@@ -236,7 +236,7 @@ final class BucketStore implements Store {
                 request.skipChunks(), request.withoutReplicaLabels(), request.shard(), limits, stats, parts.options, chosen.size(),
                 request.skipChunks() ? request.limit() : 0);
         long start = System.nanoTime();
-        Faults faults = new Faults(request.partialResponse(), sink::warning);
+        Faults faults = new Faults(request.partialResponse(), false, sink::warning);
         List<BlockCursor> cursors = prepare(query, large, chosen, faults);
         String tenant = context.tenant();
         parts.metrics.getAllSeconds.labelValues(tenant).observe((System.nanoTime() - start) / 1e9);
@@ -269,11 +269,25 @@ final class BucketStore implements Store {
     /** What goes wrong with single blocks. */
     private final class Faults {
         private final boolean partial;
+        private final boolean strings;
         private final java.util.function.Consumer<String> warn;
 
-        Faults(boolean partial, java.util.function.Consumer<String> warn) {
+        /** @param strings whether names or values are looked for, and not series */
+        Faults(boolean partial, boolean strings, java.util.function.Consumer<String> warn) {
             this.partial = partial;
+            this.strings = strings;
             this.warn = warn;
+        }
+
+        /** Too many series or chunks, in Thanos' words; which of several blocks is named depends on which came last. */
+        private LimitExceededException told(GatewayBlock block, LimitExceededException e) {
+            String status = "rpc error: code = ResourceExhausted desc = " + e.getMessage();
+            return switch (e.limit()) {
+                case RequestLimits.SERIES -> new LimitExceededException(e.limit(),
+                        (strings ? "" : "fetch postings for block " + block.id() + ": ") + status);
+                case RequestLimits.SAMPLES -> new LimitExceededException(e.limit(), "receive series from " + block.id() + ": " + status);
+                default -> e;
+            };
         }
 
         /** Leaves the block out with a warning, or ends the call. */
@@ -296,7 +310,7 @@ final class BucketStore implements Store {
                     }
                     warn.accept(text);
                 }
-                case LimitExceededException x -> throw x;
+                case LimitExceededException x -> throw told(block, x);
                 case InvalidRequestException x -> throw x;
                 case CancelledException x -> throw x;
             }
@@ -612,7 +626,7 @@ final class BucketStore implements Store {
                     ShardInfo.NONE,
                     new RequestLimits(parts.limits), stats, parts.options, chosen.size(), 0);
             Set<String> warnings = new LinkedHashSet<>();
-            Faults faults = new Faults(partial, warnings::add);
+            Faults faults = new Faults(partial, true, warnings::add);
             // Blocks mostly have the same: what is looked up by hash and sorted once is compared a few times, not a few times per block.
             Set<String> values = new HashSet<>();
             for (Found f : forAll(context, turn.isLarge(), chosen, faults, c -> work.of(query, c))) {

@@ -5,6 +5,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** One request's counts against the limits of the process, in Thanos' words. Safe for many threads. */
 final class RequestLimits {
+    static final String SERIES = "store.limits.request-series";
+    static final String SAMPLES = "store.limits.request-samples";
     /** Samples that a chunk counts as. */
     static final long SAMPLES_PER_CHUNK = 120;
 
@@ -26,14 +28,14 @@ final class RequestLimits {
 
     RequestLimits(Limits limits) {
         this.limits = limits;
-        this.chunkLimit = limits.samples == 0 ? 0 : Math.max(1, (limits.samples + SAMPLES_PER_CHUNK - 1) / SAMPLES_PER_CHUNK);
+        this.chunkLimit = limits.samples == 0 ? 0 : Math.max(1, limits.samples / SAMPLES_PER_CHUNK);
     }
 
     /** Counts series. */
     void series(long n) {
         long now = series.addAndGet(n);
         if (limits.series > 0 && now > limits.series) {
-            throw new LimitExceededException("store.limits.request-series",
+            throw new LimitExceededException(SERIES,
                     "exceeded series limit: limit " + limits.series + " violated (got " + now + ")");
         }
     }
@@ -42,7 +44,7 @@ final class RequestLimits {
     void chunks(long n) {
         long now = chunks.addAndGet(n);
         if (chunkLimit > 0 && now > chunkLimit) {
-            throw new LimitExceededException("store.limits.request-samples",
+            throw new LimitExceededException(SAMPLES,
                     "exceeded chunks limit: limit " + chunkLimit + " violated (got " + now + ")");
         }
     }
