@@ -92,6 +92,9 @@ class BrokenStoresTest {
 
         @Override
         public void series(QueryContext context, io.varve.store.SeriesRequest request, SeriesSink sink) {
+            if (request.limit() < 0) {
+                throw new LimitExceededException("limit", "no limit can be " + request.limit());
+            }
             int[] n = {0};
             store.series(context, request, new SeriesSink.Before() {
                 @Override
@@ -135,6 +138,9 @@ class BrokenStoresTest {
 
         @Override
         public StringsResponse labelValues(QueryContext context, LabelValuesRequest request) {
+            if (request.limit() < 0) {
+                throw new LimitExceededException("limit", "no limit can be " + request.limit());
+            }
             return store.labelValues(context, request);
         }
     }
@@ -231,6 +237,17 @@ class BrokenStoresTest {
     void aSeriesWithoutChunksIsNoInternalError() throws Exception {
         mode = Mode.NO_CHUNKS;
         fails(query(true), "got empty chunks");
+    }
+
+    @Test
+    void aLimitThatIsTooLargeIsNone() throws Exception {
+        for (String path : List.of("/api/v1/label/job/values", "/api/v1/series", "/api/v1/labels")) {
+            HttpResponse<String> r = querier.get(path, "match[]", "jobs_total", "start", "0", "limit", "100000000000");
+            assertThat(data(r)).as(path).isNotEmpty();
+            assertThat(Shared.parse(r.body()).has("warnings")).as(r.body()).isFalse();
+        }
+        HttpResponse<String> both = querier.get("/api/v1/series", "match[]", "jobs_total", "limit", "1.5", "partial_response", "x");
+        assertThat(Shared.parse(both.body()).get("error").asText()).isEqualTo("cannot parse \"1.5\" to a valid limit");
     }
 
     @Test

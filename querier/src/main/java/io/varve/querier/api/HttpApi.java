@@ -665,7 +665,7 @@ public final class HttpApi {
         int limit = p.metadataLimit();
         List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         strings(request, response, p, selectors, limit, "proxy LabelNames(): ", (c, m) -> queries.fanout().labelNames(c,
-                new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
+                new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1L), filter));
     }
 
     private void labelValues(Request request, Response response) throws IOException {
@@ -681,7 +681,7 @@ public final class HttpApi {
             return;
         }
         strings(request, response, p, selectors, limit, "proxy LabelValues(): ", (c, m) -> queries.fanout().labelValues(c,
-                new LabelValuesRequest(name, range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1), filter));
+                new LabelValuesRequest(name, range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1L), filter));
     }
 
     /** {@code U__…}: any name spelled with letters, digits and underscores; what is not spelled right stays as it is. */
@@ -728,15 +728,15 @@ public final class HttpApi {
         boolean dedup = p.bool("dedup", true);
         List<String> replicaLabels = p.replicaLabels(config.replicaLabels);
         StoreFilter filter = p.storeFilter();
-        boolean partial = partial(p);
         int limit = p.metadataLimit();
+        boolean partial = partial(p);
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
                 config.maxSelectSeries, false, false, "");
         try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
-                    limit == 0 ? 0 : limit + 1, true);
+                    limit == 0 || limit == Integer.MAX_VALUE ? 0 : limit + 1, true);
             List<Labels> found;
             try {
                 found = seriesOf(c.context(), queries.source(options, tenant, null), hints, selectors, limit);
