@@ -13,7 +13,7 @@ import java.util.function.LongSupplier;
  * What {@link ChunkBenchmark} measures, in turns with a plain decoder in one process, by processor time of the thread: the ratios hold on a machine that is now fast and now slow.
  *
  * <pre>
- * ChunkComparison counter|counterJittered|integerGauge|jitteredDoubles|constant|histograms [ROUNDS]
+ * ChunkComparison counter|counterJittered|integerGauge|jitteredDoubles|constant|histograms|usualHistograms [ROUNDS]
  * </pre>
  *
  * One shape for each process, as the JIT compiler makes of the loops what their data ask for. For each kind of work it prints the best and the middle of all rounds in
@@ -82,8 +82,9 @@ public final class ChunkComparison {
         ChunkBenchmark b = new ChunkBenchmark();
         List<Work> works = new ArrayList<>();
         int samples = ChunkBenchmark.CHUNKS * ChunkBenchmark.SAMPLES;
-        if (shape.equals("histograms")) {
+        if (shape.endsWith("istograms")) {
             ChunkBenchmark.Histograms h = new ChunkBenchmark.Histograms();
+            h.shape = shape.startsWith("usual") ? "usual" : "busy";
             h.setup();
             int buckets = ChunkBenchmark.HISTOGRAM_CHUNKS * ChunkBenchmark.SAMPLES * ChunkBenchmark.BUCKETS;
             works.add(new Work("integer histograms", buckets, () -> b.histogramDecode(h)));

@@ -63,6 +63,8 @@ final class HistogramReader {
     private byte[] smallChanges = NO_CHANGES;
     /** Floats only, of each bucket: its window as in {@link #WINDOWS}. */
     private short[] bucketWindows = new short[0];
+    /** Floats only: whether most buckets repeat the sample before, by the bits that there are for one. */
+    private boolean mostlySame;
 
     HistogramReader(Encoding encoding, byte[] data, int offset, int length) {
         size = ChunkDecoder.header(encoding, data, offset, length);
@@ -131,6 +133,8 @@ final class HistogramReader {
         if (read > 0 && values[FlatHistogram.SUM] != SampleBuffer.STALE_NAN_BITS) {
             if (ints) {
                 buckets(values, deltas);
+            } else if (mostlySame) {
+                sparseFloatBuckets(values, bucketWindows);
             } else {
                 floatBuckets(values, bucketWindows);
             }
@@ -160,6 +164,7 @@ final class HistogramReader {
             for (int i = 0; i < n; i++) {
                 values[i] = in.bits(64);
             }
+            mostlySame = in.remaining() < 4L * (size - 1) * (n - FlatHistogram.BUCKETS);
         }
     }
 
@@ -301,6 +306,22 @@ final class HistogramReader {
         while (i < n) {
             v[i] = oneFloat(v[i], windows, i);
             i++;
+        }
+    }
+
+    /** Steps all buckets where most of them repeat: a bit of 0 for each of those, of which leading zeros of a load tell how many there are. */
+    private void sparseFloatBuckets(long[] v, short[] windows) {
+        BitReader r = in;
+        int n = Math.min(v.length, windows.length);
+        int i = FlatHistogram.BUCKETS;
+        while (i < n) {
+            int same = Math.min(Long.numberOfLeadingZeros(r.word()), Math.min(BitReader.WORD_BITS, n - i));
+            r.pos += same;
+            i += same;
+            if (i < n && same < BitReader.WORD_BITS) {
+                v[i] = oneFloat(v[i], windows, i);
+                i++;
+            }
         }
     }
 

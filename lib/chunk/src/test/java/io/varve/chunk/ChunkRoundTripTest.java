@@ -362,6 +362,45 @@ class ChunkRoundTripTest {
         });
     }
 
+    /** From chunks where no bucket changes to such where most do: the readers' ways meet in between. */
+    @Test
+    void floatHistogramsWhoseBucketsMostlyRepeat() {
+        Seeds.forEach(400, random -> {
+            int size = 1 + random.nextInt(150);
+            int n = 1 + random.nextInt(60);
+            int oneIn = 1 << random.nextInt(10);
+            ChunkAppender appender = appender(false, 60);
+            List<FloatHistogram> written = new ArrayList<>();
+            double[] buckets = new double[size];
+            for (int i = 0; i < n; i++) {
+                for (int b = 0; b < size; b++) {
+                    if (random.nextInt(oneIn) == 0) {
+                        buckets[b] = switch (random.nextInt(4)) {
+                            case 0 -> Double.longBitsToDouble(random.nextLong() >>> 1);
+                            case 1 -> random.nextDouble();
+                            default -> buckets[b] + random.nextInt(20);
+                        };
+                    }
+                }
+                FloatHistogram h = i % 20 == 19
+                        ? FloatHistogram.STALE
+                        : new FloatHistogram(CounterResetHint.GAUGE, 3, 0.001, i, i, i * 0.3, List.of(new Span(-5, size)), buckets.clone(),
+                                List.of(), FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS);
+                written.add(h);
+                appender.append(0, i * 15_000L, h);
+            }
+            appender.cut();
+            SampleBuffer b = new SampleBuffer(0);
+            for (Chunk c : chunks) {
+                ChunkDecoder.decode(moved(c, random), b);
+            }
+            assertThat(b.size).isEqualTo(n);
+            for (int i = 0; i < n; i++) {
+                Histograms.assertSameContent(Objects.requireNonNull(b.histogram(i)), written.get(i));
+            }
+        });
+    }
+
     @Test
     void rangesGiveWhatLiesInThem() {
         Seeds.forEach(500, random -> {
