@@ -32,6 +32,7 @@ import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreFilter;
 import io.varve.querier.fanout.StoreSource;
 import io.varve.runtime.BuildInfo;
+import io.varve.runtime.flags.Durations;
 import io.varve.runtime.http.HttpHandler;
 import io.varve.runtime.http.HttpStatusException;
 import io.varve.runtime.http.Request;
@@ -44,6 +45,7 @@ import io.varve.store.StringsResponse;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
@@ -539,7 +541,8 @@ public final class HttpApi {
     private static void tree(JsonOut out, PlanTree t, boolean costs) throws IOException {
         out.open('{').name("name").string(t.detail().isEmpty() ? "[" + t.operator() + "]" : "[" + t.operator() + "] " + t.detail());
         if (costs && !t.counters().equals(PlanTree.Counters.NONE)) {
-            out.name("executionTime").string(goDuration(t.counters().nanos())).name("peakSamples").number(t.counters().samples())
+            out.name("executionTime").string(Durations.formatGo(Duration.ofNanos(t.counters().nanos()))).name("peakSamples")
+                    .number(t.counters().samples())
                     .name("totalSamples").number(t.counters().samples()).name("series").number(t.counters().rows()).name("peakBytes")
                     .number(t.counters().peakBytes());
         }
@@ -551,13 +554,6 @@ public final class HttpApi {
             out.close(']');
         }
         out.close('}');
-    }
-
-    private static String goDuration(long nanos) {
-        if (nanos < 1_000_000) {
-            return io.varve.model.GoFloat.plain(nanos / 1e3) + "µs";
-        }
-        return nanos < 1_000_000_000 ? io.varve.model.GoFloat.plain(nanos / 1e6) + "ms" : io.varve.model.GoFloat.plain(nanos / 1e9) + "s";
     }
 
     private static void traces(JsonOut out, List<StoreSource.SeriesTrace> traces) throws IOException {
@@ -665,7 +661,7 @@ public final class HttpApi {
         int limit = p.metadataLimit();
         List<List<Matcher>> selectors = tenancy.bindAll(tenancy.of(request), p.matchers(false));
         strings(request, response, p, selectors, limit, "proxy LabelNames(): ", (c, m) -> queries.fanout().labelNames(c,
-                new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1L), filter));
+                new LabelNamesRequest(range[0], range[1], m, partial, List.of(), List.of(), oneMore(limit)), filter));
     }
 
     private void labelValues(Request request, Response response) throws IOException {
@@ -681,7 +677,12 @@ public final class HttpApi {
             return;
         }
         strings(request, response, p, selectors, limit, "proxy LabelValues(): ", (c, m) -> queries.fanout().labelValues(c,
-                new LabelValuesRequest(name, range[0], range[1], m, partial, List.of(), List.of(), limit == 0 ? 0 : limit + 1L), filter));
+                new LabelValuesRequest(name, range[0], range[1], m, partial, List.of(), List.of(), oneMore(limit)), filter));
+    }
+
+    /** How many stores are asked for: one more than the limit, so that it shows whether there are more; 0 for all. */
+    private static int oneMore(int limit) {
+        return limit == 0 || limit == Integer.MAX_VALUE ? 0 : limit + 1;
     }
 
     /** {@code U__…}: any name spelled with letters, digits and underscores; what is not spelled right stays as it is. */
@@ -736,7 +737,7 @@ public final class HttpApi {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
-                    limit == 0 || limit == Integer.MAX_VALUE ? 0 : limit + 1, true);
+                    oneMore(limit), true);
             List<Labels> found;
             try {
                 found = seriesOf(c.context(), queries.source(options, tenant, null), hints, selectors, limit);

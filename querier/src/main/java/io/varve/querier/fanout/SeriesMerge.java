@@ -4,16 +4,17 @@ import io.varve.chunk.Chunk;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
 import io.varve.model.Coverage;
-import io.varve.model.GoFloat;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
+import io.varve.runtime.flags.Durations;
 import io.varve.store.SeriesRequest;
 import io.varve.store.StoreChunk;
 import io.varve.store.StoreClient;
 import io.varve.store.StoreSeries;
 import java.net.ConnectException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -228,23 +229,13 @@ final class SeriesMerge implements AutoCloseable {
     /** What Thanos says where a store does not answer a call, or stops answering. */
     private String failure(Ask ask, VarveException e, boolean opened) {
         if (e.getCause() instanceof TimeoutException) {
-            return "failed to receive any data in " + goDuration(frameTimeoutMillis) + " from " + ask.store
+            return "failed to receive any data in " + Durations.formatGo(Duration.ofMillis(frameTimeoutMillis)) + " from " + ask.store
                     + ": rpc error: code = Canceled desc = context canceled";
         }
         String sets = ask.store.labelSetsText();
         return unreached(e, opened)
                 ? "fetch series for " + (sets.isEmpty() ? "Store Gateway" : sets) + " " + ask.store + ": " + e.getMessage()
                 : "receive series from " + ask.store + ": " + e.getMessage();
-    }
-
-    /** As Go prints a duration of at least a millisecond: 700ms, 1.5s, 2m0s. */
-    static String goDuration(long millis) {
-        if (millis < 1000) {
-            return millis + "ms";
-        }
-        long minutes = millis / 60_000;
-        String seconds = GoFloat.plain(millis % 60_000 / 1e3) + "s";
-        return (minutes >= 60 ? minutes / 60 + "h" : "") + (minutes > 0 ? minutes % 60 + "m" : "") + seconds;
     }
 
     /** Streams open before there is a connection; a store that nobody answers for was never asked. */

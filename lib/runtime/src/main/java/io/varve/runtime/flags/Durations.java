@@ -1,5 +1,6 @@
 package io.varve.runtime.flags;
 
+import io.varve.model.GoFloat;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.PromDuration;
 import java.math.BigDecimal;
@@ -88,6 +89,26 @@ public final class Durations {
             nanos = sum.longValue();
         }
         return Duration.ofNanos(negative ? -nanos : nanos);
+    }
+
+    /** Go's {@code Duration.String}, of what is not negative: 0s, 500ns, 1.5ms, 1.5s, 2m0s, 1h0m0s. */
+    public static String formatGo(Duration duration) {
+        long nanos = duration.toNanos();
+        if (nanos == 0) {
+            return "0s";
+        }
+        if (nanos < 1_000) {
+            return nanos + "ns";
+        }
+        if (nanos < 1_000_000) {
+            return GoFloat.plain(nanos / 1e3) + "µs";
+        }
+        if (nanos < 1_000_000_000) {
+            return GoFloat.plain(nanos / 1e6) + "ms";
+        }
+        long minutes = duration.toMinutes();
+        String seconds = GoFloat.plain(nanos % 60_000_000_000L / 1e9) + "s";
+        return (minutes >= 60 ? minutes / 60 + "h" : "") + (minutes > 0 ? minutes % 60 + "m" : "") + seconds;
     }
 
     /**

@@ -169,6 +169,14 @@ class FlagParserTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"0,0s", "1,1ns", "1500,1.5µs", "300000000,300ms", "999999999,999.999999ms", "1500000000,1.5s", "120000000000,2m0s",
+            "3600500000000,1h0m0.5s"})
+    void writesGoDurations(long nanos, String text) {
+        assertThat(Durations.formatGo(Duration.ofNanos(nanos))).isEqualTo(text);
+        assertThat(Durations.parseGo(text)).isEqualTo(Duration.ofNanos(nanos));
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"", "1", "h", "1d", "1x", ".", "-", "1h-1m", "999999999999h"})
     void refusesWhatIsNoGoDuration(String text) {
         assertThatThrownBy(() -> Durations.parseGo(text)).isInstanceOf(IllegalArgumentException.class);
