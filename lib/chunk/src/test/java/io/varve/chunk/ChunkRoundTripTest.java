@@ -28,6 +28,16 @@ class ChunkRoundTripTest {
         return starts ? ChunkAppender.withStartTimestamps(maxSamples, chunks::add) : ChunkAppender.plain(maxSamples, chunks::add);
     }
 
+    /** All chunks decoded one after the other: so many samples. */
+    private SampleBuffer decoded(RandomGenerator random, int n) {
+        SampleBuffer b = new SampleBuffer(0);
+        for (Chunk c : chunks) {
+            ChunkDecoder.decode(moved(c, random), b);
+        }
+        assertThat(b.size).isEqualTo(n);
+        return b;
+    }
+
     /** The chunk's payload somewhere inside a larger array, with or without bytes behind it. */
     private static Chunk moved(Chunk c, RandomGenerator random) {
         int before = random.nextInt(5);
@@ -349,11 +359,7 @@ class ChunkRoundTripTest {
                 appender.append(t[i] - 3, t[i], h);
             }
             appender.cut();
-            SampleBuffer b = new SampleBuffer(0);
-            for (Chunk c : chunks) {
-                ChunkDecoder.decode(moved(c, random), b);
-            }
-            assertThat(b.size).isEqualTo(n);
+            SampleBuffer b = decoded(random, n);
             for (int i = 0; i < n; i++) {
                 assertThat(b.timestamps[i]).isEqualTo(t[i]);
                 assertThat(b.startTimestampArray()[i]).isEqualTo(starts ? t[i] - 3 : 0);
@@ -390,11 +396,7 @@ class ChunkRoundTripTest {
                 appender.append(0, i * 15_000L, h);
             }
             appender.cut();
-            SampleBuffer b = new SampleBuffer(0);
-            for (Chunk c : chunks) {
-                ChunkDecoder.decode(moved(c, random), b);
-            }
-            assertThat(b.size).isEqualTo(n);
+            SampleBuffer b = decoded(random, n);
             for (int i = 0; i < n; i++) {
                 Histograms.assertSameContent(Objects.requireNonNull(b.histogram(i)), written.get(i));
             }

@@ -126,63 +126,41 @@ final class HistogramMath {
             return FloatHistogram.Estimate.exact(0);
         }
         FlatBuckets b = FlatBuckets.beyondZero(h);
-        double rank = 0;
-        double fromRank = 0;
-        double toRank = 0;
-        // Not told by the ranks themselves: where bounds are so far apart that they overflow, the rank inside is not a number.
-        boolean fromSet = false;
-        boolean toSet = false;
-        for (int i = 0; i < b.size; i++) {
-            if (!fromSet && isAt(h, b, i, from)) {
-                fromRank = rankAt(h, b, i, rank, from);
-                fromSet = true;
-            }
-            if (!toSet && isAt(h, b, i, to)) {
-                toRank = rankAt(h, b, i, rank, to);
-                toSet = true;
-            }
-            rank += b.count[i];
-        }
         double total = h.count();
         FloatHistogram.NanEffect effect = FloatHistogram.NanEffect.NONE;
         if (Double.isNaN(h.sum())) {
-            total = rank;
-            effect = rank < h.count() ? FloatHistogram.NanEffect.EXCLUDED : effect;
+            total = 0;
+            for (int i = 0; i < b.size; i++) {
+                total += b.count[i];
+            }
+            effect = total < h.count() ? FloatHistogram.NanEffect.EXCLUDED : effect;
         }
-        double lo = !fromSet || fromRank > total ? total : fromRank;
-        double hi = !toSet || toRank > total ? total : toRank;
-        return new FloatHistogram.Estimate((hi - lo) / h.count(), effect);
+        return new FloatHistogram.Estimate((rank(h, b, to, total) - rank(h, b, from, total)) / h.count(), effect);
     }
 
-    /** Whether {@code v} lies at the lower edge of bucket {@code i}, before it or inside. */
-    private static boolean isAt(FloatHistogram h, FlatBuckets b, int i, double v) {
-        double lower = b.lower[i];
-        double upper = b.upper[i];
-        if (lower <= 0 && upper >= 0) {
-            lower = zeroLower(h, lower);
-            upper = zeroUpper(h, upper);
+    /** How many of {@code total} observations lie below {@code v}; not a number where bounds are so far apart that they overflow. */
+    private static double rank(FloatHistogram h, FlatBuckets b, double v, double total) {
+        double rank = 0;
+        for (int i = 0; i < b.size; i++) {
+            double lower = b.lower[i];
+            double upper = b.upper[i];
+            boolean linear = h.usesCustomBuckets();
+            if (lower <= 0 && upper >= 0) {
+                // The zero bucket; or a custom one, which Prometheus takes to begin at 0 here: -1 to 0 holds nothing but zeros.
+                linear = true;
+                lower = zeroLower(h, lower);
+                upper = zeroUpper(h, upper);
+            }
+            if (!(lower >= v)) {
+                if (!(upper > v)) {
+                    rank += b.count[i];
+                    continue;
+                }
+                rank = lower == Double.NEGATIVE_INFINITY ? b.count[i] : rank + b.count[i] * fractionBelow(lower, upper, v, linear);
+            }
+            return rank > total ? total : rank;
         }
-        return lower >= v || upper > v;
-    }
-
-    /** The rank of {@code v}, which {@link #isAt bucket i}, with {@code rank} observations before it. */
-    private static double rankAt(FloatHistogram h, FlatBuckets b, int i, double rank, double v) {
-        double lower = b.lower[i];
-        double upper = b.upper[i];
-        boolean linear = h.usesCustomBuckets();
-        if (lower <= 0 && upper >= 0) {
-            // The zero bucket; or a custom one, which Prometheus takes to begin at 0 here: -1 to 0 holds nothing but zeros.
-            linear = true;
-            lower = zeroLower(h, lower);
-            upper = zeroUpper(h, upper);
-        }
-        if (lower >= v) {
-            return rank;
-        }
-        if (lower == Double.NEGATIVE_INFINITY) {
-            return b.count[i];
-        }
-        return rank + b.count[i] * fractionBelow(lower, upper, v, linear);
+        return total;
     }
 
     static double variance(FloatHistogram h) {
