@@ -148,7 +148,7 @@ class BrokenStoresTest {
     @BeforeAll
     static void start() throws Exception {
         List<String> args = new ArrayList<>(
-                List.of("--query.replica-label=replica", "--store.response-timeout=300ms", "--deduplication.func=penalty"));
+                List.of("--query.replica-label=replica", "--store.response-timeout=2s", "--deduplication.func=penalty"));
         for (String cluster : List.of("a", "b")) {
             MemoryStore store = new MemoryStore(Labels.of("cluster", cluster, "replica", "r"), true);
             for (int s = 0; s < 4; s++) {
@@ -231,7 +231,7 @@ class BrokenStoresTest {
     @Test
     void aSilentStoreIsCutOffInThanosWords() throws Exception {
         mode = Mode.SILENT;
-        String text = "failed to receive any data in 300ms from " + store() + "rpc error: code = Canceled desc = context canceled";
+        String text = "failed to receive any data in 2s from " + store() + "rpc error: code = Canceled desc = context canceled";
         breaksOff(text);
     }
 

@@ -135,7 +135,7 @@ class FanoutSimulationTest {
         Seeds.forEach(60, rng -> {
             Map<Labels, SampleBuffer> truth = new TreeMap<>();
             Map<String, MemoryStore> stores = stores(rng, truth);
-            try (World w = world(stores, 200)) {
+            try (World w = world(stores, 500)) {
                 boolean partial = rng.nextBoolean();
                 DedupFunction f = DedupFunction.values()[rng.nextInt(3)];
                 List<String> broken = new ArrayList<>();
