@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -232,6 +233,28 @@ class CoverageTest {
         }
         hangs.fault(MemoryStore.Fault.NONE);
         assertThat(TestQuerier.coverage(ask(q))).startsWith("complete=true");
+    }
+
+    @Test
+    void aTenantIsOnePathElement() throws Exception {
+        TestQuerier open = querier("--endpoint=" + serve(store("x", "a")));
+        TestQuerier enforcing = querier("--endpoint=" + serve(store("y", "a")), "--query.enforce-tenancy");
+        for (String path : List.of("/api/v1/query?query=1", "/api/v1/query_range?query=1&start=1&end=2&step=1", "/api/v1/labels",
+                "/api/v1/label/i/values", "/api/v1/series?match%5B%5D=m", "/api/v1/rules")) {
+            for (String tenant : List.of("a/b", "a/", "./a", "/", ".", "..", "a b")) {
+                boolean several = tenant.length() > 1 && tenant.contains("/");
+                boolean elsewhere = Set.of("/", ".", "..").contains(tenant);
+                boolean checked = !path.endsWith("rules");
+                for (TestQuerier q : List.of(open, enforcing)) {
+                    boolean refused = checked && (several || elsewhere && q == enforcing);
+                    HttpResponse<String> r = TestQuerier.send(HttpRequest.newBuilder(q.uri(path)).header("THANOS-TENANT", tenant));
+                    assertThat(r.statusCode()).as("%s for %s: %s", path, tenant, r.body()).isEqualTo(refused ? 400 : 200);
+                    if (refused) {
+                        assertThat(r.body()).contains("\"errorType\":\"bad_data\",\"error\":\"tenant name not valid\"");
+                    }
+                }
+            }
+        }
     }
 
     @Test

@@ -198,7 +198,7 @@ public final class HttpApi {
     }
 
     private SideApis.Caller caller(Request request) {
-        return new SideApis.Caller(tenancy.of(request), params(request).text("coverage").equals("true"));
+        return new SideApis.Caller(tenancy.nameOf(request), params(request).text("coverage").equals("true"));
     }
 
     private Params params(Request request) {

@@ -22,15 +22,20 @@ record Tenancy(String header, String defaultTenant, boolean enforce, String labe
     /** Thanos' own header, taken whatever the flag says. */
     private static final String THANOS = "THANOS-TENANT";
 
-    /** The tenant's name. */
-    String of(Request request) {
+    /** The tenant's name as it came. */
+    String nameOf(Request request) {
         String t = request.header(header);
         if ((t == null || t.isEmpty()) && !header.equalsIgnoreCase(THANOS)) {
             t = request.header(THANOS);
         }
-        String tenant = t == null || t.isEmpty() ? defaultTenant : t;
-        // A name becomes part of paths: it must be one path element. "." and ".." are elements that lead elsewhere.
-        if (enforce && (tenant.indexOf('/') >= 0 || tenant.equals(".") || tenant.equals(".."))) {
+        return t == null || t.isEmpty() ? defaultTenant : t;
+    }
+
+    /** The tenant's name, which must be one path element. Where it says what may be seen, it must not be one that leads elsewhere either. */
+    String of(Request request) {
+        String tenant = nameOf(request);
+        boolean leadsElsewhere = tenant.equals("/") || tenant.equals(".") || tenant.equals("..");
+        if (leadsElsewhere ? enforce : tenant.indexOf('/') >= 0) {
             throw ApiException.badData("tenant name not valid");
         }
         return tenant;
