@@ -240,11 +240,11 @@ class CoverageTest {
         TestQuerier open = querier("--endpoint=" + serve(store("x", "a")));
         TestQuerier enforcing = querier("--endpoint=" + serve(store("y", "a")), "--query.enforce-tenancy");
         for (String path : List.of("/api/v1/query?query=1", "/api/v1/query_range?query=1&start=1&end=2&step=1", "/api/v1/labels",
-                "/api/v1/label/i/values", "/api/v1/series?match%5B%5D=m", "/api/v1/rules")) {
+                "/api/v1/label/i/values", "/api/v1/series?match%5B%5D=m", "/api/v1/rules", "/api/v1/query_exemplars?query=m")) {
             for (String tenant : List.of("a/b", "a/", "./a", "/", ".", "..", "a b")) {
                 boolean several = tenant.length() > 1 && tenant.contains("/");
                 boolean elsewhere = Set.of("/", ".", "..").contains(tenant);
-                boolean checked = !path.endsWith("rules");
+                boolean checked = !path.endsWith("rules") && !path.contains("exemplars");
                 for (TestQuerier q : List.of(open, enforcing)) {
                     boolean refused = checked && (several || elsewhere && q == enforcing);
                     HttpResponse<String> r = TestQuerier.send(HttpRequest.newBuilder(q.uri(path)).header("THANOS-TENANT", tenant));

@@ -145,7 +145,7 @@ public final class HttpApi {
                 (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse, asPrometheus()));
         both(b, "exemplars", "/api/v1/query_exemplars", (q, r) -> {
             Params p = params(q);
-            String tenant = tenancy.of(q);
+            String tenant = tenancy.nameOf(q);
             sides.exemplars(caller(q), p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
         });
         get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(caller(q), params(q), r, config.statusPartialResponse));
