@@ -40,6 +40,7 @@ import io.varve.runtime.flags.ReqlogFlags;
 import io.varve.runtime.flags.SelectorFlags;
 import io.varve.runtime.grpc.Channels;
 import io.varve.runtime.grpc.GrpcServer;
+import io.varve.runtime.http.Links;
 import io.varve.runtime.http.Routes;
 import io.varve.store.GrpcApiServices;
 import io.varve.store.GrpcInfoService;
@@ -110,9 +111,9 @@ public final class QueryCommand implements ProcessCommand {
     private String clientTlsMinVersion = "1.3";
     @Option(names = "--grpc-compression", converter = Compression.class, defaultValue = "none", description = "Compression of requests to endpoints: snappy or none.")
     private String compression = "none";
-    @Option(names = "--web.route-prefix", defaultValue = "", description = "Prefix of all paths of the API and the pages.")
+    @Option(names = "--web.route-prefix", defaultValue = "", description = "Prefix of all paths of the API and the pages; that of --web.external-prefix where there is none.")
     private String routePrefix = "";
-    @Option(names = "--web.external-prefix", defaultValue = "", description = "Prefix of links in pages, where a proxy in front takes it off.")
+    @Option(names = "--web.external-prefix", defaultValue = "", description = "Prefix of links in pages, and of all paths where --web.route-prefix does not say otherwise.")
     private String externalPrefix = "";
     @Option(names = "--web.prefix-header", defaultValue = "", description = "Name of a request header whose value is the prefix of links in pages.")
     private String prefixHeader = "";
@@ -290,8 +291,9 @@ public final class QueryCommand implements ProcessCommand {
                         statusPartial,
                         maxReturnedSeries, maxSeries, engineName.equals("thanos"), flagValues(), maxReadSamples),
                 tenantHeader, defaultTenant, enforceTenancy, tenantLabel, language, new SideApis(queries, sideFanout, replicas));
-        Routes.Builder routes = api.routes(Routes.builder().prefix(routePrefix).cors(!disableCors).tenant(api::tenantOf));
-        new Web(set, new Web.Links(externalPrefix.isEmpty() ? routePrefix : externalPrefix, prefixHeader)).routes(routes);
+        Routes.Builder routes = api.routes(
+                Routes.builder().prefix(routePrefix.isEmpty() ? externalPrefix : routePrefix).cors(!disableCors).tenant(api::tenantOf));
+        new Web(set, new Links(externalPrefix.isEmpty() ? routePrefix : externalPrefix, prefixHeader)).routes(routes);
         GrpcServer.Builder services = GrpcServer.builder().service(new GrpcInfoService(fanout::info, () -> context.probes().isReady()))
                 .service(new GrpcStoreService(new LimitedStore(fanout, context.registry(), limits.series(), limits.samples()),
                         HintsPolicy.NONE, budgets::open))

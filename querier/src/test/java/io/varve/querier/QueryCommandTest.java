@@ -167,6 +167,16 @@ class QueryCommandTest {
             assertThat(below.get("/metrics-api/-/healthy").body()).isEqualTo("OK");
             assertThat(data(below.post("/metrics-api/api/v1/query", "query", "1")).get("resultType").asText()).isEqualTo("scalar");
         }
+        // The external prefix is that of paths where no other is given, as in Thanos.
+        try (TestQuerier below = new TestQuerier("--web.external-prefix=/ext/");
+                TestQuerier behind = new TestQuerier("--web.external-prefix=/ext", "--web.route-prefix=/r")) {
+            assertThat(data(below.get("/ext/api/v1/query", "query", "1")).get("resultType").asText()).isEqualTo("scalar");
+            assertThat(below.get("/api/v1/query", "query", "1").statusCode()).isEqualTo(404);
+            assertThat(below.get("/ext/graph").body()).contains("href=\"/ext/stores\"");
+            assertThat(data(behind.get("/r/api/v1/query", "query", "1")).get("resultType").asText()).isEqualTo("scalar");
+            assertThat(behind.get("/ext/api/v1/query", "query", "1").statusCode()).isEqualTo(404);
+            assertThat(behind.get("/r/graph").body()).contains("href=\"/ext/stores\"");
+        }
         // prometheus-adapter: either verb, a float start, an empty timeout, headers of its own, steps as durations.
         assertThat(data(post("/api/v1/series", "match[]", "{__name__=~\"^jobs_.*\"}", "start", from + ".123"))).hasSize(3);
         assertThat(data(TestQuerier.send(HttpRequest.newBuilder(querier.uri("/api/v1/query?query=jobs_total&timeout=&time=" + at))

@@ -10,6 +10,7 @@ import io.varve.model.VarveException;
 import io.varve.objstore.Bucket;
 import io.varve.objstore.ObjectBody;
 import io.varve.runtime.BuildInfo;
+import io.varve.runtime.http.Links;
 import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Response;
 import io.varve.runtime.http.Routes;
@@ -42,18 +43,18 @@ final class BlocksApi {
         this.readOnly = readOnly;
     }
 
-    Routes routes(boolean disabled, String prefix, String prefixHeader, boolean cors, Map<String, String> flags) {
+    Routes routes(boolean disabled, Links links, boolean cors, Map<String, String> flags) {
         if (disabled) {
             return Routes.none();
         }
-        return Routes.builder().prefix(prefix).cors(cors).get("blocks", "/api/v1/blocks", this::blocks)
+        return Routes.builder().cors(cors).get("blocks", "/api/v1/blocks", this::blocks)
                 .post("blocks_mark", "/api/v1/blocks/mark", this::mark)
                 .get("status_flags", "/api/v1/status/flags", (q, r) -> sendData(r, JSON.valueToTree(flags)))
                 .get("status_build", "/api/v1/status/buildinfo", (q, r) -> sendData(r, build()))
                 .get("status_runtime", "/api/v1/status/runtimeinfo", (q, r) -> sendData(r, runtime()))
-                .get("bucket-ui", "/", (q, r) -> page(q, r, prefix, prefixHeader))
-                .get("bucket-ui", "/blocks", (q, r) -> page(q, r, prefix, prefixHeader))
-                .get("bucket-ui", "/loaded", (q, r) -> page(q, r, prefix, prefixHeader)).build();
+                .get("bucket-ui", "/", (q, r) -> page(q, r, links))
+                .get("bucket-ui", "/blocks", (q, r) -> page(q, r, links))
+                .get("bucket-ui", "/loaded", (q, r) -> page(q, r, links)).build();
     }
 
     private static void send(Response response, int status, ObjectNode body) throws IOException {
@@ -176,16 +177,13 @@ final class BlocksApi {
         return n;
     }
 
-    private void page(Request request, Response response, String prefix, String prefixHeader) throws IOException {
-        String base = prefix;
-        if (!prefixHeader.isEmpty()) {
-            base = Optional.ofNullable(request.header(prefixHeader)).orElse(prefix);
-        }
+    private void page(Request request, Response response, Links links) throws IOException {
         StringBuilder html = new StringBuilder(4096);
         html.append(
                 "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>varve store: blocks</title><style>body{font:14px sans-serif;margin:2em}")
                 .append("td,th{padding:.2em .8em;text-align:left;font-variant-numeric:tabular-nums}tr:nth-child(even){background:#f4f4f4}</style>")
-                .append("<h1>Blocks</h1><p><a href=\"").append(escape(base)).append("/api/v1/blocks?view=loaded\">as JSON</a></p>")
+                .append("<h1>Blocks</h1><p><a href=\"").append(escape(links.of(request, "/api/v1/blocks?view=loaded")))
+                .append("\">as JSON</a></p>")
                 .append("<table><tr><th>block<th>from<th>to<th>level<th>resolution<th>series<th>samples<th>labels</tr>");
         gateway.blocks().byId().values().stream().map(GatewayBlock::meta)
                 .sorted(Comparator

@@ -33,6 +33,7 @@ import io.varve.runtime.flags.SelectorFlags;
 import io.varve.runtime.flags.TimeOrDuration;
 import io.varve.runtime.flags.Unsigned;
 import io.varve.runtime.grpc.GrpcServer;
+import io.varve.runtime.http.Links;
 import io.varve.store.GrpcInfoService;
 import io.varve.store.GrpcStoreService;
 import io.varve.store.HintsPolicy;
@@ -196,7 +197,7 @@ public final class StoreCommand implements ProcessCommand {
     @Option(names = "--web.disable", negatable = true, defaultValue = "false", fallbackValue = "true", description = "No block viewer and no /api/v1/blocks.")
     private boolean webDisable;
 
-    @Option(names = "--web.external-prefix", paramLabel = "<prefix>", defaultValue = "", description = "Prefix of the viewer's links and paths.")
+    @Option(names = "--web.external-prefix", paramLabel = "<prefix>", defaultValue = "", description = "Prefix of the viewer's links, where a proxy in front takes it off.")
     private String webExternalPrefix = "";
 
     @Option(names = "--web.prefix-header", paramLabel = "<header>", defaultValue = "", description = "Request header that holds the prefix of the viewer's links.")
@@ -323,7 +324,7 @@ public final class StoreCommand implements ProcessCommand {
                         limits.samples() > 0 ? limits.samples() : seriesSampleLimit, downloadedBytesLimit),
                 options, metrics, partition(), blockSyncConcurrency, gateway));
         context.startHttp(http, new BlocksApi(gateway, counted, bucketWebLabel, disableAdminOperations)
-                .routes(webDisable, webExternalPrefix, webPrefixHeader, !webDisableCors, flagValues()));
+                .routes(webDisable, new Links(webExternalPrefix, webPrefixHeader), !webDisableCors, flagValues()));
         serve.complete(context.prepareGrpc(grpc, GrpcServer.builder().service(new GrpcStoreService(store, HintsPolicy.STRICT, broker::open))
                 .service(new GrpcInfoService(store::info, context.probes()::isReady))));
         return () -> {

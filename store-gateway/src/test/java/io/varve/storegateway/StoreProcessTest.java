@@ -44,7 +44,7 @@ class StoreProcessTest {
         assumeTrue(bucket != null);
         running = ProcessRunner.launch(new StoreCommand(), "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0",
                 "--data-dir=" + DATA.root(), "--objstore.config={type: FILESYSTEM, config: {directory: '" + bucket + "'}}",
-                "--store.disk-cache-size=16MB");
+                "--store.disk-cache-size=16MB", "--web.external-prefix=/behind/", "--web.prefix-header=X-Forwarded-Prefix");
         assertThat(running.awaitReady(Duration.ofSeconds(30))).isTrue();
     }
 
@@ -79,6 +79,15 @@ class StoreProcessTest {
             return true;
         }
         return r.has("body_cut_from") || path.contains("/api/v1/status/") || path.contains("view=global") || path.equals("/graph");
+    }
+
+    @Test
+    void linksBeginWithTheExternalPrefixAndPathsDoNot() throws Exception {
+        HttpResponse<String> page = ask("GET", "/loaded", null);
+        assertThat(page.statusCode()).isEqualTo(200);
+        assertThat(page.body()).contains("href=\"/behind/api/v1/blocks?view=loaded\"");
+        assertThat(ask("GET", "/behind/loaded", null).statusCode()).isEqualTo(404);
+        assertThat(ask("GET", "/behind/api/v1/blocks", null).statusCode()).isEqualTo(404);
     }
 
     @Test

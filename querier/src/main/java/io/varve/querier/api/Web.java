@@ -5,6 +5,7 @@ import io.varve.model.Matcher;
 import io.varve.promql.parser.Expr;
 import io.varve.querier.fanout.EndpointSet;
 import io.varve.runtime.http.HttpHandler;
+import io.varve.runtime.http.Links;
 import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Routes;
 import java.nio.ByteBuffer;
@@ -17,23 +18,6 @@ import java.util.List;
 public final class Web {
     private final EndpointSet endpoints;
     private final Links links;
-
-    /**
-     * How links begin.
-     *
-     * @param prefix before every path
-     * @param header a request header whose value goes before it instead, "" for none
-     */
-    public record Links(String prefix, String header) {
-        String of(Request request, String path) {
-            String given = header.isEmpty() ? null : request.header(header);
-            String base = given == null || !given.startsWith("/") || given.startsWith("//") ? prefix : given;
-            while (base.endsWith("/")) {
-                base = base.substring(0, base.length() - 1);
-            }
-            return (base.isEmpty() || base.startsWith("/") ? base : "/" + base) + path;
-        }
-    }
 
     /** Pages over these endpoints. */
     public Web(EndpointSet endpoints, Links links) {

@@ -156,16 +156,13 @@ public final class HttpServer implements AutoCloseable {
             JettyResponse response = new JettyResponse(jetty, out);
             try {
                 Routes.Match match = routes.match(rawPath, method);
-                String root = routes.rootRedirect() != null
-                        ? routes.rootRedirect()
-                        : routes.prefix().isEmpty() ? null : routes.prefix() + "/";
                 String clean = Routes.clean(rawPath);
                 String meant = match == null ? routes.meant(rawPath, method) : null;
                 boolean options = method.equals("OPTIONS") && (match == null || !match.methodTaken());
                 if (!clean.equals(rawPath)) {
                     redirect(jetty, response, 307, clean);
-                } else if (rawPath.equals("/") && root != null && (match == null || !root.equals("/")) && !root.equals(rawPath)) {
-                    response.status(302).header("Location", root).send(new byte[0]);
+                } else if (rawPath.equals("/") && !routes.prefix().isEmpty()) {
+                    response.status(302).header("Location", routes.prefix() + "/").send(new byte[0]);
                 } else if (options && routes.isPreflight(rawPath)) {
                     cors(response);
                     response.header("Vary", "Accept-Encoding").status(204).send(new byte[0]);

@@ -25,15 +25,12 @@ public final class Routes {
     private final String prefix;
     private final boolean cors;
     private final @Nullable Function<Request, String> tenant;
-    private final @Nullable String rootRedirect;
 
-    private Routes(List<Route> routes, String prefix, boolean cors, @Nullable Function<Request, String> tenant,
-            @Nullable String rootRedirect) {
+    private Routes(List<Route> routes, String prefix, boolean cors, @Nullable Function<Request, String> tenant) {
         this.routes = List.copyOf(routes);
         this.prefix = prefix;
         this.cors = cors;
         this.tenant = tenant;
-        this.rootRedirect = rootRedirect;
     }
 
     /** A builder. */
@@ -52,7 +49,7 @@ public final class Routes {
         all.add(new Route(null, ANY, split("/-/healthy"), healthy, false));
         all.add(new Route(null, ANY, split("/-/ready"), ready, false));
         all.add(new Route(null, ANY, split("/metrics"), metrics, false));
-        return new Routes(all, prefix, cors, tenant, rootRedirect);
+        return new Routes(all, prefix, cors, tenant);
     }
 
     /** Whether any route is measured. */
@@ -71,11 +68,6 @@ public final class Routes {
 
     String prefix() {
         return prefix;
-    }
-
-    @Nullable
-    String rootRedirect() {
-        return rootRedirect;
     }
 
     /** What matches, null for nothing. */
@@ -262,7 +254,6 @@ public final class Routes {
         private String prefix = "";
         private boolean cors = true;
         private @Nullable Function<Request, String> tenant;
-        private @Nullable String rootRedirect;
 
         private Builder() {
         }
@@ -319,15 +310,9 @@ public final class Routes {
             return this;
         }
 
-        /** Where {@code /} leads to. */
-        public Builder redirectRoot(String to) {
-            this.rootRedirect = to;
-            return this;
-        }
-
         /** The routes. */
         public Routes build() {
-            return new Routes(routes, prefix, cors, tenant, rootRedirect);
+            return new Routes(routes, prefix, cors, tenant);
         }
     }
 }
