@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -37,5 +39,26 @@ final class CommandLineIT {
         Machine.Outcome outcome = Machine.varve(process, "--objstore.config-file=" + yaml, "--http-address=127.0.0.1:0");
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.out()).contains("directori").doesNotContain("\tat ");
+    }
+
+    @Test
+    void hangUpEndsNoProcess() throws Exception {
+        Path log = dir.resolve("query.log");
+        Process p = new ProcessBuilder(Machine.home().resolve("bin/varve").toString(), "query", "--http-address=127.0.0.1:0",
+                "--grpc-address=127.0.0.1:0", "--query.warm-up=0s").redirectErrorStream(true).redirectOutput(log.toFile()).start();
+        try {
+            long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(2);
+            while (!Files.readString(log).contains("listening for gRPC")) {
+                assertThat(p.isAlive() && System.nanoTime() < end).as(Files.readString(log)).isTrue();
+                Thread.sleep(50);
+            }
+            assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(p.pid())).start().waitFor()).isZero();
+            assertThat(p.waitFor(2, TimeUnit.SECONDS)).as("a process that SIGHUP ended").isFalse();
+            p.destroy();
+            assertThat(p.waitFor(1, TimeUnit.MINUTES)).isTrue();
+            assertThat(p.exitValue()).isZero();
+        } finally {
+            p.destroyForcibly();
+        }
     }
 }
