@@ -267,9 +267,13 @@ public final class QueryCommand implements ProcessCommand {
                 compression.equals("snappy") ? Channels.Compression.SNAPPY : Channels.Compression.NONE);
         context.onStop("grpc clients", channels);
         LabelTexts texts = new LabelTexts();
+        Groups groups = new Groups(channels, Dns.SYSTEM, dnsInterval.toMillis(), context.registry());
+        // Whatever was asked of an endpoint that is taken away may be answered.
+        long closeMillis = Math.max(timeout.toMillis(), infoTimeout.toMillis());
         EndpointSet set = new EndpointSet(specs(), new EndpointSet.Config(infoTimeout.toMillis(), REFRESH_MILLIS, dnsInterval.toMillis(),
-                unhealthyTimeout.toMillis(), connLabels), Dns.SYSTEM,
-                address -> Peer.of(new GrpcStoreClient(channels.open(address), address, texts)), storeSelector(), context.registry());
+                unhealthyTimeout.toMillis(), closeMillis, connLabels), Dns.SYSTEM,
+                address -> Peer.of(new GrpcStoreClient(groups.is(address) ? groups.open(address) : channels.open(address), address, texts)),
+                storeSelector(), context.registry());
         context.onStop("endpoints", set);
         Fanout fanout = new Fanout(set, announced(), responseTimeout.toMillis(), context.registry());
         // A machine without a limit of its own gives a heap of many gigabytes: greedy queries are not to fill it.
@@ -365,41 +369,33 @@ public final class QueryCommand implements ProcessCommand {
 
     private List<EndpointSet.Spec> specs() {
         List<EndpointSet.Spec> out = new ArrayList<>();
-        Set<String> seen = new LinkedHashSet<>();
         for (String e : strictEndpoints) {
             if (Dns.isDynamic(e)) {
                 throw new FlagException("--endpoint-strict: " + e
                         + " is a dynamically specified endpoint i.e. it uses DNS; strict mode is not allowed for it");
             }
             HostPort.parse("endpoint-strict", e);
-            if (seen.add(e)) {
-                out.add(new EndpointSet.Spec(e, true, false));
-            }
+            out.add(new EndpointSet.Spec(e, true, false));
         }
         for (String e : endpoints) {
             if (!Dns.isDynamic(e)) {
                 HostPort.parse("endpoint", e);
             }
-            if (seen.add(e)) {
-                out.add(new EndpointSet.Spec(e, false, false));
-            } else {
-                throw new FlagException("--endpoint: address " + e + " is duplicated");
-            }
+            out.add(new EndpointSet.Spec(e, false, false));
         }
         for (String e : endpointGroups) {
-            HostPort.parse("endpoint-group", withoutScheme(e));
-            out.add(new EndpointSet.Spec(withoutScheme(e), false, true));
+            out.add(new EndpointSet.Spec(Groups.name("endpoint-group", e), false, true));
         }
         for (String e : strictGroups) {
-            HostPort.parse("endpoint-group-strict", withoutScheme(e));
-            out.add(new EndpointSet.Spec(withoutScheme(e), true, true));
+            out.add(new EndpointSet.Spec(Groups.name("endpoint-group-strict", e), true, true));
+        }
+        Set<String> seen = new LinkedHashSet<>();
+        for (EndpointSet.Spec e : out) {
+            if (!seen.add(e.address())) {
+                LOG.atWarn().addKeyValue("address", e.address()).log("endpoint is configured more than once");
+            }
         }
         return out;
-    }
-
-    /** A group is dialled by name and gRPC spreads over its addresses. */
-    private static String withoutScheme(String address) {
-        return address.startsWith("dns+") ? address.substring(4) : address;
     }
 
     private UnaryOperator<List<Labels>> storeSelector() {

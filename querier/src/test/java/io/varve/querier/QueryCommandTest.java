@@ -269,8 +269,7 @@ class QueryCommandTest {
     private static boolean notCounted(String name) {
         return name.startsWith("go_") // a Go runtime's
                 || name.startsWith("process_") || name.startsWith("promhttp_")
-                || name.equals("thanos_engine_queries") // prometheus_engine_queries says it; the library has no gauge beside ..._total
-                || name.startsWith("thanos_query_endpoint_groups_dns_"); // gRPC looks groups up itself and does not tell
+                || name.equals("thanos_engine_queries"); // prometheus_engine_queries says it; the library has no gauge beside ..._total
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.varve.store;
 
 import io.grpc.Channel;
+import io.grpc.ConnectivityState;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
@@ -14,6 +15,8 @@ import io.varve.proto.thanos.info.InfoRequest;
 import io.varve.proto.thanos.info.InfoResponse;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,6 +82,19 @@ public final class GrpcStoreClient implements StoreClient {
     @Override
     public SeriesStream series(QueryContext context, SeriesRequest request) {
         return new Frames(ClientStream.open(channel, address, SERIES, Wire.write(request).toByteArray(), context), address, texts);
+    }
+
+    @Override
+    public void reconnect(long millis) {
+        if (channel.getState(false) != ConnectivityState.TRANSIENT_FAILURE) {
+            return;
+        }
+        channel.resetConnectBackoff();
+        // Looked at, not waited for: a channel keeps whoever waits until its state changes, which may be never.
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+        while (channel.getState(false) != ConnectivityState.READY && System.nanoTime() - end < 0) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
+        }
     }
 
     @Override

@@ -20,6 +20,14 @@ public interface StoreClient extends AutoCloseable {
     /** Values of a label. */
     StringsResponse labelValues(QueryContext context, LabelValuesRequest request);
 
+    /**
+     * Tries to connect now, where the last attempt failed and the next would come in its own time, and waits until that has succeeded.
+     *
+     * @param millis how long to wait at most
+     */
+    default void reconnect(long millis) {
+    }
+
     @Override
     void close();
 

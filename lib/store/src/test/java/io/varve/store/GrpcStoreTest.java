@@ -88,6 +88,42 @@ class GrpcStoreTest {
     }
 
     @Test
+    void whoeverComesBackIsReachedAtOnce() throws Exception {
+        Server first = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+                .addService(new GrpcInfoService(store::info, () -> true)).build().start();
+        int port = first.getPort();
+        ManagedChannel other = NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().directExecutor().build();
+        Server second = null;
+        try (GrpcStoreClient there = new GrpcStoreClient(other, "test");
+                QueryContext c = new QueryContext(60_000, MemoryBudget.UNLIMITED)) {
+            there.reconnect(1);
+            there.info(c);
+            first.shutdownNow().awaitTermination();
+            // Each attempt that fails makes the wait for the next longer: three of them, and it is three seconds.
+            for (int i = 0; i < 3; i++) {
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+                while (System.nanoTime() < end) {
+                    assertThatThrownBy(() -> there.info(c)).isInstanceOf(UnavailableException.class);
+                    if (other.getState(false) == io.grpc.ConnectivityState.TRANSIENT_FAILURE) {
+                        break;
+                    }
+                }
+                there.reconnect(20);
+            }
+            second = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port))
+                    .addService(new GrpcInfoService(store::info, () -> true)).build().start();
+            assertThatThrownBy(() -> there.info(c)).isInstanceOf(UnavailableException.class);
+            there.reconnect(5000);
+            there.info(c);
+        } finally {
+            first.shutdownNow();
+            if (second != null) {
+                second.shutdownNow();
+            }
+        }
+    }
+
+    @Test
     void requestsAndSeriesArriveAsTheyWereSent() {
         for (long batch : new long[]{0, 1, 2, 64}) {
             try (QueryContext context = QueryContext.unlimited();

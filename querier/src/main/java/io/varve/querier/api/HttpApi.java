@@ -66,6 +66,8 @@ public final class HttpApi {
     private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
     private static final int MAX_POINTS = 11_000;
     private static final int MAX_ANNOTATIONS = 10;
+    /** Go's zero time. */
+    private static final String NEVER = "0001-01-01T00:00:00Z";
     private static final String TRUNCATED = "results truncated due to limit";
     private static final String STORES = "proxy Series(): ";
 
@@ -805,7 +807,7 @@ public final class HttpApi {
     private void stores(Request request, Response response) throws IOException {
         Map<String, List<EndpointSet.Status>> byType = new TreeMap<>();
         for (EndpointSet.Status s : endpoints.now().statuses()) {
-            byType.computeIfAbsent(s.component().isEmpty() ? "unknown" : s.component(), k -> new ArrayList<>()).add(s);
+            byType.computeIfAbsent(s.component(), k -> new ArrayList<>()).add(s);
         }
         Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
             out.open('{');
@@ -815,7 +817,10 @@ public final class HttpApi {
                 all.sort(java.util.Comparator.comparing(EndpointSet.Status::address));
                 for (EndpointSet.Status s : all) {
                     out.open('{').name("name").string(s.address()).name("lastCheck")
-                            .string(DateTimeFormatter.ISO_INSTANT.format(Instant.ofEpochMilli(s.lastCheckMillis()))).name("lastError");
+                            .string(s.lastCheckMillis() == Long.MIN_VALUE
+                                    ? NEVER
+                                    : DateTimeFormatter.ISO_INSTANT.format(Instant.ofEpochMilli(s.lastCheckMillis())))
+                            .name("lastError");
                     String error = s.lastError();
                     if (error == null) {
                         out.json("null");

@@ -3,6 +3,7 @@ package io.varve.querier.fanout;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.CancelledException;
 import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -20,9 +21,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,14 +36,21 @@ import org.slf4j.LoggerFactory;
  */
 public final class EndpointSet implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EndpointSet.class);
-    private static final long CLOSE_GRACE_MILLIS = 150_000;
+    /** How long whoever did not answer may take to connect before it is asked again. */
+    private static final long RECONNECT_MILLIS = 250;
+    /** Longer lists of labels are cut in the connection metric, as Thanos cuts them. */
+    private static final int MAX_METRIC_LABELS = 1000;
+    private static final String NO_LABELS = "no_external_labels";
+    private static final Set<String> COMPONENTS = Set.of("query", "rule", "sidecar", "store", "receive", "debug");
+    private static final String UNKNOWN_COMPONENT = "unknown-store-api";
+    private static final String TOO_LATE = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
 
     /**
      * One configured address.
      *
-     * @param address host:port, maybe with a DNS prefix
+     * @param address host:port, maybe with a DNS prefix; of a group, its name
      * @param strict asked even while it does not answer
-     * @param group one endpoint behind which several servers share the work
+     * @param group one endpoint behind which several servers share the work; whoever dials it looks them up
      */
     public record Spec(String address, boolean strict, boolean group) {
     }
@@ -52,12 +62,21 @@ public final class EndpointSet implements AutoCloseable {
      * @param refreshMillis distance between such questions
      * @param dnsMillis distance between DNS look-ups
      * @param unhealthyMillis after how long a silent endpoint is forgotten
+     * @param closeMillis how long calls to an endpoint that is no longer configured may go on
      * @param metricLabels labels of the connection metric
      */
-    public record Config(long infoTimeoutMillis, long refreshMillis, long dnsMillis, long unhealthyMillis, List<String> metricLabels) {
+    public record Config(long infoTimeoutMillis, long refreshMillis, long dnsMillis, long unhealthyMillis, long closeMillis,
+            List<String> metricLabels) {
     }
 
-    /** One line of {@code /api/v1/stores}. */
+    /**
+     * One line of {@code /api/v1/stores}.
+     *
+     * @param component one that Thanos knows, or {@code unknown-store-api}
+     * @param lastCheckMillis when it answered last; {@link Long#MIN_VALUE} never
+     * @param lastError why it does not answer now
+     * @param labelSets those that are not empty
+     */
     public record Status(String address, String component, long lastCheckMillis, @Nullable String lastError, List<Labels> labelSets,
             long minTime, long maxTime) {
     }
@@ -93,7 +112,7 @@ public final class EndpointSet implements AutoCloseable {
         StoreInfo info;
         @Nullable
         String error;
-        long lastCheckMillis;
+        /** When it answered last, or when it was first heard of. */
         long lastGoodMillis;
         boolean checked;
 
@@ -112,21 +131,24 @@ public final class EndpointSet implements AutoCloseable {
     private final Map<String, Endpoint> endpoints = new LinkedHashMap<>();
     private final Map<String, List<String>> resolved = new LinkedHashMap<>();
     private final Gauge connections;
+    private final Gauge results;
     private final Counter lookups;
     private final Counter failures;
     private final Counter duplicates;
-    private final Thread thread;
+    private final List<Thread> threads = new ArrayList<>();
+    /** Wakes whoever asks endpoints: a name has other addresses now. */
+    private final Semaphore changed = new Semaphore(0);
+    private final CountDownLatch firstNames;
     private final CountDownLatch firstRound = new CountDownLatch(1);
     /** Names that nothing is known behind, and why. */
     private final Map<String, String> unresolved = new LinkedHashMap<>();
     private volatile Snapshot snapshot = new Snapshot(List.of(), List.of(), List.of());
     private volatile boolean closed;
-    private long resolvedAt = Long.MIN_VALUE;
 
     /**
      * Starts asking.
      *
-     * @param dial opens a client to host:port
+     * @param dial opens a client to host:port, or to a group of that name
      * @param selector keeps those label sets that are to be served
      */
     public EndpointSet(List<Spec> specs, Config config, Dns dns, Function<String, Peer> dial,
@@ -146,12 +168,24 @@ public final class EndpointSet implements AutoCloseable {
         duplicates = Counter.builder().name("thanos_query_duplicated_endpoint_addresses_total")
                 .help("The number of times a duplicated endpoint addresses is detected from the different configs in query")
                 .register(registry);
+        results = Gauge.builder().name("thanos_query_endpoints_dns_provider_results")
+                .help("The number of resolved endpoints for each configured address").labelNames("addr").register(registry);
         // Whoever asks before anybody has answered is told who is missing.
         for (Spec s : this.specs) {
             unresolved.put(s.address, "it has not been asked yet");
         }
+        List<String> names = new ArrayList<>();
+        for (Spec s : this.specs) {
+            if (s.group || !Dns.isDynamic(s.address)) {
+                known(s.address, List.of(s.address));
+            } else if (!names.contains(s.address)) {
+                names.add(s.address);
+            }
+        }
+        firstNames = new CountDownLatch(names.size());
         publish();
-        thread = Thread.ofVirtual().name("endpoints").start(this::run);
+        names.forEach(n -> threads.add(Thread.ofVirtual().name("names").start(() -> look(n))));
+        threads.add(Thread.ofVirtual().name("endpoints").start(this::run));
     }
 
     /** Who is there now and who is not. */
@@ -167,10 +201,13 @@ public final class EndpointSet implements AutoCloseable {
     private void run() {
         while (!closed) {
             try {
-                resolve();
+                changed.drainPermits();
+                boolean all = firstNames.getCount() == 0;
                 round();
-                firstRound.countDown();
-                TimeUnit.MILLISECONDS.sleep(config.refreshMillis);
+                if (all) {
+                    firstRound.countDown();
+                }
+                changed.tryAcquire(config.refreshMillis, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {
                 if (closed) {
                     return;
@@ -181,30 +218,56 @@ public final class EndpointSet implements AutoCloseable {
         }
     }
 
-    private void resolve() {
-        long now = System.currentTimeMillis();
-        if (resolvedAt != Long.MIN_VALUE && now - resolvedAt < config.dnsMillis) {
-            return;
-        }
-        resolvedAt = now;
-        for (Spec s : specs) {
-            if (!Dns.isDynamic(s.address) || s.group) {
-                resolved.put(s.address, List.of(s.address));
-                found(s.address, true, "");
-                continue;
-            }
-            lookups.inc();
+    /**
+     * Looks one name up again and again: a name server that does not answer must keep neither other names nor the endpoints that are known
+     * waiting. On threads of the platform, because what looks up keeps its thread.
+     */
+    private void look(String name) {
+        boolean first = true;
+        while (!closed) {
             try {
-                List<String> all = dns.resolve(s.address);
-                resolved.put(s.address, all);
-                found(s.address, !all.isEmpty(), "no addresses are known for it");
-            } catch (VarveException e) {
-                // What was known stays known: a name server that is down must not empty the querier.
-                failures.inc();
-                resolved.putIfAbsent(s.address, List.of());
-                found(s.address, !resolved.get(s.address).isEmpty(), e.getMessage());
-                LOG.atWarn().addKeyValue("address", s.address).addKeyValue("err", e.getMessage()).log("DNS look-up failed");
+                Thread t = Thread.ofPlatform().daemon().name("look up " + name).start(() -> resolve(name));
+                t.join();
+                if (first) {
+                    first = false;
+                    firstNames.countDown();
+                    changed.release();
+                }
+                TimeUnit.MILLISECONDS.sleep(config.dnsMillis);
+            } catch (InterruptedException e) {
+                return;
             }
+        }
+    }
+
+    private void resolve(String name) {
+        lookups.inc();
+        try {
+            known(name, dns.resolve(name));
+        } catch (VarveException e) {
+            // What was known stays known: a name server that is down must not empty the querier.
+            failures.inc();
+            synchronized (endpoints) {
+                resolved.putIfAbsent(name, List.of());
+                found(name, !resolved.get(name).isEmpty(), e.getMessage());
+            }
+            LOG.atWarn().addKeyValue("address", name).addKeyValue("err", e.getMessage()).log("DNS look-up failed");
+        } catch (RuntimeException e) {
+            LOG.atError().addKeyValue("address", name).setCause(e).log("DNS look-up failed");
+        }
+    }
+
+    private void known(String name, List<String> addresses) {
+        if (Dns.isDynamic(name)) {
+            results.labelValues(name).set(addresses.size());
+        }
+        boolean other;
+        synchronized (endpoints) {
+            other = !addresses.equals(resolved.put(name, addresses));
+            found(name, !addresses.isEmpty(), "no addresses are known for it");
+        }
+        if (other) {
+            changed.release();
         }
     }
 
@@ -222,21 +285,21 @@ public final class EndpointSet implements AutoCloseable {
         Set<String> wanted = new LinkedHashSet<>();
         Map<String, Boolean> strict = new LinkedHashMap<>();
         Set<String> fixed = new HashSet<>();
-        for (Spec s : specs) {
-            for (String a : resolved.getOrDefault(s.address, List.of())) {
-                if (!wanted.add(a)) {
-                    duplicates.inc();
-                }
-                strict.merge(a, s.strict, Boolean::logicalOr);
-                if (!Dns.isDynamic(s.address)) {
-                    fixed.add(a);
-                }
-            }
-        }
         long now = System.currentTimeMillis();
         List<Endpoint> gone = new ArrayList<>();
         List<Endpoint> all;
         synchronized (endpoints) {
+            for (Spec s : specs) {
+                for (String a : resolved.getOrDefault(s.address, List.of())) {
+                    if (!wanted.add(a)) {
+                        duplicates.inc();
+                    }
+                    strict.merge(a, s.strict, Boolean::logicalOr);
+                    if (s.group || !Dns.isDynamic(s.address)) {
+                        fixed.add(a);
+                    }
+                }
+            }
             for (String a : wanted) {
                 Endpoint e = endpoints.computeIfAbsent(a, k -> new Endpoint(k, dial.apply(k), now));
                 e.strict = strict.getOrDefault(a, false);
@@ -251,7 +314,7 @@ public final class EndpointSet implements AutoCloseable {
             });
             all = new ArrayList<>(endpoints.values());
         }
-        gone.forEach(EndpointSet::closeLater);
+        gone.forEach(this::closeLater);
         publish();
         CountDownLatch left = new CountDownLatch(all.size());
         for (Endpoint e : all) {
@@ -271,8 +334,18 @@ public final class EndpointSet implements AutoCloseable {
     private void check(Endpoint e) {
         StoreInfo info = null;
         String error = null;
+        boolean silent;
+        synchronized (endpoints) {
+            silent = e.error != null;
+        }
+        if (silent) {
+            // A connection that failed often waits for minutes before its next attempt; a process that was restarted must not.
+            e.peer.store().reconnect(Math.min(RECONNECT_MILLIS, config.infoTimeoutMillis));
+        }
         try (QueryContext c = new QueryContext(config.infoTimeoutMillis, MemoryBudget.UNLIMITED)) {
             info = e.peer.store().info(c);
+        } catch (CancelledException x) {
+            error = x.reason() == CancelledException.Reason.TIMEOUT ? TOO_LATE : x.getMessage();
         } catch (VarveException x) {
             error = x.getMessage();
         } catch (RuntimeException x) {
@@ -282,7 +355,6 @@ public final class EndpointSet implements AutoCloseable {
         long now = System.currentTimeMillis();
         synchronized (endpoints) {
             boolean wasGood = e.error == null && e.info != null;
-            e.lastCheckMillis = now;
             e.checked = true;
             if (info != null) {
                 if (!wasGood) {
@@ -317,7 +389,8 @@ public final class EndpointSet implements AutoCloseable {
                 List<Labels> sets = info == null ? List.of() : info.labelSets();
                 boolean good = error == null && info != null;
                 if (e.checked && (good || e.strict || info != null && now - e.lastGoodMillis < config.unhealthyMillis)) {
-                    shown.add(new Status(e.address, info == null ? "" : info.component(), e.lastCheckMillis, error, sets, min, max));
+                    shown.add(new Status(e.address, component(info), info == null ? Long.MIN_VALUE : e.lastGoodMillis, error,
+                            sets.stream().filter(l -> !l.isEmpty()).toList(), min, max));
                 }
                 List<Labels> kept = info == null || sets.isEmpty() ? sets : selector.apply(sets);
                 if (info != null && !sets.isEmpty() && kept.isEmpty()) {
@@ -330,10 +403,13 @@ public final class EndpointSet implements AutoCloseable {
                     continue;
                 }
                 there.add(new StoreRef(e.address, info == null ? "" : info.component(), kept, narrowing(sets, kept), min, max,
+                        span == null
+                                ? List.of()
+                                : span.tsdbs().stream().filter(t -> kept.contains(t.labels()) || !sets.contains(t.labels())).toList(),
                         info == null || span != null, span != null && span.supportsSharding(),
                         span == null || span.supportsWithoutReplicaLabels(), info == null ? Set.of() : info.services(), e.strict,
                         e.peer));
-                if (good) {
+                if (info != null && error == null) {
                     counts.merge(metricLabels(e.address, info), 1, Integer::sum);
                 }
             }
@@ -343,19 +419,32 @@ public final class EndpointSet implements AutoCloseable {
         }
     }
 
-    private List<String> metricLabels(String address, @Nullable StoreInfo info) {
+    private static String component(@Nullable StoreInfo info) {
+        return info != null && COMPONENTS.contains(info.component()) ? info.component() : UNKNOWN_COMPONENT;
+    }
+
+    private List<String> metricLabels(String address, StoreInfo info) {
         List<String> out = new ArrayList<>();
         for (String l : config.metricLabels) {
             out.add(switch (l) {
-                case "external_labels" -> info == null
-                        ? ""
-                        : info.labelSets().stream().map(Labels::toString)
-                                .reduce((a, b) -> a + "," + b).orElse("");
-                case "store_type" -> info == null ? "" : info.component();
+                case "external_labels" -> cut(info.labelSets().stream().filter(x -> !x.isEmpty()).map(Labels::toString).sorted()
+                        .collect(Collectors.joining(",")));
+                case "store_type" -> component(info);
                 default -> address;
             });
         }
         return out;
+    }
+
+    private static String cut(String labels) {
+        if (labels.isEmpty()) {
+            return NO_LABELS;
+        }
+        if (labels.length() <= MAX_METRIC_LABELS) {
+            return labels;
+        }
+        int end = MAX_METRIC_LABELS - 1;
+        return labels.substring(0, Character.isHighSurrogate(labels.charAt(end - 1)) ? end - 1 : end) + "}";
     }
 
     /** Matchers that keep a store to those of its label sets that the selector kept. */
@@ -389,11 +478,11 @@ public final class EndpointSet implements AutoCloseable {
         return LabelRegex.compile(sb.toString()).pattern();
     }
 
-    private static void closeLater(Endpoint e) {
+    private void closeLater(Endpoint e) {
         LOG.atInfo().addKeyValue("address", e.address).log("endpoint is no longer configured");
         Thread.ofVirtual().name("close " + e.address).start(() -> {
             try {
-                TimeUnit.MILLISECONDS.sleep(CLOSE_GRACE_MILLIS);
+                TimeUnit.MILLISECONDS.sleep(config.closeMillis);
             } catch (InterruptedException x) {
                 Thread.currentThread().interrupt();
             }
@@ -404,7 +493,7 @@ public final class EndpointSet implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        thread.interrupt();
+        threads.forEach(Thread::interrupt);
         synchronized (endpoints) {
             endpoints.values().forEach(e -> e.peer.store().close());
             endpoints.clear();

@@ -84,8 +84,10 @@ public final class Fanout implements Store {
             sets.addAll(s.labelSets());
             min = Math.min(min, s.minTime());
             max = Math.max(max, s.maxTime());
-            for (Labels l : s.labelSets()) {
-                tsdbs.add(new StoreInfo.TsdbInfo(l, s.minTime(), s.maxTime()));
+            // A querier above that hands queries on decides by these which of us has what, and from when on.
+            tsdbs.addAll(s.tsdbs());
+            if (s.tsdbs().isEmpty()) {
+                s.labelSets().forEach(l -> tsdbs.add(new StoreInfo.TsdbInfo(l, s.minTime(), s.maxTime())));
             }
         }
         if (min > max) {

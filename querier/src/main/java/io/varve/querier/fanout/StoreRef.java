@@ -16,6 +16,7 @@ import java.util.Set;
  * @param narrowed matchers that keep it to {@code labelSets} where the selector dropped some
  * @param minTime first millisecond it has
  * @param maxTime last millisecond it has
+ * @param tsdbs what each of its TSDBs has, as far as it says so; those that the selector dropped left out
  * @param hasStore whether it has a StoreAPI
  * @param sharding whether it shards by itself
  * @param replicaLabels whether it removes replica labels and sorts by itself
@@ -24,7 +25,8 @@ import java.util.Set;
  * @param peer how to reach it
  */
 public record StoreRef(String address, String component, List<Labels> labelSets, List<Matcher> narrowed, long minTime, long maxTime,
-        boolean hasStore, boolean sharding, boolean replicaLabels, Set<StoreInfo.Service> services, boolean strict, Peer peer) {
+        List<StoreInfo.TsdbInfo> tsdbs, boolean hasStore, boolean sharding, boolean replicaLabels, Set<StoreInfo.Service> services,
+        boolean strict, Peer peer) {
 
     /** How to reach its StoreAPI. */
     public StoreClient client() {

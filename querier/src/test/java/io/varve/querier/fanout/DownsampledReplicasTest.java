@@ -64,7 +64,7 @@ class DownsampledReplicasTest {
         List<EndpointSet.Spec> specs = new ArrayList<>();
         stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
         SampleBuffer out = new SampleBuffer(256);
-        try (EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")),
+        try (EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, 120_000, List.of("store_type")),
                 Dns.SYSTEM,
                 a -> Peer.of(stores.get(a).client(a)), l -> l, new PrometheusRegistry()); QueryContext c = QueryContext.unlimited()) {
             set.awaitFirst(10_000);

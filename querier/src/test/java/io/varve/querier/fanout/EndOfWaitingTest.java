@@ -32,7 +32,7 @@ class EndOfWaitingTest {
         store.add(Labels.of("__name__", "m"), new SampleBuffer(1));
         long best = Long.MAX_VALUE;
         try (EndpointSet set = new EndpointSet(List.of(new EndpointSet.Spec("a:1", false, false)),
-                new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")), Dns.SYSTEM,
+                new EndpointSet.Config(5000, 5000, 30_000, 300_000, 120_000, List.of("store_type")), Dns.SYSTEM,
                 x -> Peer.of(Objects.requireNonNull(store).client(x)), l -> l, new PrometheusRegistry())) {
             set.awaitFirst(10_000);
             store.fault(MemoryStore.Fault.HANGS);

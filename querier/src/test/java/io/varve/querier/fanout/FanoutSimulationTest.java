@@ -45,7 +45,8 @@ class FanoutSimulationTest {
     private static World world(Map<String, MemoryStore> stores, long frameTimeoutMillis) throws InterruptedException {
         List<EndpointSet.Spec> specs = new ArrayList<>();
         stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
-        EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")), Dns.SYSTEM,
+        EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, 120_000, List.of("store_type")),
+                Dns.SYSTEM,
                 a -> Peer.of(Objects.requireNonNull(stores.get(a)).client(a)), l -> l, new PrometheusRegistry());
         set.awaitFirst(10_000);
         long end = System.nanoTime() + 5_000_000_000L;

@@ -36,7 +36,7 @@ class MergeBeginTest {
         }
         Map<String, MemoryStore> stores = Map.of("a:1", a, "b:1", b);
         List<EndpointSet.Spec> specs = List.of(new EndpointSet.Spec("a:1", false, false), new EndpointSet.Spec("b:1", false, false));
-        try (EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")),
+        try (EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, 120_000, List.of("store_type")),
                 Dns.SYSTEM,
                 x -> Peer.of(Objects.requireNonNull(stores.get(x)).client(x)), l -> l, new PrometheusRegistry());
                 QueryContext c = QueryContext.unlimited()) {

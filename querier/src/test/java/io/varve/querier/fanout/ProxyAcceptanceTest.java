@@ -27,7 +27,8 @@ class ProxyAcceptanceTest extends StoreAcceptance {
         }
         List<EndpointSet.Spec> specs = new ArrayList<>();
         stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
-        EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, List.of("store_type")), Dns.SYSTEM,
+        EndpointSet set = new EndpointSet(specs, new EndpointSet.Config(5000, 5000, 30_000, 300_000, 120_000, List.of("store_type")),
+                Dns.SYSTEM,
                 a -> Peer.of(Objects.requireNonNull(stores.get(a)).client(a)), l -> l, new PrometheusRegistry());
         set.awaitFirst(10_000);
         return new Opened(new Fanout(set, List.of(), 0, new PrometheusRegistry()), set);

@@ -13,7 +13,9 @@ import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /**
  * Opens channels to other processes as Thanos does: pings every 10 s with 5 s to answer, large messages, {@code grpc_client_*} metrics. All
@@ -47,7 +49,24 @@ public final class Channels implements AutoCloseable {
 
     /** A channel to {@code host:port}; connects on first use. The caller shuts it down. */
     public ManagedChannel open(String address) {
-        NettyChannelBuilder builder = NettyChannelBuilder.forTarget(target(address)).usePlaintext().eventLoopGroup(workers)
+        return build(NettyChannelBuilder.forTarget(target(address)));
+    }
+
+    /**
+     * A channel to servers that share the work: calls go to them by turns. Connects on first use. The caller shuts it down.
+     *
+     * @param name of the group, for messages
+     * @param lookup finds host:port of all servers; may block, and fail with a {@link io.varve.model.VarveException}
+     * @param intervalMillis between look-ups
+     */
+    @SuppressWarnings("deprecation") // a resolver that is registered for the whole JVM would know neither the names nor whom to ask
+    public ManagedChannel openGroup(String name, Supplier<List<String>> lookup, long intervalMillis) {
+        return build(NettyChannelBuilder.forTarget(GroupResolver.Provider.SCHEME + ":///group").defaultLoadBalancingPolicy("round_robin")
+                .nameResolverFactory(new GroupResolver.Provider(name, lookup, intervalMillis)));
+    }
+
+    private ManagedChannel build(NettyChannelBuilder builder) {
+        builder.usePlaintext().eventLoopGroup(workers)
                 .channelType(NioSocketChannel.class).directExecutor().maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxInboundMetadataSize(1 << 20)
                 .keepAliveTime(10, TimeUnit.SECONDS).keepAliveTimeout(5, TimeUnit.SECONDS).disableServiceConfigLookUp()
