@@ -99,6 +99,7 @@ public final class Execution {
                 } else {
                     List<Row> rows = new ArrayList<>();
                     List<QueryValue.Row> out = new ArrayList<>();
+                    boolean ascending = true;
                     for (Row r = root.next(); r != null; r = root.next()) {
                         run.context.check();
                         if (r.dropName && run.delayedNames) {
@@ -110,7 +111,8 @@ public final class Execution {
                         if (run.instant) {
                             rows.add(r);
                         } else {
-                            // At once and not at the end, when nobody works beside this thread any longer.
+                            // At once and not at the end, when nobody works beside this thread any longer; and so is whether rows are in order.
+                            ascending = ascending && (out.isEmpty() || out.getLast().labels().compareTo(r.labels) < 0);
                             out.add(result(r));
                         }
                     }
@@ -123,7 +125,7 @@ public final class Execution {
                         }
                         value = new QueryValue.Vector(samples);
                     } else {
-                        value = new QueryValue.Matrix(mergeEqual(sorted(out)));
+                        value = new QueryValue.Matrix(ascending ? out : mergeEqual(sorted(out)));
                     }
                 }
                 tree = root.tree();
@@ -256,13 +258,9 @@ public final class Execution {
 
     private QueryValue.Row result(Row r) {
         int steps = r.values.length;
-        if (r.histograms == null) {
-            int from = Row.presentFrom(r.values);
-            int to = Row.presentTo(r.values, from);
-            if (Row.presentFrom(r.values, to) == steps) {
-                double[] values = to - from == steps ? r.values : Arrays.copyOfRange(r.values, from, to);
-                return new QueryValue.Row(r.labels, times(from, to), values, NO_TIMES, NO_HISTOGRAMS);
-            }
+        if (r.isSpan()) {
+            double[] values = r.to() - r.from() == steps ? r.values : Arrays.copyOfRange(r.values, r.from(), r.to());
+            return new QueryValue.Row(r.labels, times(r.from(), r.to()), values, NO_TIMES, NO_HISTOGRAMS);
         }
         int floats = 0;
         int histograms = 0;

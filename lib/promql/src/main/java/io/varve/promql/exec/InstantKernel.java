@@ -169,7 +169,11 @@ final class InstantKernel implements Kernel {
         }
         count.total += points;
         count.read += read;
-        return new Row(labels, dropName, out);
+        Row row = new Row(labels, dropName, out);
+        if (points == steps) {
+            row.span(0, steps);
+        }
+        return row;
     }
 
     private static int points(double[] v, int from, int to) {

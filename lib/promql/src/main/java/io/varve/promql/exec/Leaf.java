@@ -290,6 +290,8 @@ final class Leaf extends Operator {
                     long points = row.values.length;
                     Leaf.this.run.hold(points);
                     held += points;
+                    // Here, where the values have just been made: to the thread that pulls they are another core's.
+                    row.isSpan();
                     rows.add(row);
                 }
             } finally {
@@ -309,7 +311,9 @@ final class Leaf extends Operator {
                 own = sieves.get();
                 sieve = own;
             }
-            return own.keep(row);
+            boolean any = own.keep(row);
+            row.changed();
+            return any;
         }
 
         synchronized void await() {

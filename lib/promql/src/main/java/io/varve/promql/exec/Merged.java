@@ -52,6 +52,7 @@ final class Merged extends Operator {
 
     /** Adds a row's values to those of another one. */
     static void merge(Row into, Row r) {
+        into.changed();
         for (int i = 0; i < r.values.length; i++) {
             if (!r.has(i)) {
                 continue;

@@ -57,6 +57,7 @@ final class RowMap extends Operator {
                 return null;
             }
             change.apply(row);
+            row.changed();
             if (row.isEmpty()) {
                 continue;
             }

@@ -21,14 +21,17 @@ final class Steps {
         all.set(0, count);
     }
 
+    /** For another thread: knows the same set of all steps. */
+    Steps(Steps like) {
+        this.count = like.count;
+        this.all = like.all;
+    }
+
     /** Those at which a row has something. */
     BitSet of(Row row) {
         double[] v = row.values;
-        if (row.histograms == null) {
-            int from = Row.presentFrom(v);
-            if (Row.presentTo(v, from) == count) {
-                return from == 0 ? all : lateFrom(from);
-            }
+        if (row.isSpan() && row.to() == count && row.from() < count) {
+            return row.from() == 0 ? all : lateFrom(row.from());
         }
         long[] words = new long[(count + 63) / 64];
         for (int w = 0; w < words.length; w++) {

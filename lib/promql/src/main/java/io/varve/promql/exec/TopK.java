@@ -387,6 +387,7 @@ final class TopK extends Operator {
             run.context.check();
             Row r = h.row;
             r.histograms = null;
+            r.changed();
             for (int i = steps.nextClearBit(0); i < r.values.length; i = steps.nextClearBit(i + 1)) {
                 r.values[i] = Row.ABSENT;
             }

@@ -66,13 +66,18 @@ final class VectorScalar extends Operator {
         double[] v = row.values;
         boolean comparison = op.isComparison();
         boolean trim = op.isTrim();
-        if (!trim && row.histograms == null && Row.isComplete(v)) {
+        boolean complete = !trim && row.isSpan() && row.to() - row.from() == v.length;
+        row.changed();
+        if (complete) {
             double[] a = scalarLeft ? s : v;
             double[] b = scalarLeft ? v : s;
             if (comparison) {
                 BinaryMath.compare(op, a, b, v, returnBool, v);
             } else {
                 BinaryMath.arithmetic(op, a, b, v);
+            }
+            if (!comparison || returnBool) {
+                row.span(0, v.length);
             }
             return;
         }

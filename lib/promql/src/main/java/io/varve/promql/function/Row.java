@@ -33,6 +33,13 @@ public final class Row {
      */
     public @Nullable HistogramRow flat;
 
+    /** Nobody has looked yet whether this is a span. */
+    private static final int UNKNOWN = -1;
+    /** Somebody has, and it is none. */
+    private static final int NO_SPAN = -2;
+    private int from = UNKNOWN;
+    private int to;
+
     /** Takes ownership of the values. */
     public Row(Labels labels, boolean dropName, double[] values) {
         this.labels = labels;
@@ -80,6 +87,41 @@ public final class Row {
         return i;
     }
 
+    /**
+     * Whether there are floats from one step to another, none before and none behind, and no histograms; a row without anything is one, too. It is
+     * looked once, best by the thread that made the values, as they are near it; until {@link #changed}.
+     */
+    public boolean isSpan() {
+        if (from == UNKNOWN) {
+            int first = presentFrom(values);
+            int end = presentTo(values, first);
+            from = histograms == null && flat == null && presentFrom(values, end) == values.length ? first : NO_SPAN;
+            to = end;
+        }
+        return from >= 0;
+    }
+
+    /** The first step of a span; the number of steps where there is nothing. To be asked after {@link #isSpan}. */
+    public int from() {
+        return from;
+    }
+
+    /** Behind the last step of a span. */
+    public int to() {
+        return to;
+    }
+
+    /** Says where the floats are, for whoever knows: from one step to another, none elsewhere, and no histograms. */
+    public void span(int first, int end) {
+        from = first;
+        to = end;
+    }
+
+    /** To be called by whoever changes in {@link #values} which steps have something, in a row that others have seen. */
+    public void changed() {
+        from = UNKNOWN;
+    }
+
     /** Whether there is a float at the step. */
     public boolean hasFloat(int step) {
         return Double.doubleToRawLongBits(values[step]) != ABSENT_BITS;
@@ -120,6 +162,7 @@ public final class Row {
             histograms = hs;
         }
         hs[step] = h;
+        changed();
         if (h != null) {
             values[step] = ABSENT;
         }
@@ -128,6 +171,7 @@ public final class Row {
     /** Removes what is at the step. */
     public void clear(int step) {
         values[step] = ABSENT;
+        changed();
         if (histograms != null) {
             histograms[step] = null;
         }
@@ -135,6 +179,9 @@ public final class Row {
 
     /** Whether there is nothing at any step. */
     public boolean isEmpty() {
+        if (from >= 0) {
+            return from == to;
+        }
         for (int i = 0; i < values.length; i++) {
             if (has(i)) {
                 return false;
@@ -145,6 +192,9 @@ public final class Row {
 
     /** How many steps have something. */
     public int points() {
+        if (from >= 0) {
+            return to - from;
+        }
         int n = 0;
         for (int i = 0; i < values.length; i++) {
             if (has(i)) {
@@ -178,6 +228,8 @@ public final class Row {
         if (histograms != null) {
             r.histograms = histograms.clone();
         }
+        r.from = from;
+        r.to = to;
         return r;
     }
 }
