@@ -2,6 +2,7 @@ package io.varve.promql.exec;
 
 import io.varve.model.Labels;
 import io.varve.promql.function.Grid;
+import io.varve.promql.function.Notes;
 import io.varve.promql.function.Row;
 import io.varve.promql.parser.BinaryOp;
 import io.varve.promql.parser.VectorMatching;
@@ -35,9 +36,7 @@ final class SetOperation extends Operator {
         }
         if (!started) {
             started = true;
-            for (Row r = inputs.get(1).next(); r != null; r = inputs.get(1).next()) {
-                mark(r);
-            }
+            markRight();
         }
         while (true) {
             Row row = inputs.getFirst().next();
@@ -48,6 +47,40 @@ final class SetOperation extends Operator {
             if (!row.isEmpty()) {
                 return row;
             }
+        }
+    }
+
+    /** Where the right side's rows are made, its steps are found batch by batch: no row of it is passed on, or kept. */
+    private void markRight() {
+        if (inputs.get(1) instanceof Leaf leaf) {
+            leaf.foldInto(Marks::new);
+            for (Leaf.Fold f = leaf.nextFold(); f != null; f = leaf.nextFold()) {
+                ((Marks) f).present.forEach((k, s) -> {
+                    if (!mark(present, steps, k, s)) {
+                        memory.release(bytes());
+                    }
+                });
+            }
+            return;
+        }
+        for (Row r = inputs.get(1).next(); r != null; r = inputs.get(1).next()) {
+            mark(r);
+        }
+    }
+
+    /** The steps of one batch. */
+    private final class Marks implements Leaf.Fold {
+        private final Map<Labels, BitSet> present = new HashMap<>();
+        private final Steps own = new Steps(steps);
+
+        @Override
+        public boolean add(Row row, Notes notes) {
+            Labels k = key.of(row.labels);
+            if (!present.containsKey(k)) {
+                memory.reserve(bytes());
+            }
+            mark(present, own, k, own.of(row));
+            return true;
         }
     }
 
@@ -74,13 +107,24 @@ final class SetOperation extends Operator {
 
     private void mark(Row row) {
         Labels k = key.of(row.labels);
-        BitSet before = present.get(k);
-        if (before == null) {
-            memory.reserve(120 + grid.count() / 8);
+        if (!present.containsKey(k)) {
+            memory.reserve(bytes());
         }
-        BitSet now = steps.union(before, steps.of(row));
+        mark(present, steps, k, steps.of(row));
+    }
+
+    /** Adds steps to those of a group. Whether it is a new one. */
+    private static boolean mark(Map<Labels, BitSet> present, Steps steps, Labels key, BitSet more) {
+        BitSet before = present.get(key);
+        BitSet now = steps.union(before, more);
         if (now != before) {
-            present.put(k, now);
+            present.put(key, now);
         }
+        return before == null;
+    }
+
+    /** What a group takes. */
+    private long bytes() {
+        return 120 + grid.count() / 8;
     }
 }

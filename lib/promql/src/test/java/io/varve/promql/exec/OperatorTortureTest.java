@@ -48,7 +48,8 @@ class OperatorTortureTest {
             "sum(temperature{job=\"api\"}) / sum(temperature)", "temperature{job=\"api\"} - temperature", "sum_over_time(latency[3m])",
             "quantile_over_time(0.5, temperature[4m])", "bottomk by (job) (1, rate(requests_total[1m]))", "limit_ratio(0.5, temperature)",
             "count_values by (job) (\"v\", temperature > 1)", "limitk(2, limit + 1)", "topk(40, temperature)",
-            "max_over_time((limit{job=\"api\"} or limit)[2m:30s])");
+            "max_over_time((limit{job=\"api\"} or limit)[2m:30s])", "limit * on (job, instance) group_left () limit",
+            "limit - (limit * 2)", "limit and on (job) rate(requests_total[2m])");
 
     private static PlanNode plan(String query) {
         Expr expr = Preprocessor.preprocess(Parser.parse(query, ParserOptions.ALL), START, END, STEP);
