@@ -139,4 +139,23 @@ class PlanRulePropertyTest {
             }
         }
     }
+
+    @Test
+    void rowsThatSeveralReadAreNobodysToChange() {
+        EngineOptions one = EngineOptions.DEFAULT.withThreads(1).withFeatures(EnumSet.of(Feature.EXPERIMENTAL_FUNCTIONS));
+        List<String> queries = List.of("m + (m + 1)", "(m + 1) + m", "m * on (g, s) group_left () m + m", "(m + m) - (m * 2) + m",
+                "abs(m) + m", "m + abs(m) * on (g, s) group_left () m", "m / m", "(m - 1) * on (g, s) group_right () m - m",
+                "m > (m * 2) or m",
+                "m and m > 3", "m unless on (s) m > 3", "m and on (g) rate(m[1m])", "m * on (g) group_left () sum by (g) (m)",
+                "last_over_time(m[40s]) + on (g, s) (last_over_time(m[40s]) > 2)");
+        try (Engine shared = engine(PlanRule.ALL); Engine plain = new Engine(one, List.of())) {
+            for (int seed = 0; seed < 5; seed++) {
+                MemorySource source = many(new Random(seed));
+                for (String query : queries) {
+                    assertThat(answer(shared, source, query, seed == 4)).as("seed " + seed + ": " + query)
+                            .isEqualTo(answer(plain, source, query, seed == 4));
+                }
+            }
+        }
+    }
 }

@@ -39,6 +39,8 @@ final class Join extends Operator {
     private final boolean uniqueKeys;
     private final int many;
     private final int one;
+    /** Whether rows of the "many" side may be changed. */
+    private final boolean ownsMany;
     private final Map<Labels, Group> groups = new LinkedHashMap<>();
     private final ArrayDeque<Row> ready = new ArrayDeque<>();
     /** At one instant results have an order: that of the "many" side. */
@@ -102,6 +104,12 @@ final class Join extends Operator {
         this.uniqueKeys = uniqueKeys && oneToOne;
         this.many = swapped ? 1 : 0;
         this.one = 1 - many;
+        this.ownsMany = !(inputs.get(many) instanceof SharedRows.Reader);
+        for (Operator side : inputs) {
+            if (side instanceof SharedRows.Reader shared) {
+                shared.lend();
+            }
+        }
         this.steps = new Steps(grid.count());
         this.drop = new HashSet<>(matching.labels());
         this.ranked = grid.count() == 1 ? new ArrayList<>() : null;
@@ -254,7 +262,7 @@ final class Join extends Operator {
         matched(g, labels, before, both);
         double[] a = swapped ? o.row.values : m.row.values;
         double[] b = swapped ? m.row.values : o.row.values;
-        double[] values = last ? m.row.values : new double[grid.count()];
+        double[] values = last && ownsMany ? m.row.values : new double[grid.count()];
         if (op.isComparison()) {
             BinaryMath.compare(op, a, b, a, returnBool, values);
         } else {
@@ -263,7 +271,11 @@ final class Join extends Operator {
         for (int i = both.nextClearBit(0); i < values.length; i = both.nextClearBit(i + 1)) {
             values[i] = Row.ABSENT;
         }
-        ready(new Row(labels, dropName, values), m.order);
+        Row out = new Row(labels, dropName, values);
+        if (m.row.isSpan() && o.row.isSpan() && (!op.isComparison() || returnBool)) {
+            out.span(Math.max(m.row.from(), o.row.from()), Math.min(m.row.to(), o.row.to()));
+        }
+        ready(out, m.order);
     }
 
     private void ready(Row row, int order) {

@@ -9,7 +9,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One input for several readers: rows are held until the slowest reader has had them. It gets them themselves, the others get copies.
+ * One input for several readers: rows are held until the slowest reader has had them. It gets them themselves, the others get copies. Readers
+ * that change no row have them in common; where there are such, all others get copies.
  * Where more would have to be held than is worth it, readers that lag behind get an input of their own and pass over what they had: the
  * same plan gives the same rows in the same order.
  */
@@ -31,6 +32,8 @@ final class SharedRows {
     private long first;
     private boolean ended;
     private int open;
+    /** Whether there are readers that have rows in common, for as long as they like. */
+    private boolean lends;
 
     /**
      * @param again makes the input anew
@@ -112,9 +115,22 @@ final class SharedRows {
         @Nullable
         Operator own;
         boolean caughtUp;
+        /** Whether whoever pulls changes no row. */
+        private boolean lent;
 
         Reader(int number) {
             super(SharedRows.this.run, SharedRows.this.grid, "Shared", "#" + number, readers.isEmpty() ? List.of(input) : List.of());
+        }
+
+        /** Rows are not copied from now on: whoever pulls does not change them. To be said before anything is pulled. */
+        void lend() {
+            lent = true;
+            lends = true;
+        }
+
+        /** What this reader gets of a row that is held. */
+        private Row given(Row held, boolean last) {
+            return lent || last && !lends ? held : held.copy();
         }
 
         @Override
@@ -135,7 +151,7 @@ final class SharedRows {
                 Row held = Objects.requireNonNull(window.get(head + index));
                 boolean last = isLast(this);
                 position++;
-                Row given = last ? held : held.copy();
+                Row given = given(held, last);
                 trim();
                 return given;
             }
@@ -158,12 +174,12 @@ final class SharedRows {
             window.add(row);
             bytes += row.bytes();
             position++;
-            Row copy = row.copy();
+            Row given = given(row, false);
             trim();
             if (bytes > HELD && readers.size() == expected) {
                 detachSlow(position);
             }
-            return copy;
+            return given;
         }
 
         @Override
