@@ -30,7 +30,9 @@ final class TestQuerier implements AutoCloseable {
     private final ProcessRunner.Running running;
 
     TestQuerier(String... flags) throws Exception {
-        List<String> args = new ArrayList<>(List.of("--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"));
+        // A machine that is busy with other tests may take longer than the usual five seconds to say who it is.
+        List<String> args = new ArrayList<>(
+                List.of("--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", "--endpoint.info-timeout=30s"));
         args.addAll(List.of(flags));
         running = ProcessRunner.launch(new QueryCommand(), args.toArray(String[]::new));
     }
