@@ -1,10 +1,8 @@
 package io.varve.querier;
 
 import io.grpc.ManagedChannel;
-import io.prometheus.metrics.core.metrics.Counter;
-import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import io.varve.model.VarveException;
+import io.varve.runtime.CountedDns;
 import io.varve.runtime.Dns;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.HostPort;
@@ -17,23 +15,14 @@ final class Groups {
     private static final String SCHEME = "thanos:///";
 
     private final Channels channels;
-    private final Dns dns;
+    private final CountedDns dns;
     private final long intervalMillis;
-    private final Counter lookups;
-    private final Counter failures;
-    private final Gauge results;
 
     /** @param intervalMillis between look-ups of one group */
     Groups(Channels channels, Dns dns, long intervalMillis, PrometheusRegistry registry) {
         this.channels = channels;
-        this.dns = dns;
+        this.dns = new CountedDns(dns, "thanos_query_endpoint_groups_", registry);
         this.intervalMillis = intervalMillis;
-        lookups = Counter.builder().name("thanos_query_endpoint_groups_dns_lookups_total")
-                .help("The number of DNS lookups resolutions attempts").register(registry);
-        failures = Counter.builder().name("thanos_query_endpoint_groups_dns_failures_total")
-                .help("The number of DNS lookup failures").register(registry);
-        results = Gauge.builder().name("thanos_query_endpoint_groups_dns_provider_results")
-                .help("The number of resolved endpoints for each configured address").labelNames("addr").register(registry);
     }
 
     /**
@@ -54,21 +43,6 @@ final class Groups {
 
     ManagedChannel open(String name) {
         String address = name.substring(SCHEME.length());
-        return channels.openGroup(address, () -> lookUp(address), intervalMillis);
-    }
-
-    private List<String> lookUp(String address) {
-        if (!Dns.isDynamic(address)) {
-            return List.of(address);
-        }
-        lookups.inc();
-        try {
-            List<String> all = dns.resolve(address);
-            results.labelValues(address).set(all.size());
-            return all;
-        } catch (VarveException e) {
-            failures.inc();
-            throw e;
-        }
+        return channels.openGroup(address, () -> Dns.isDynamic(address) ? dns.resolve(address) : List.of(address), intervalMillis);
     }
 }

@@ -10,6 +10,7 @@ import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
+import io.varve.runtime.CountedDns;
 import io.varve.runtime.Dns;
 import io.varve.store.StoreInfo;
 import java.util.ArrayList;
@@ -125,15 +126,12 @@ public final class EndpointSet implements AutoCloseable {
 
     private final List<Spec> specs;
     private final Config config;
-    private final Dns dns;
+    private final CountedDns dns;
     private final Function<String, Peer> dial;
     private final UnaryOperator<List<Labels>> selector;
     private final Map<String, Endpoint> endpoints = new LinkedHashMap<>();
     private final Map<String, List<String>> resolved = new LinkedHashMap<>();
     private final Gauge connections;
-    private final Gauge results;
-    private final Counter lookups;
-    private final Counter failures;
     private final Counter duplicates;
     private final List<Thread> threads = new ArrayList<>();
     /** Wakes whoever asks endpoints: a name has other addresses now. */
@@ -155,21 +153,15 @@ public final class EndpointSet implements AutoCloseable {
             UnaryOperator<List<Labels>> selector, PrometheusRegistry registry) {
         this.specs = List.copyOf(specs);
         this.config = config;
-        this.dns = dns;
+        this.dns = new CountedDns(dns, "thanos_query_endpoints_", registry);
         this.dial = dial;
         this.selector = selector;
         connections = Gauge.builder().name("thanos_store_nodes_grpc_connections")
                 .help("Number of gRPC connection to Store APIs. Opened connection means healthy store APIs available for Querier.")
                 .labelNames(config.metricLabels.toArray(String[]::new)).register(registry);
-        lookups = Counter.builder().name("thanos_query_endpoints_dns_lookups_total")
-                .help("The number of DNS lookups resolutions attempts").register(registry);
-        failures = Counter.builder().name("thanos_query_endpoints_dns_failures_total")
-                .help("The number of DNS lookup failures").register(registry);
         duplicates = Counter.builder().name("thanos_query_duplicated_endpoint_addresses_total")
                 .help("The number of times a duplicated endpoint addresses is detected from the different configs in query")
                 .register(registry);
-        results = Gauge.builder().name("thanos_query_endpoints_dns_provider_results")
-                .help("The number of resolved endpoints for each configured address").labelNames("addr").register(registry);
         // Whoever asks before anybody has answered is told who is missing.
         for (Spec s : this.specs) {
             unresolved.put(s.address, "it has not been asked yet");
@@ -241,12 +233,10 @@ public final class EndpointSet implements AutoCloseable {
     }
 
     private void resolve(String name) {
-        lookups.inc();
         try {
             known(name, dns.resolve(name));
         } catch (VarveException e) {
             // What was known stays known: a name server that is down must not empty the querier.
-            failures.inc();
             synchronized (endpoints) {
                 resolved.putIfAbsent(name, List.of());
                 found(name, !resolved.get(name).isEmpty(), e.getMessage());
@@ -258,9 +248,6 @@ public final class EndpointSet implements AutoCloseable {
     }
 
     private void known(String name, List<String> addresses) {
-        if (Dns.isDynamic(name)) {
-            results.labelValues(name).set(addresses.size());
-        }
         boolean other;
         synchronized (endpoints) {
             other = !addresses.equals(resolved.put(name, addresses));
