@@ -77,9 +77,7 @@ final class GroupResolver extends NameResolver {
                     context.execute(() -> listener.onError(status));
                 }
                 TimeUnit.MILLISECONDS.sleep(LEAST_DISTANCE_MILLIS);
-                if (!sooner.tryAcquire(intervalMillis - LEAST_DISTANCE_MILLIS, TimeUnit.MILLISECONDS)) {
-                    continue;
-                }
+                sooner.tryAcquire(intervalMillis - LEAST_DISTANCE_MILLIS, TimeUnit.MILLISECONDS);
                 sooner.drainPermits();
             }
         } catch (InterruptedException e) {
