@@ -107,7 +107,7 @@ public final class QueryCommand implements ProcessCommand {
     private String clientCa = "";
     @Option(names = "--grpc-client-server-name", defaultValue = "", description = "Not supported yet: TLS towards endpoints.")
     private String clientServerName = "";
-    @Option(names = "--grpc-client-tls-min-version", converter = TlsVersion.class, defaultValue = "1.3", description = "Least TLS version towards endpoints; without TLS it has nothing to act on.")
+    @Option(names = "--grpc-client-tls-min-version", converter = GrpcFlags.TlsVersion.class, defaultValue = "1.3", description = "Least TLS version towards endpoints; without TLS it has nothing to act on.")
     private String clientTlsMinVersion = "1.3";
     @Option(names = "--grpc-compression", converter = Compression.class, defaultValue = "none", description = "Compression of requests to endpoints: snappy or none.")
     private String compression = "none";
@@ -177,7 +177,7 @@ public final class QueryCommand implements ProcessCommand {
     private Duration defaultStep = Duration.ofSeconds(1);
     @Option(names = "--store.response-timeout", converter = PrometheusDuration.class, defaultValue = "0ms", description = "How long a store may be silent; 0 = as long as the query may take.")
     private Duration responseTimeout = Duration.ZERO;
-    @Option(names = "--alert.query-url", description = "External address of this querier, shown on its pages.")
+    @Option(names = "--alert.query-url", description = "Accepted; no page or answer shows it.")
     private String alertQueryUrl = "";
     @Option(names = "--grpc.proxy-strategy", hidden = true, converter = Strategy.class, defaultValue = "eager", description = "eager or lazy; streams are always read concurrently through short queues here, which is both.")
     private String proxyStrategy = "eager";
@@ -288,7 +288,7 @@ public final class QueryCommand implements ProcessCommand {
                         slowLog.toMillis(), logQueries),
                 budgets, active, new SelectMetrics(durationBuckets, seriesClasses, sampleClasses, context.registry()), context.registry());
         context.onStop("queries", queries);
-        SideFanout sideFanout = new SideFanout(fanout, language, Web::selectors);
+        SideFanout sideFanout = new SideFanout(fanout, language);
         HttpApi api = new HttpApi(queries, set,
                 new HttpApi.Config(replicas, function, defaultStep.toMillis(), autoDownsampling, instantResolution.toMillis(),
                         metadataRange.toMillis(), partialResponse, rulePartial, targetPartial, metadataPartial, exemplarPartial,
@@ -323,6 +323,7 @@ public final class QueryCommand implements ProcessCommand {
     private void sayWhatHasNoEffect() {
         withoutEffect("grpc.proxy-strategy", !proxyStrategy.equals("eager"), "streams are always read side by side through short queues");
         withoutEffect("query.lazy-retrieval-max-buffered-responses", lazyBuffered != 20, "queues hold 4 batches of up to 64 series");
+        withoutEffect("alert.query-url", !alertQueryUrl.isEmpty(), "no page or answer shows it");
         withoutEffect("query.disable-fallback", disableFallback, "there is one engine");
         withoutEffect("store.sd-dns-resolver", !dnsResolver.equals("miekgdns"), "names are looked up by the system's resolver");
         withoutEffect("store.sd-interval", !sdInterval.equals(Duration.ofMinutes(5)), NO_SD);
@@ -466,12 +467,6 @@ public final class QueryCommand implements ProcessCommand {
             }
         }
         return out;
-    }
-
-    static final class TlsVersion extends OneOf {
-        TlsVersion() {
-            super("1.0", "1.1", "1.2", "1.3");
-        }
     }
 
     static final class Compression extends OneOf {

@@ -15,12 +15,8 @@ import io.varve.promql.PlanTree;
 import io.varve.promql.QueryRequest;
 import io.varve.promql.QueryStats;
 import io.varve.promql.QueryValue;
-import io.varve.promql.parser.AggregateOp;
 import io.varve.promql.parser.AstJson;
-import io.varve.promql.parser.BinaryOp;
 import io.varve.promql.parser.Expr;
-import io.varve.promql.parser.FunctionSignature;
-import io.varve.promql.parser.Functions;
 import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
 import io.varve.promql.parser.Prettifier;
@@ -31,7 +27,6 @@ import io.varve.querier.fanout.EndpointSet;
 import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreFilter;
 import io.varve.querier.fanout.StoreSource;
-import io.varve.runtime.BuildInfo;
 import io.varve.runtime.flags.Durations;
 import io.varve.runtime.http.HttpHandler;
 import io.varve.runtime.http.HttpStatusException;
@@ -43,19 +38,13 @@ import io.varve.store.LabelValuesRequest;
 import io.varve.store.ShardInfo;
 import io.varve.store.StringsResponse;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -66,8 +55,6 @@ public final class HttpApi {
     private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
     private static final int MAX_POINTS = 11_000;
     private static final int MAX_ANNOTATIONS = 10;
-    /** Go's zero time. */
-    private static final String NEVER = "0001-01-01T00:00:00Z";
     private static final String TRUNCATED = "results truncated due to limit";
     private static final String STORES = "proxy Series(): ";
 
@@ -96,30 +83,29 @@ public final class HttpApi {
     }
 
     private final QueryService queries;
-    private final EndpointSet endpoints;
     private final Config config;
     private final Tenancy tenancy;
     private final ParserOptions language;
     private final Set<Feature> features;
     private final SideApis sides;
     private final ReadApi remoteRead;
-    private final Instant started = Instant.now();
+    private final ServerStatus status;
 
     /** @param tenantHeader the header that names the tenant */
     public HttpApi(QueryService queries, EndpointSet endpoints, Config config, String tenantHeader, String defaultTenant,
             boolean enforceTenancy,
             String tenantLabel, ParserOptions language, SideApis sides) {
         this.queries = queries;
-        this.endpoints = endpoints;
         this.config = config;
         this.language = language;
         this.features = queries.engine().options().features();
         this.tenancy = new Tenancy(tenantHeader, defaultTenant, enforceTenancy, tenantLabel, language);
         this.sides = sides;
         this.remoteRead = new ReadApi(queries, config, tenancy);
+        this.status = new ServerStatus(endpoints, config.flags, language, features);
     }
 
-    /** The tenant of a request, for metrics; the default where the name is not valid. */
+    /** The tenant of a request, for metrics; "" where the name is not valid. */
     public String tenantOf(Request request) {
         try {
             return tenancy.of(request);
@@ -139,7 +125,7 @@ public final class HttpApi {
         both(b, "label_names", "/api/v1/labels", this::labelNames);
         both(b, "series", "/api/v1/series", this::series);
         get(b, "label_values", "/api/v1/label/{name}/values", this::labelValues);
-        get(b, "stores", "/api/v1/stores", this::stores);
+        get(b, "stores", "/api/v1/stores", status::stores);
         get(b, "rules", "/api/v1/rules", (q, r) -> sides.rules(caller(q), params(q), r, config.rulePartialResponse));
         get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(caller(q), r, config.rulePartialResponse));
         get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(caller(q), params(q), r, config.targetPartialResponse));
@@ -151,10 +137,10 @@ public final class HttpApi {
             sides.exemplars(caller(q), p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
         });
         get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(caller(q), params(q), r, config.statusPartialResponse));
-        get(b, "status_flags", "/api/v1/status/flags", this::statusFlags);
-        get(b, "status_runtimeinfo", "/api/v1/status/runtimeinfo", this::runtimeInfo);
-        get(b, "status_buildinfo", "/api/v1/status/buildinfo", this::buildInfo);
-        get(b, "features", "/api/v1/features", this::features);
+        get(b, "status_flags", "/api/v1/status/flags", status::statusFlags);
+        get(b, "status_runtimeinfo", "/api/v1/status/runtimeinfo", status::runtimeInfo);
+        get(b, "status_buildinfo", "/api/v1/status/buildinfo", status::buildInfo);
+        get(b, "features", "/api/v1/features", status::features);
         b.post("remote_read", "/api/v1/read", (q, r) -> {
             try {
                 remoteRead.handle(q, r);
@@ -735,7 +721,7 @@ public final class HttpApi {
         boolean partial = partial(p);
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
                 config.maxSelectSeries, false, false, "");
-        try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
+        try (QueryService.Call c = queries.open(0, tenant)) {
             request.onClientGone(
                     () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
@@ -766,11 +752,10 @@ public final class HttpApi {
         out.close(']');
     }
 
-    /** The series of all selectors, in label order, each once. */
+    /** The series of all selectors, in label order, each once. Their memory stays reserved until the call is over. */
     private static List<Labels> seriesOf(QueryContext context, StoreSource source, SelectHints hints, List<List<Matcher>> selectors,
             int limit) {
         List<Labels> all = List.of();
-        long reserved = 0;
         for (List<Matcher> matchers : selectors) {
             // What comes is in order, as is what is there.
             List<Labels> before = all;
@@ -786,9 +771,7 @@ public final class HttpApi {
                         all.add(before.get(at++));
                     }
                     if (at == before.size() || order != 0) {
-                        long bytes = 100 + 60L * labels.size();
-                        context.budget().reserve(bytes, "label sets of the answer");
-                        reserved += bytes;
+                        context.budget().reserve(100 + 60L * labels.size(), "label sets of the answer");
                         all.add(labels);
                     }
                     if (limit > 0 && ++n > limit) {
@@ -798,132 +781,6 @@ public final class HttpApi {
             }
             all.addAll(before.subList(at, before.size()));
         }
-        context.budget().release(reserved);
         return all;
-    }
-
-    // --- stores and status ------------------------------------------------------------------------------------------------------
-
-    private void stores(Request request, Response response) throws IOException {
-        Map<String, List<EndpointSet.Status>> byType = new TreeMap<>();
-        for (EndpointSet.Status s : endpoints.now().statuses()) {
-            byType.computeIfAbsent(s.component(), k -> new ArrayList<>()).add(s);
-        }
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
-            out.open('{');
-            for (Map.Entry<String, List<EndpointSet.Status>> e : byType.entrySet()) {
-                out.name(e.getKey()).open('[');
-                List<EndpointSet.Status> all = new ArrayList<>(e.getValue());
-                all.sort(java.util.Comparator.comparing(EndpointSet.Status::address));
-                for (EndpointSet.Status s : all) {
-                    out.open('{').name("name").string(s.address()).name("lastCheck")
-                            .string(s.lastCheckMillis() == Long.MIN_VALUE
-                                    ? NEVER
-                                    : DateTimeFormatter.ISO_INSTANT.format(Instant.ofEpochMilli(s.lastCheckMillis())))
-                            .name("lastError");
-                    String error = s.lastError();
-                    if (error == null) {
-                        out.json("null");
-                    } else {
-                        out.string(error);
-                    }
-                    out.name("labelSets").open('[');
-                    for (Labels l : new TreeSet<>(s.labelSets())) {
-                        out.labels(l);
-                    }
-                    out.close(']').name("minTime").number(s.minTime()).name("maxTime").number(s.maxTime()).close('}');
-                }
-                out.close(']');
-            }
-            out.close('}');
-        });
-    }
-
-    private void statusFlags(Request request, Response response) throws IOException {
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
-            out.open('{');
-            for (Map.Entry<String, String> e : config.flags.entrySet()) {
-                out.name(e.getKey()).string(e.getValue());
-            }
-            out.close('}');
-        });
-    }
-
-    private void runtimeInfo(Request request, Response response) throws IOException {
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("startTime")
-                .string(started.toString())
-                .name("CWD").string(System.getProperty("user.dir", "")).name("hostname").string(hostname()).name("serverTime")
-                .string(Instant.now().toString()).name("reloadConfigSuccess").bool(true).name("lastConfigTime").string(started.toString())
-                .name("corruptionCount").number(0).name("goroutineCount").number(Thread.activeCount()).name("GOMAXPROCS")
-                .number(Runtime.getRuntime().availableProcessors()).name("GOMEMLIMIT").number(Runtime.getRuntime().maxMemory()).name("GOGC")
-                .string("").name("GODEBUG").string("").name("storageRetention").string("").close('}'));
-    }
-
-    private static String hostname() {
-        try {
-            return InetAddress.getLocalHost().getHostName();
-        } catch (UnknownHostException e) {
-            return "";
-        }
-    }
-
-    private void buildInfo(Request request, Response response) throws IOException {
-        BuildInfo b = BuildInfo.current();
-        // No member "features": Grafana would take the server for another product.
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> out.open('{').name("version").string(b.version())
-                .name("revision").string(b.revision()).name("branch").string(b.branch()).name("buildUser").string("").name("buildDate")
-                .string("").name("goVersion").string("java" + Runtime.version().feature()).close('}'));
-    }
-
-    private void features(Request request, Response response) throws IOException {
-        Map<String, Map<String, Boolean>> all = new TreeMap<>();
-        Map<String, Boolean> api = new TreeMap<>();
-        for (String f : List.of("exclude_alerts", "label_values_match", "lifecycle", "query_stats", "query_warnings", "time_range_labels",
-                "time_range_series", "remote_read", "format_query", "parse_query", "coverage")) {
-            api.put(f, true);
-        }
-        all.put("api", api);
-        Map<String, Boolean> promql = new LinkedHashMap<>();
-        for (String f : List.of("at_modifier", "bool", "by", "duration_expr", "group_left", "group_right", "ignoring", "negative_offset",
-                "offset",
-                "on", "per_query_lookback_delta", "subqueries", "without")) {
-            promql.put(f, true);
-        }
-        promql.put("anchored", features.contains(Feature.EXTENDED_RANGE_SELECTORS));
-        promql.put("smoothed", features.contains(Feature.EXTENDED_RANGE_SELECTORS));
-        promql.put("delayed_name_removal", features.contains(Feature.DELAYED_NAME_REMOVAL));
-        for (String f : List.of("fill", "fill_left", "fill_right")) {
-            promql.put(f, features.contains(Feature.BINOP_FILL_MODIFIERS));
-        }
-        promql.put("per_step_stats", features.contains(Feature.PER_STEP_STATS));
-        promql.put("type_and_unit_labels", features.contains(Feature.TYPE_AND_UNIT_LABELS));
-        all.put("promql", new TreeMap<>(promql));
-        Map<String, Boolean> functions = new TreeMap<>();
-        for (FunctionSignature f : Functions.all()) {
-            functions.put(f.name(), !f.experimental() || language.experimentalFunctions());
-        }
-        all.put("promql_functions", functions);
-        Map<String, Boolean> operators = new TreeMap<>();
-        for (AggregateOp op : AggregateOp.values()) {
-            operators.put(op.toString(), true);
-        }
-        for (BinaryOp op : BinaryOp.values()) {
-            operators.put(op.toString(), true);
-        }
-        for (Matcher.Type t : Matcher.Type.values()) {
-            operators.put(t.symbol(), true);
-        }
-        all.put("promql_operators", operators);
-        Envelope.success(response, null, List.of(), List.of(), false, false, out -> {
-            out.open('{');
-            for (Map.Entry<String, Map<String, Boolean>> c : all.entrySet()) {
-                out.name(c.getKey()).open('{');
-                for (Map.Entry<String, Boolean> f : c.getValue().entrySet()) {
-                    out.name(f.getKey()).bool(f.getValue());
-                }
-                out.close('}');
-            }
-            out.close('}');
-        });
     }
 }

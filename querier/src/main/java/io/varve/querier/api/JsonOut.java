@@ -14,16 +14,9 @@ final class JsonOut {
     private final OutputStream out;
     private final StringBuilder sb = new StringBuilder(FLUSH + 8192);
     private boolean comma;
-    private long written;
 
     JsonOut(OutputStream out) {
         this.out = out;
-    }
-
-    /** The text itself, as it is. */
-    JsonOut raw(String s) {
-        sb.append(s);
-        return this;
     }
 
     /** {@code {} or {@code [}. */
@@ -159,14 +152,9 @@ final class JsonOut {
         return this;
     }
 
-    long written() {
-        return written + sb.length();
-    }
-
     void flush() throws IOException {
         byte[] b = sb.toString().getBytes(StandardCharsets.UTF_8);
         sb.setLength(0);
-        written += b.length;
         out.write(b);
     }
 }

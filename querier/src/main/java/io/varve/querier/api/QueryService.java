@@ -99,10 +99,6 @@ public final class QueryService implements AutoCloseable {
         return fanout;
     }
 
-    Config config() {
-        return config;
-    }
-
     /** A context with the deadline that the caller may have; closing it ends everything it started. */
     Call open(long timeoutMillis, String tenant) {
         long t = timeoutMillis > 0 ? Math.min(timeoutMillis, config.timeoutMillis) : config.timeoutMillis;

@@ -5,6 +5,7 @@ import io.varve.promql.parser.Expr;
 import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
 import io.varve.promql.parser.Printer;
+import io.varve.querier.fanout.Selectors;
 import io.varve.runtime.http.Request;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,8 +1,6 @@
 package io.varve.querier.api;
 
 import io.varve.model.Labels;
-import io.varve.model.Matcher;
-import io.varve.promql.parser.Expr;
 import io.varve.querier.fanout.EndpointSet;
 import io.varve.runtime.http.HttpHandler;
 import io.varve.runtime.http.Links;
@@ -23,11 +21,6 @@ public final class Web {
     public Web(EndpointSet endpoints, Links links) {
         this.endpoints = endpoints;
         this.links = links;
-    }
-
-    /** The matchers of all selectors of an expression. */
-    public static List<List<Matcher>> selectors(Expr e) {
-        return Selectors.of(e);
     }
 
     /** Adds the pages. */

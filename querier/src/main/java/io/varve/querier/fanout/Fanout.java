@@ -67,10 +67,6 @@ public final class Fanout implements Store {
         return endpoints;
     }
 
-    long frameTimeoutMillis() {
-        return frameTimeoutMillis;
-    }
-
     @Override
     public StoreInfo info() {
         Set<Labels> sets = new TreeSet<>();
@@ -336,12 +332,10 @@ public final class Fanout implements Store {
         if (matchers == null) {
             return new StringsResponse(List.of(), List.of(), List.of());
         }
-        LabelNamesRequest sent = new LabelNamesRequest(r.minTime(), r.maxTime(), matchers, r.partialResponse(), NO_BLOCK_MATCHERS,
-                r.withoutReplicaLabels(), 0);
         List<StoreRef> stores = matching(context, r.minTime(), r.maxTime(), matchers, filter, r.partialResponse());
         StringsResponse all = gather(context, stores, r.partialResponse(), "fetch label names from store ",
-                s -> s.client().labelNames(context, new LabelNamesRequest(sent.minTime(), sent.maxTime(), narrowed(s, matchers),
-                        sent.partialResponse(), sent.blockMatchers(), sent.withoutReplicaLabels(), 0)));
+                s -> s.client().labelNames(context, new LabelNamesRequest(r.minTime(), r.maxTime(), narrowed(s, matchers),
+                        r.partialResponse(), NO_BLOCK_MATCHERS, r.withoutReplicaLabels(), 0)));
         return limited(all, r.limit());
     }
 
@@ -388,13 +382,11 @@ public final class Fanout implements Store {
             Function<StoreRef, StringsResponse> call) {
         // Stores mostly have the same, or are one: sorted once.
         Set<String> values = new HashSet<>();
-        Set<String> warnings = new TreeSet<>();
         Set<String> blocks = new HashSet<>();
         forAll(context, stores, partialResponse, what, call, s -> {
         }, answer -> {
             synchronized (values) {
                 values.addAll(answer.values());
-                warnings.addAll(answer.warnings());
                 blocks.addAll(answer.queriedBlocks());
             }
             answer.warnings().forEach(context::warn);

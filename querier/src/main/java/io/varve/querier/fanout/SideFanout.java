@@ -2,7 +2,6 @@ package io.varve.querier.fanout;
 
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
-import io.varve.promql.parser.Expr;
 import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
 import io.varve.store.Answers;
@@ -17,20 +16,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** The APIs beside Store, asked of every endpoint that announces them; answers are passed on as they come. Safe for many threads. */
 public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, ExemplarsApi, StatusApi {
     private final Fanout fanout;
-    private final Function<Expr, List<List<Matcher>>> selectors;
     private final ParserOptions language;
 
-    /** @param selectors the matchers of all selectors of an expression */
-    public SideFanout(Fanout fanout, ParserOptions language, Function<Expr, List<List<Matcher>>> selectors) {
+    /** @param language how queries for exemplars are read */
+    public SideFanout(Fanout fanout, ParserOptions language) {
         this.fanout = fanout;
         this.language = language;
-        this.selectors = selectors;
     }
 
     private interface Call<T> {
@@ -107,7 +103,7 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
 
     @Override
     public void exemplars(QueryContext context, ExemplarsApi.Request request, Answers<ExemplarsApi.ExemplarSeries> answers) {
-        List<List<Matcher>> all = selectors.apply(Parser.parse(request.query(), language));
+        List<List<Matcher>> all = Selectors.of(Parser.parse(request.query(), language));
         if (all.isEmpty()) {
             return;
         }

@@ -39,7 +39,6 @@ class JsonOutTest {
         JsonOut out = new JsonOut(sink);
         data.write(out);
         out.flush();
-        assertThat(out.written()).isEqualTo(sink.bytes);
         return sink;
     }
 

@@ -55,11 +55,6 @@ public final class GrpcFlags {
         return gracePeriod;
     }
 
-    /** The least TLS version; acts on nothing without a certificate. */
-    public String tlsMinVersion() {
-        return tlsMinVersion;
-    }
-
     /** @throws FlagException for what cannot be honoured */
     public void check() {
         Refuse.ifSet("grpc-server-tls-cert", tlsCert, NO_TLS);
@@ -70,8 +65,10 @@ public final class GrpcFlags {
         HostPort.parse("grpc-address", address);
     }
 
-    static final class TlsVersion extends OneOf {
-        TlsVersion() {
+    /** TLS versions as flags name them. */
+    public static final class TlsVersion extends OneOf {
+        /** For picocli. */
+        public TlsVersion() {
             super("1.0", "1.1", "1.2", "1.3");
         }
     }

@@ -1,4 +1,4 @@
-package io.varve.querier.api;
+package io.varve.querier.fanout;
 
 import io.varve.model.Matcher;
 import io.varve.promql.parser.AggregateExpr;
@@ -19,12 +19,12 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 
 /** The selectors of an expression. */
-final class Selectors {
+public final class Selectors {
     private Selectors() {
     }
 
     /** The expression with every selector replaced. */
-    static Expr map(Expr e, UnaryOperator<VectorSelector> each) {
+    public static Expr map(Expr e, UnaryOperator<VectorSelector> each) {
         return switch (e) {
             case VectorSelector v -> each.apply(v);
             case MatrixSelector m -> m.withSelector(each.apply(m.selector()));
