@@ -2,7 +2,6 @@ package io.varve.runtime;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.ErrorText;
-import io.varve.runtime.flags.GlobalFlags;
 import io.varve.runtime.flags.GrpcFlags;
 import io.varve.runtime.flags.HttpFlags;
 import io.varve.runtime.grpc.GrpcServer;
@@ -24,8 +23,6 @@ public final class ProcessContext {
     private static final Logger LOG = LoggerFactory.getLogger(ProcessContext.class);
 
     private final String component;
-    private final GlobalFlags flags;
-    private final List<String> arguments;
     private final boolean alone;
     private final PrometheusRegistry registry = Metrics.newRegistry();
     private final Probes probes;
@@ -37,27 +34,10 @@ public final class ProcessContext {
     private record Stoppable(String name, AutoCloseable what) {
     }
 
-    ProcessContext(String component, GlobalFlags flags, List<String> arguments, boolean alone) {
+    ProcessContext(String component, boolean alone) {
         this.component = component;
-        this.flags = flags;
-        this.arguments = List.copyOf(arguments);
         this.alone = alone;
         this.probes = new Probes(component, registry);
-    }
-
-    /** The component's name. */
-    public String component() {
-        return component;
-    }
-
-    /** Flags of every process. */
-    public GlobalFlags flags() {
-        return flags;
-    }
-
-    /** The arguments the process was started with. */
-    public List<String> arguments() {
-        return arguments;
     }
 
     /** Whether the JVM was started for this process; false for a process inside another one or inside a test. */

@@ -7,7 +7,6 @@ import io.varve.runtime.flags.FlagParser;
 import io.varve.runtime.flags.GlobalFlags;
 import java.io.PrintWriter;
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -109,7 +108,7 @@ public final class ProcessRunner {
                     .log("--enable-auto-gomemlimit has no effect: the heap of a JVM is set when it is launched");
         }
         OldGeneration.watch();
-        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), true);
+        ProcessContext context = new ProcessContext(command.component(), true);
         CountDownLatch stopped = new CountDownLatch(1);
         AtomicInteger code = new AtomicInteger();
         Thread hook = new Thread(() -> {
@@ -140,7 +139,8 @@ public final class ProcessRunner {
             LOG.atInfo().addKeyValue("version", BuildInfo.current().version()).addKeyValue("component", command.component())
                     .log("starting");
             process = command.launch(context);
-        } catch (Exception e) {
+        } catch (Exception | Error e) {
+            // An error, too: servers that run already would keep a process alive that does nothing.
             if (!context.end().isDone()) {
                 fatal(command, e);
             }
@@ -157,7 +157,7 @@ public final class ProcessRunner {
         }
     }
 
-    private static void fatal(ProcessCommand command, Exception e) {
+    private static void fatal(ProcessCommand command, Throwable e) {
         if (e instanceof FlagException || e instanceof VarveException || e instanceof java.io.IOException) {
             LOG.atError().addKeyValue("err", ErrorText.of(e)).log(command.component() + " cannot start");
         } else {
@@ -178,7 +178,7 @@ public final class ProcessRunner {
             throw new FlagException(FlagParser.complaint(e), e);
         }
         flags.check();
-        ProcessContext context = new ProcessContext(command.component(), flags, List.of(args), false);
+        ProcessContext context = new ProcessContext(command.component(), false);
         try {
             return new Running(context, command.launch(context));
         } catch (Exception e) {

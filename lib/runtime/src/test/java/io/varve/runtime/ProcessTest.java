@@ -63,6 +63,8 @@ class ProcessTest {
         private GrpcFlags grpc = new GrpcFlags();
         @Option(names = "--end", defaultValue = "-1")
         private int end = -1;
+        @Option(names = "--broken")
+        private boolean broken;
         private final AtomicBoolean closed = new AtomicBoolean();
 
         @Override
@@ -82,6 +84,9 @@ class ProcessTest {
                         answer.onCompleted();
                     })).build()));
             context.onStop("flag", () -> closed.set(true));
+            if (broken) {
+                throw new LinkageError("nobody foresaw this");
+            }
             if (end >= 0) {
                 context.stop(end);
             }
@@ -148,6 +153,10 @@ class ProcessTest {
         assertThat(ProcessRunner.run("varve probe", failing, none, none, "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0",
                 "--end=3")).isEqualTo(3);
         assertThat(failing.closed).isTrue();
+        Probe broken = new Probe();
+        assertThat(ProcessRunner.run("varve probe", broken, none, none, "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0",
+                "--broken")).isEqualTo(1);
+        assertThat(broken.closed).isTrue();
     }
 
     @Test
