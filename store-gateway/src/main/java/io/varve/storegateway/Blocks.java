@@ -73,11 +73,4 @@ final class Blocks {
                         tsdbs),
                 Set.of());
     }
-
-    /** The blocks of {@code next} that were not here, and those here that are not in {@code next}. */
-    static Map<String, GatewayBlock> difference(Blocks a, Blocks b) {
-        Map<String, GatewayBlock> out = new HashMap<>(a.byId);
-        out.keySet().removeAll(b.byId.keySet());
-        return out;
-    }
 }

@@ -123,7 +123,7 @@ final class CacheConfig {
                 for (String a : addresses) {
                     int plus = a.indexOf('+');
                     if (plus >= 0 && !Dns.isDynamic(a)) {
-                        throw wrong("addresses", "\"" + a + "\": lookups are dns+, dnssrv+ and dnssrvnoa+");
+                        throw wrong("addresses", "\"" + a + "\": lookups are dns+, dnssrv+, dnssrvnoa+ and dnsdualstack+");
                     }
                     if (!a.startsWith("dnssrv")) {
                         checkHostPort("addresses", a, a.substring(plus + 1));

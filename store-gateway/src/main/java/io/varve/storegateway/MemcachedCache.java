@@ -213,7 +213,8 @@ final class MemcachedCache implements RemoteCache {
         this.sorted = names();
         this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, 1, new SetBreaker(settings.breaker), metrics,
                 this::store);
-        this.refresher = Thread.ofVirtual().name("memcached names").unstarted(this::refresh);
+        // A thread of the platform: what looks names up may keep its thread for seconds.
+        this.refresher = Thread.ofPlatform().daemon().name("memcached names").unstarted(this::refresh);
         if (settings.addresses.stream().anyMatch(Dns::isDynamic)) {
             refresher.start();
         }

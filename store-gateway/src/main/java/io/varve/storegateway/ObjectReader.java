@@ -140,7 +140,7 @@ final class ObjectReader {
         if (other != null) {
             return other;
         }
-        Thread.ofVirtual().name("fetch ", 0).start(() -> {
+        Thread.ofVirtual().name("fetch " + key).start(() -> {
             try {
                 byte[] bytes = get(key, start, end);
                 stats.fetched(kind, bytes.length);

@@ -45,12 +45,6 @@ final class Ranges {
         ends[size++] = end;
     }
 
-    void addAll(Ranges other) {
-        for (int i = 0; i < other.size; i++) {
-            add(other.starts[i], other.ends[i]);
-        }
-    }
-
     int size() {
         return size;
     }

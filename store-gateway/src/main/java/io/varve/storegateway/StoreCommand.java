@@ -247,7 +247,8 @@ public final class StoreCommand implements ProcessCommand {
             throw new FlagException("flag --matcher-cache-size is not supported: matchers are compiled for every call");
         }
         if (blockSyncConcurrency < 1 || blockMetaFetchConcurrency < 1 || fetchConcurrency < 1 || seriesBatchSize < 1) {
-            throw new FlagException("concurrencies and batch sizes must be at least 1");
+            throw new FlagException("--block-sync-concurrency, --block-meta-fetch-concurrency, --store.fetch-concurrency and"
+                    + " --debug.series-batch-size must be at least 1");
         }
     }
 

@@ -152,7 +152,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
         if (closed || block.isLoaded() || !queued.add(block.id())) {
             return;
         }
-        Thread.ofVirtual().name("header ", 0).start(() -> {
+        Thread.ofVirtual().name("header " + block.id()).start(() -> {
             try {
                 loading.acquire();
                 try {

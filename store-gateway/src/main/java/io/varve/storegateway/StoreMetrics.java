@@ -12,9 +12,7 @@ final class StoreMetrics {
     private static final double[] SECONDS = {0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120};
 
     final Counter blockLoads;
-    final Counter blockLoadFailures;
     final Counter blockDrops;
-    final Counter blockDropFailures;
     final Gauge blocksLoaded;
     final Gauge lastLoaded;
     final Histogram blockLoadSeconds;
@@ -42,7 +40,6 @@ final class StoreMetrics {
     final Counter lazyPostings;
     final Counter lazyGroups;
     final Counter lazyBytes;
-    final Counter lazyOverfetched;
     final Counter headerLoads;
     final Counter headerLoadFailed;
     final Counter headerUnloads;
@@ -57,9 +54,9 @@ final class StoreMetrics {
 
     StoreMetrics(PrometheusRegistry r) {
         blockLoads = counter(r, "block_loads_total", "Total number of remote block loading attempts.");
-        blockLoadFailures = counter(r, "block_load_failures_total", "Total number of failed remote block loading attempts.");
+        counter(r, "block_load_failures_total", "Total number of failed remote block loading attempts.");
         blockDrops = counter(r, "block_drops_total", "Total number of local blocks that were dropped.");
-        blockDropFailures = counter(r, "block_drop_failures_total", "Total number of local blocks that failed to be dropped.");
+        counter(r, "block_drop_failures_total", "Total number of local blocks that failed to be dropped.");
         blocksLoaded = Gauge.builder().name("thanos_bucket_store_blocks_loaded").help("Number of currently loaded blocks.").register(r);
         lastLoaded = Gauge.builder().name("thanos_bucket_store_blocks_last_loaded_timestamp_seconds")
                 .help("Timestamp when last block got loaded.").register(r);
@@ -125,7 +122,7 @@ final class StoreMetrics {
         lazyGroups = counter(r, "lazy_expanded_posting_groups_total",
                 "Total number of posting groups that are marked as lazy and corresponding reason.", "reason");
         lazyBytes = counter(r, "lazy_expanded_posting_size_bytes_total", "Total number of lazy posting group size in bytes.");
-        lazyOverfetched = counter(r, "lazy_expanded_posting_series_overfetched_size_bytes_total",
+        counter(r, "lazy_expanded_posting_series_overfetched_size_bytes_total",
                 "Total number of series size in bytes overfetched due to posting lazy expansion.");
         headerLoads = counter(r, "indexheader_lazy_load_total", "Total number of index-header lazy load operations.");
         headerLoadFailed = counter(r, "indexheader_lazy_load_failed_total", "Total number of failed index-header lazy load operations.");
