@@ -111,13 +111,6 @@ final class Prometheus implements AutoCloseable {
         return open(context, request(path).GET(), path).body();
     }
 
-    /** GET of any path for its status. */
-    int status(QueryContext context, String path) {
-        HttpResponse<InputStream> response = exchange(context, request(path).GET(), path);
-        closeQuietly(response.body());
-        return response.statusCode();
-    }
-
     /** POST without a body, for {@code /-/reload}. */
     void post(QueryContext context, String path) {
         closeQuietly(open(context, request(path).POST(HttpRequest.BodyPublishers.noBody()), path).body());

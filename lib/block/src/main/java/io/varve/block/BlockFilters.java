@@ -102,14 +102,6 @@ public final class BlockFilters {
         });
     }
 
-    /** Hides blocks that carry a mark of that kind. */
-    public static BlockFilter withoutMark(BlockMark.Kind kind, BlockState state) {
-        return each((meta, c) -> {
-            BlockMark mark = c.marks().getOrDefault(meta.ulid(), Map.of()).get(kind);
-            return mark == null ? null : new Drop(state, "has " + kind.file() + (mark.reason().isEmpty() ? "" : ": " + mark.reason()));
-        });
-    }
-
     private record Stream(long resolution, Labels labels) {
     }
 

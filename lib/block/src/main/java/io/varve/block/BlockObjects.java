@@ -68,11 +68,6 @@ public final class BlockObjects {
         return newestMillis;
     }
 
-    /** How many objects. */
-    public int count() {
-        return count;
-    }
-
     @Override
     public boolean equals(@Nullable Object o) {
         return o instanceof BlockObjects b && b.metaSize == metaSize && b.metaModifiedMillis == metaModifiedMillis

@@ -23,16 +23,6 @@ public final class CounterReader {
     public CounterReader() {
     }
 
-    /** Forgets all, for another series. */
-    public void reset() {
-        begun = false;
-    }
-
-    /** Whether a sample was read. */
-    public boolean begun() {
-        return begun;
-    }
-
     /** The last raw value that is known, which is not the last total. */
     public double lastRaw() {
         return lastRaw;

@@ -18,7 +18,6 @@ public final class HistogramRow {
     /** Numbers up to here: sums of as many series as there can be stay far from overflow, and so do the errors taken of them. */
     private static final double LARGEST = 1e290;
 
-    int steps;
     int schema;
     double zeroThreshold;
     /** The index of the first bucket. */
@@ -45,7 +44,6 @@ public final class HistogramRow {
      * @return false where they are not of the kind that this is for; the row is not to be used then
      */
     public boolean begin(int steps, FloatHistogram[] all, int n) {
-        this.steps = steps;
         points = 0;
         int lowest = Integer.MAX_VALUE;
         long end = Integer.MIN_VALUE;

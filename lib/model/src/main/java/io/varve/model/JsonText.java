@@ -40,11 +40,6 @@ public final class JsonText {
         append(sb, s, true);
     }
 
-    /** A string of a label set, with its quotes: only what JSON demands is escaped. */
-    public static void appendLabelString(StringBuilder sb, String s) {
-        append(sb, s, false);
-    }
-
     /** A label set as an object. */
     public static void appendLabels(StringBuilder sb, Labels labels) {
         sb.append('{');

@@ -73,11 +73,6 @@ public final class LabelRegex {
         return prefix;
     }
 
-    /** Whether it is known to match every value: {@code .*} and its like. */
-    public boolean matchesEverything() {
-        return shape instanceof RegexShape.Everything;
-    }
-
     /** Whether it is known to match every value but the empty one: {@code .+} and its like. */
     public boolean matchesEverythingButEmpty() {
         return shape instanceof RegexShape.NonEmpty;

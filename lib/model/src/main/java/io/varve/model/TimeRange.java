@@ -15,9 +15,4 @@ public record TimeRange(long min, long max) {
     public boolean contains(long timeMillis) {
         return timeMillis >= min && timeMillis <= max;
     }
-
-    /** Whether both share an instant. */
-    public boolean overlaps(long otherMin, long otherMax) {
-        return otherMin <= max && otherMax >= min;
-    }
 }

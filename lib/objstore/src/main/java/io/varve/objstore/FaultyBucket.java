@@ -71,7 +71,6 @@ public final class FaultyBucket implements Bucket {
     private final Bucket bucket;
     private final AtomicLong numbers = new AtomicLong();
     private final List<Event> events = new CopyOnWriteArrayList<>();
-    private final AtomicLong bytesRead = new AtomicLong();
     private volatile Plan plan;
     private volatile boolean killed;
 
@@ -84,11 +83,6 @@ public final class FaultyBucket implements Bucket {
     /** {@code bucket}, only counted. */
     public static FaultyBucket counting(Bucket bucket) {
         return new FaultyBucket(bucket, event -> NONE);
-    }
-
-    /** {@code bucket}, each operation delayed. */
-    public static FaultyBucket delaying(Bucket bucket, long millis) {
-        return new FaultyBucket(bucket, event -> new Fault.Delay(millis));
     }
 
     /** {@code bucket}, with one fault at the {@code number}th operation. */
@@ -116,11 +110,6 @@ public final class FaultyBucket implements Bucket {
         Map<BucketOperation, Long> counts = new EnumMap<>(BucketOperation.class);
         events.forEach(event -> counts.merge(event.operation, 1L, Long::sum));
         return counts;
-    }
-
-    /** Bytes that reads gave. */
-    public long bytesRead() {
-        return bytesRead.get();
     }
 
     private Fault begin(BucketOperation operation, String key) {
@@ -177,7 +166,6 @@ public final class FaultyBucket implements Bucket {
         if (fault instanceof Fault.Truncate cut && cut.bytes < bytes.length) {
             bytes = Arrays.copyOf(bytes, cut.bytes);
         }
-        bytesRead.addAndGet(bytes.length);
         return bytes;
     }
 
@@ -252,7 +240,6 @@ public final class FaultyBucket implements Bucket {
             int n = super.read(b, off, (int) Math.min(len, left));
             if (n > 0) {
                 left -= n;
-                bytesRead.addAndGet(n);
             }
             return n;
         }

@@ -29,11 +29,6 @@ public enum Feature {
         this.flag = flag;
     }
 
-    /** The name on the command line. */
-    public String flag() {
-        return flag;
-    }
-
     /**
      * The features of a comma-separated list.
      *

@@ -39,16 +39,6 @@ public record QueryRequest(String text, long startMillis, long endMillis, long s
         return new QueryRequest(text, startMillis, endMillis, stepMillis, millis, perStepStats, analyze);
     }
 
-    /** The same with or without sample counts per step. */
-    public QueryRequest withPerStepStats(boolean on) {
-        return new QueryRequest(text, startMillis, endMillis, stepMillis, lookbackMillis, on, analyze);
-    }
-
-    /** The same with or without times per operator. */
-    public QueryRequest withAnalyze(boolean on) {
-        return new QueryRequest(text, startMillis, endMillis, stepMillis, lookbackMillis, perStepStats, on);
-    }
-
     /** Whether it asks for one instant. */
     public boolean isInstant() {
         return stepMillis == 0;

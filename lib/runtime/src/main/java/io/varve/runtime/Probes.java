@@ -28,11 +28,6 @@ public final class Probes {
         status.labelValues("healthy", component).set(0);
     }
 
-    /** Whether the process is alive. */
-    public boolean isHealthy() {
-        return healthy;
-    }
-
     /** Whether the process can do its work. */
     public boolean isReady() {
         return ready;

@@ -52,11 +52,6 @@ public final class GrpcStoreClient implements StoreClient {
         this.texts = texts;
     }
 
-    @Override
-    public String address() {
-        return address;
-    }
-
     /** The endpoint's other APIs. */
     public GrpcApis apis() {
         return new GrpcApis(channel, address);

@@ -5,9 +5,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The side that asks: one remote store. Safe for many threads. Failures are {@link io.varve.model.VarveException}s. */
 public interface StoreClient extends AutoCloseable {
-    /** Where it is: host:port. */
-    String address();
-
     /** Asks what it has. */
     StoreInfo info(QueryContext context);
 

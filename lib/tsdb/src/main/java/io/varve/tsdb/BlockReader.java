@@ -98,11 +98,6 @@ public final class BlockReader implements AutoCloseable {
         return segments.count();
     }
 
-    /** Bytes of its segment files. */
-    public long chunkBytes() {
-        return segments.bytes();
-    }
-
     /**
      * One chunk, its checksum checked.
      *

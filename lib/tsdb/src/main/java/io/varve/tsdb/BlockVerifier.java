@@ -100,12 +100,6 @@ public final class BlockVerifier {
         }
     }
 
-    /** Verifies an open block. */
-    public static Report verify(BlockReader block) {
-        return new BlockVerifier(block, series -> {
-        }).run();
-    }
-
     private Report run() {
         verifyMeta();
         verifySymbols();

@@ -72,10 +72,6 @@ final class ChunkSegments {
         return segments.get(index);
     }
 
-    long bytes() {
-        return segments.stream().mapToLong(ByteRegion::size).sum();
-    }
-
     private ByteRegion of(long ref) {
         int s = ChunkEntry.segment(ref);
         if (s < 0 || s >= segments.size()) {

@@ -1,7 +1,6 @@
 package io.varve.querier.dedup;
 
 import io.varve.model.InvalidRequestException;
-import java.util.Locale;
 
 /** How replicas of one series are merged. */
 public enum DedupFunction {
@@ -29,10 +28,5 @@ public enum DedupFunction {
             case "increase", "rate", "irate", "resets" -> true;
             default -> false;
         };
-    }
-
-    /** As the flag spells it. */
-    public String flag() {
-        return name().toLowerCase(Locale.ROOT);
     }
 }

@@ -66,7 +66,6 @@ final class SeriesMerge implements AutoCloseable {
     }
 
     private final QueryContext context;
-    private final List<Ask> asks;
     private final boolean partialResponse;
     private final long frameTimeoutMillis;
     private final Runnable emptyStream;
@@ -87,7 +86,6 @@ final class SeriesMerge implements AutoCloseable {
     SeriesMerge(QueryContext context, List<Ask> asks, boolean partialResponse, long frameTimeoutMillis, Runnable emptyStream,
             LongConsumer read) {
         this.context = context;
-        this.asks = asks;
         this.partialResponse = partialResponse;
         this.frameTimeoutMillis = frameTimeoutMillis;
         this.emptyStream = emptyStream;

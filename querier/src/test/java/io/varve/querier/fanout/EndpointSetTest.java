@@ -49,11 +49,6 @@ class EndpointSetTest {
         }
 
         @Override
-        public String address() {
-            return "fake";
-        }
-
-        @Override
         public StoreInfo info(QueryContext context) {
             return answer.apply(context);
         }

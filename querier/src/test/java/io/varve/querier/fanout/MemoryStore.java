@@ -303,11 +303,6 @@ public final class MemoryStore implements Store {
     public StoreClient client(String address) {
         return new StoreClient() {
             @Override
-            public String address() {
-                return address;
-            }
-
-            @Override
             public StoreInfo info(QueryContext context) {
                 return MemoryStore.this.info();
             }

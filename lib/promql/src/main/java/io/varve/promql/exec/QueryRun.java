@@ -40,9 +40,13 @@ public final class QueryRun {
     boolean flatRows = true;
     private final AtomicLong held = new AtomicLong();
     private final AtomicLong peak = new AtomicLong();
+    /** Samples in all windows of all steps; only the thread that pulls writes to this and to those below. */
     long totalSamples;
+    /** Samples read, each once. */
     long samplesRead;
+    /** {@link #totalSamples} by step, null where not wanted. */
     final long @Nullable [] totalPerStep;
+    /** {@link #samplesRead} by step, null where not wanted. */
     final long @Nullable [] readPerStep;
 
     /** One query. */
@@ -62,34 +66,9 @@ public final class QueryRun {
         this.readPerStep = perStep ? new long[grid.count()] : null;
     }
 
-    /** Warnings and infos so far. */
-    public Notes notes() {
-        return notes;
-    }
-
-    /** Samples in all windows of all steps. */
-    public long totalSamples() {
-        return totalSamples;
-    }
-
-    /** Samples read, each once. */
-    public long samplesRead() {
-        return samplesRead;
-    }
-
     /** Most samples held at once. */
     public long peakSamples() {
         return peak.get();
-    }
-
-    /** {@link #totalSamples} by step, null where not wanted. */
-    public long @Nullable [] totalPerStep() {
-        return totalPerStep;
-    }
-
-    /** {@link #samplesRead} by step, null where not wanted. */
-    public long @Nullable [] readPerStep() {
-        return readPerStep;
     }
 
     /** Counts samples as held. */

@@ -133,16 +133,6 @@ public final class Notes {
         others.notes.values().forEach(this::add);
     }
 
-    /** Whether there is none. */
-    public boolean isEmpty() {
-        return notes.isEmpty();
-    }
-
-    /** Forgets all. */
-    public void clear() {
-        notes.clear();
-    }
-
     /** The warnings or the infos, sorted, each with its line and column in the query. */
     public List<String> render(boolean warnings, String query) {
         List<String> out = new ArrayList<>();

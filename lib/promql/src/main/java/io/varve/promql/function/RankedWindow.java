@@ -120,10 +120,6 @@ final class RankedWindow {
         inside = 0;
     }
 
-    int size() {
-        return size;
-    }
-
     /** Adds a sample, counted from where ranking began. */
     void add(int sample) {
         int r = rank[sample];

@@ -9,11 +9,6 @@ import java.util.List;
  * @param duration whether it was written as a duration, and is printed as one
  */
 public record NumberLiteral(double value, boolean duration, Position position) implements Expr {
-    /** A number that was not written by anyone. */
-    public static NumberLiteral of(double value) {
-        return new NumberLiteral(value, false, Position.NONE);
-    }
-
     @Override
     public ValueType type() {
         return ValueType.SCALAR;

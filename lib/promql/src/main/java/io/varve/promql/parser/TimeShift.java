@@ -41,11 +41,6 @@ public record TimeShift(@Nullable At at, long offsetMillis, @Nullable DurationEx
         }
     }
 
-    /** Whether there is neither. */
-    public boolean isNone() {
-        return at == null && offsetMillis == 0 && offsetExpr == null;
-    }
-
     /** The same with another {@code @}. */
     public TimeShift withAt(@Nullable At newAt) {
         return new TimeShift(newAt, offsetMillis, offsetExpr);

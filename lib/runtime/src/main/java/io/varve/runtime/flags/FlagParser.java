@@ -1,6 +1,5 @@
 package io.varve.runtime.flags;
 
-import java.io.PrintWriter;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -47,25 +46,6 @@ public final class FlagParser {
     /** The one line for a command line that cannot be read: {@code varve sidecar: error: unknown long flag '--x', try --help}. */
     public static String complaint(ParameterException e) {
         return e.getCommandLine().getCommandSpec().qualifiedName() + ": error: " + message(e) + ", try --help";
-    }
-
-    /** Runs a command that does one thing and ends: parse, {@code call()} or {@code run()}, exit code. Failures are one line. */
-    public static int runOnce(String program, Object command, PrintWriter out, PrintWriter err, String... args) {
-        CommandLine line = of(program, command);
-        line.setOut(out);
-        line.setErr(err);
-        line.setParameterExceptionHandler((e, a) -> {
-            err.println(complaint(e));
-            err.flush();
-            return 1;
-        });
-        line.setExecutionExceptionHandler((e, cl, result) -> {
-            String message = e.getMessage();
-            err.println(program + ": error: " + (message == null ? e.toString() : message));
-            err.flush();
-            return 1;
-        });
-        return line.execute(args);
     }
 
     private static void prepare(CommandLine line) {

@@ -39,14 +39,9 @@ public final class GlobalFlags {
         return logFormat;
     }
 
-    /** Whether the memory limit decides the heap. */
+    /** Whether the flag was given, which has no effect here. */
     public boolean autoMemoryLimit() {
         return autoMemoryLimit;
-    }
-
-    /** The share of memory the process may use. */
-    public double autoMemoryLimitRatio() {
-        return autoMemoryLimitRatio;
     }
 
     /** A name for every log line, "" for none. */

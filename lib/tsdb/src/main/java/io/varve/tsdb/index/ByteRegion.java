@@ -38,11 +38,6 @@ public final class ByteRegion {
         return new ByteRegion(MemorySegment.ofArray(bytes), file, base);
     }
 
-    /** A segment, which lives as long as its arena. */
-    public static ByteRegion of(MemorySegment segment, String file) {
-        return new ByteRegion(segment, file, 0);
-    }
-
     /**
      * A whole file, mapped for reading; it stays readable until the arena is closed. An empty file gives an empty region.
      *

@@ -212,16 +212,6 @@ public final class IndexHeader implements AutoCloseable {
         return postings;
     }
 
-    /** Where in the index the series entry of an id in a postings list begins. */
-    public long seriesOffset(long id) {
-        return indexVersion == 1 ? id : id * 16;
-    }
-
-    /** Bytes of heap; an estimate. Mapped bytes are not counted. */
-    public long heapBytes() {
-        return 256 + symbols.heapBytes() + postings.heapBytes();
-    }
-
     /** Unmaps the file. Readers that are still at work get an {@link UnavailableException}. */
     @Override
     public void close() {

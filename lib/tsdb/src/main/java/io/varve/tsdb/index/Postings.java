@@ -31,11 +31,6 @@ public interface Postings {
         return new ArrayPostings(new long[0], 0);
     }
 
-    /** The first {@code count} ids of a rising array, which is not copied. */
-    static Postings of(long[] ids, int count) {
-        return new ArrayPostings(ids, count);
-    }
-
     /** Of rising ids. */
     static Postings of(long... ids) {
         return new ArrayPostings(ids, ids.length);

@@ -12,9 +12,4 @@ public record PostingsRange(long start, long end) {
     public long length() {
         return end - start;
     }
-
-    /** At most so many ids. */
-    public long maxIds() {
-        return Math.max(0, length() / 4 - 1);
-    }
 }

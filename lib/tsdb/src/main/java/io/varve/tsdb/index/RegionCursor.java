@@ -1,7 +1,5 @@
 package io.varve.tsdb.index;
 
-import io.varve.model.CorruptDataException;
-
 /** Reads a {@link ByteRegion} forward. One thread. */
 final class RegionCursor {
     private final ByteRegion region;
@@ -45,9 +43,5 @@ final class RegionCursor {
             throw region.corrupt(at, "text of " + Long.toUnsignedString(n) + " bytes where " + remaining() + " remain");
         }
         return (int) n;
-    }
-
-    CorruptDataException corrupt(String rule) {
-        return region.corrupt(position, rule);
     }
 }

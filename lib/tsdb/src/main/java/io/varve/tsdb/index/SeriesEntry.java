@@ -5,7 +5,6 @@ import io.varve.model.Labels;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.function.LongFunction;
 import java.util.zip.CRC32C;
 
@@ -301,18 +300,5 @@ public final class SeriesEntry {
             pairs[2 * i + 1] = texts[value];
         }
         return Labels.ofSorted(pairs);
-    }
-
-    /** A copy that later decoding does not change. */
-    public SeriesEntry copy() {
-        SeriesEntry c = new SeriesEntry();
-        c.labelCount = labelCount;
-        c.names = Arrays.copyOf(names, labelCount);
-        c.values = Arrays.copyOf(values, labelCount);
-        c.chunkCount = chunkCount;
-        c.minTimes = Arrays.copyOf(minTimes, chunkCount);
-        c.maxTimes = Arrays.copyOf(maxTimes, chunkCount);
-        c.refs = Arrays.copyOf(refs, chunkCount);
-        return c;
     }
 }
