@@ -56,9 +56,8 @@ final class LayeringTest {
     }
 
     @Test
-    void generatedTypesStayInStoreAndTheRemoteReadClient() {
-        noClasses().that().resideOutsideOfPackages("io.varve.store..", "io.varve.sidecar..", "io.varve.proto..").should()
-                .dependOnClassesThat()
+    void generatedTypesStayInStore() {
+        noClasses().that().resideOutsideOfPackages("io.varve.store..", "io.varve.proto..").should().dependOnClassesThat()
                 .resideInAPackage("io.varve.proto..").check(CLASSES);
     }
 }

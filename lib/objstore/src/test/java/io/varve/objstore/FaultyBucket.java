@@ -15,8 +15,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
- * A bucket that counts, delays, fails, and cuts short: for simulations, tests of what follows a fault, and benchmarks with injected
- * latency. Every operation gets a number, from 1 on, and goes through the {@link Plan}. Safe for many threads.
+ * A bucket that counts, delays, fails, and cuts short, for tests of what follows a fault. Every operation gets a number, from 1 on, and goes
+ * through the {@link Plan}. Safe for many threads.
  */
 public final class FaultyBucket implements Bucket {
     /** One operation. */
