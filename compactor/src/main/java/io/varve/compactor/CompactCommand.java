@@ -7,6 +7,7 @@ import io.varve.block.BlockUploader;
 import io.varve.block.Relabel;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
+import io.varve.model.ErrorText;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.LimitExceededException;
 import io.varve.model.UnavailableException;
@@ -200,7 +201,8 @@ public final class CompactCommand implements ProcessCommand {
         check();
         String yaml = objstore.config().readExpanded()
                 .orElseThrow(() -> new FlagException("flag --objstore.config or --objstore.config-file is required"));
-        Relabel relabel = selector.relabelConfig().read().map(text -> Relabel.parse(text, Relabel.SELECTOR_ACTIONS)).orElse(Relabel.NONE);
+        Relabel relabel = selector.relabelConfig().readExpanded().map(text -> Relabel.parse(text, Relabel.SELECTOR_ACTIONS))
+                .orElse(Relabel.NONE);
         PrometheusRegistry registry = context.registry();
         Bucket bucket = new InstrumentedBucket(BucketFactory.open(yaml), new InstrumentedBucket.Metrics(registry));
         context.onStop("bucket", bucket);
@@ -334,7 +336,7 @@ public final class CompactCommand implements ProcessCommand {
                         return;
                     }
                     if (next == Next.HALT) {
-                        LOG.atError().addKeyValue("err", e.toString())
+                        LOG.atError().addKeyValue("err", ErrorText.of(e)).setCause(e instanceof VarveException ? null : e)
                                 .log("critical error detected; halting until the process is restarted");
                         metrics.halted.set(1);
                         return;
@@ -348,7 +350,8 @@ public final class CompactCommand implements ProcessCommand {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } catch (OutOfMemoryError e) {
+        } catch (Error e) {
+            // Whatever it is: a process that goes on without this thread looks well and does nothing.
             context.fail("compaction", e);
         }
     }
@@ -394,6 +397,8 @@ public final class CompactCommand implements ProcessCommand {
                             LOG.atWarn().addKeyValue("task", name).addKeyValue("err", e.getMessage())
                                     .log("background task did not succeed, it runs again");
                         }
+                    } catch (RuntimeException e) {
+                        LOG.atError().addKeyValue("task", name).setCause(e).log("background task did not succeed, it runs again");
                     }
                 } while (!stopped.await(interval.toMillis(), TimeUnit.MILLISECONDS));
             } catch (InterruptedException e) {

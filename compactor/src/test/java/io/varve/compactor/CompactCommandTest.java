@@ -135,6 +135,12 @@ class CompactCommandTest {
     }
 
     @Test
+    void variablesInRulesThatSelectStreamsAreReplaced() {
+        assertThatThrownBy(() -> launch("--selector.relabel-config=[{action: keep, source_labels: [cluster], regex: $(VARVE_NO_SUCH)}]"))
+                .isInstanceOf(FlagException.class).hasMessageContaining("VARVE_NO_SUCH");
+    }
+
+    @Test
     void withoutWaitItEndsWithZeroWhenAllIsDone() throws Exception {
         fiveBlocks();
         try (ProcessRunner.Running process = launch()) {

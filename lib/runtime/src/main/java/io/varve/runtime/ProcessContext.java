@@ -2,11 +2,14 @@ package io.varve.runtime;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.ErrorText;
+import io.varve.model.VarveException;
+import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.GrpcFlags;
 import io.varve.runtime.flags.HttpFlags;
 import io.varve.runtime.grpc.GrpcServer;
 import io.varve.runtime.http.HttpServer;
 import io.varve.runtime.http.Routes;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -140,8 +143,14 @@ public final class ProcessContext {
     /** Asks the process to end because it cannot go on: one log line, exit code 1. */
     public void fail(String what, @Nullable Throwable cause) {
         if (end.complete(1)) {
-            LOG.atError().addKeyValue("err", cause == null ? what : what + ": " + ErrorText.of(cause)).log("process ends");
+            LOG.atError().addKeyValue("err", cause == null ? what : what + ": " + ErrorText.of(cause)).setCause(unforeseen(cause))
+                    .log("process ends");
         }
+    }
+
+    /** What a log line shows the stack of: nothing for failures that say by themselves what is wrong. */
+    static @Nullable Throwable unforeseen(@Nullable Throwable failure) {
+        return failure instanceof FlagException || failure instanceof VarveException || failure instanceof IOException ? null : failure;
     }
 
     /** The exit code once the process was asked to end. */

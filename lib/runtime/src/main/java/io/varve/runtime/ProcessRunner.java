@@ -1,7 +1,6 @@
 package io.varve.runtime;
 
 import io.varve.model.ErrorText;
-import io.varve.model.VarveException;
 import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.FlagParser;
 import io.varve.runtime.flags.GlobalFlags;
@@ -158,11 +157,8 @@ public final class ProcessRunner {
     }
 
     private static void fatal(ProcessCommand command, Throwable e) {
-        if (e instanceof FlagException || e instanceof VarveException || e instanceof java.io.IOException) {
-            LOG.atError().addKeyValue("err", ErrorText.of(e)).log(command.component() + " cannot start");
-        } else {
-            LOG.atError().addKeyValue("err", ErrorText.of(e)).setCause(e).log(command.component() + " cannot start");
-        }
+        LOG.atError().addKeyValue("err", ErrorText.of(e)).setCause(ProcessContext.unforeseen(e))
+                .log(command.component() + " cannot start");
     }
 
     /**
