@@ -29,7 +29,7 @@ public final class Main {
               store     store gateway: serves the blocks of a bucket
               query     querier: PromQL over sidecars, store gateways and other queriers
               compact   merges, downsamples and retains the blocks of a bucket
-              tools     works on blocks, buckets and PromQL from the command line
+              tools     works on blocks and PromQL from the command line
               demo      runs the whole system on this machine
 
             "varve <command> --help" shows a command's flags, "varve --version" the version.
@@ -75,14 +75,20 @@ public final class Main {
 
     private static int tools(String[] args) {
         PrintWriter out = new PrintWriter(new BufferedWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8)));
-        return ToolsCommand.run(out, new PrintWriter(System.err, true, StandardCharsets.UTF_8), args);
+        return ToolsCommand.run(Main::version, out, new PrintWriter(System.err, true, StandardCharsets.UTF_8), args);
     }
 
     private static int demo(String[] args) {
-        return new CommandLine(new DemoCommand()).setCommandName("varve demo").setParameterExceptionHandler((e, parsed) -> {
+        CommandLine line = new CommandLine(new DemoCommand()).setCommandName("varve demo").setParameterExceptionHandler((e, parsed) -> {
             System.err.println("varve demo: error: " + e.getMessage() + ", try --help");
             return 1;
-        }).execute(args);
+        });
+        line.getCommandSpec().versionProvider(Main::version);
+        return line.execute(args);
+    }
+
+    private static String[] version() {
+        return new String[]{BuildInfo.current().describe()};
     }
 
     private static int usage(PrintStream out, int code) {

@@ -3,18 +3,24 @@ package io.varve.tools;
 import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
 
 /** {@code varve tools}: commands that start no server. Exit 0 where all is well, 1 where it is not. */
-@Command(name = "tools", description = "Look into blocks, buckets and PromQL.", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", subcommands = {
+@Command(name = "tools", description = "Work on blocks and PromQL.", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", subcommands = {
         BlockCommand.class, PromqlCommand.class})
 public final class ToolsCommand {
     /** For picocli. */
     public ToolsCommand() {
     }
 
-    /** Runs a command line (without {@code tools}) and gives the exit code. */
-    public static int run(PrintWriter out, PrintWriter err, String... args) {
-        CommandLine line = new CommandLine(new ToolsCommand()).setOut(out).setErr(err);
+    /**
+     * Runs a command line (without {@code tools}) and gives the exit code.
+     *
+     * @param version what {@code --version} shows, of every command
+     */
+    public static int run(IVersionProvider version, PrintWriter out, PrintWriter err, String... args) {
+        CommandLine line = new CommandLine(new ToolsCommand()).setCommandName("varve tools").setOut(out).setErr(err);
+        provide(version, line);
         line.setExecutionExceptionHandler((e, command, parsed) -> {
             command.getErr().println(e.getMessage() == null ? e.toString() : e.getMessage());
             return 1;
@@ -33,5 +39,10 @@ public final class ToolsCommand {
         out.flush();
         err.flush();
         return code;
+    }
+
+    private static void provide(IVersionProvider version, CommandLine line) {
+        line.getCommandSpec().versionProvider(version);
+        line.getSubcommands().values().forEach(s -> provide(version, s));
     }
 }

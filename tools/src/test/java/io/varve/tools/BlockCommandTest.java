@@ -34,7 +34,7 @@ class BlockCommandTest {
     private static Answer run(String... args) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        int code = ToolsCommand.run(new PrintWriter(out), new PrintWriter(err, true), args);
+        int code = ToolsCommand.run(() -> new String[]{"varve, version 1"}, new PrintWriter(out), new PrintWriter(err, true), args);
         return new Answer(code, out.toString(), err.toString());
     }
 

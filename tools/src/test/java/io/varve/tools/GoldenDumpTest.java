@@ -38,7 +38,8 @@ class GoldenDumpTest {
         StringWriter err = new StringWriter();
         List<String> args = new ArrayList<>(List.of("block", "dump", block.toString()));
         args.addAll(List.of(more));
-        int code = ToolsCommand.run(new PrintWriter(out), new PrintWriter(err, true), args.toArray(String[]::new));
+        int code = ToolsCommand.run(() -> new String[]{"varve, version 1"}, new PrintWriter(out), new PrintWriter(err, true),
+                args.toArray(String[]::new));
         assertThat(code).as(err.toString()).isZero();
         return out.toString().lines().toList();
     }

@@ -15,7 +15,17 @@ class PromqlCommandTest {
     private final StringWriter err = new StringWriter();
 
     private int run(String... args) {
-        return ToolsCommand.run(new PrintWriter(out), new PrintWriter(err), args);
+        return ToolsCommand.run(() -> new String[]{"varve, version 1"}, new PrintWriter(out), new PrintWriter(err), args);
+    }
+
+    @Test
+    void everyCommandKnowsItsNameAndVersion() {
+        assertThat(run("--version")).isZero();
+        assertThat(run("promql", "-V")).isZero();
+        assertThat(run("promql", "format", "-V")).isZero();
+        assertThat(out.toString().lines()).hasSize(3).containsOnly("varve, version 1");
+        assertThat(run("promql", "--help")).isZero();
+        assertThat(out.toString()).contains("Usage: varve tools promql ");
     }
 
     @Test
