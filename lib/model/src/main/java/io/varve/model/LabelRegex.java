@@ -1,6 +1,7 @@
 package io.varve.model;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 
@@ -35,6 +36,24 @@ public final class LabelRegex {
         List<String> set = new ArrayList<>(literals == null ? Set.of() : literals);
         set.sort(Utf8Order::compare);
         return new LabelRegex(pattern, RegexShape.of(node), List.copyOf(set), RegexEnds.prefix(node));
+    }
+
+    /** A pattern that matches exactly these texts. */
+    public static String anyOf(Collection<String> texts) {
+        StringBuilder sb = new StringBuilder();
+        String separator = "";
+        for (String text : texts) {
+            sb.append(separator);
+            separator = "|";
+            for (int i = 0; i < text.length(); i++) {
+                char c = text.charAt(i);
+                if ("\\.+*?()|[]{}^$".indexOf(c) >= 0) {
+                    sb.append('\\');
+                }
+                sb.append(c);
+            }
+        }
+        return sb.toString();
     }
 
     /**

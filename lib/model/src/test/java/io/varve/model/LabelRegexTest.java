@@ -141,6 +141,15 @@ class LabelRegexTest {
     }
 
     @Test
+    void textsAreMatchedAsTheyStand() {
+        List<String> texts = List.of("a.b", "", "\\Q(x)|[y]{1}^$*+?", "é\n");
+        LabelRegex re = LabelRegex.compile(LabelRegex.anyOf(texts));
+        assertThat(texts).allMatch(re::matches);
+        assertThat(Stream.of("axb", "x", "a.b|", "\\Q(x)")).noneMatch(re::matches);
+        assertThat(texts.stream().skip(1)).allMatch(t -> LabelRegex.anyOf(List.of(t)).equals(Pattern.quote(t)));
+    }
+
+    @Test
     void repeatedPartsOfAnyLengthMatchWholeRepetitionsAlone() {
         for (int n = 1; n < 600; n++) {
             String part = "ab".repeat(n);

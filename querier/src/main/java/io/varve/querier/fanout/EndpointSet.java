@@ -444,25 +444,8 @@ public final class EndpointSet implements AutoCloseable {
             l.forEach((n, v) -> values.computeIfAbsent(n, k -> new LinkedHashSet<>()).add(v));
         }
         List<Matcher> out = new ArrayList<>();
-        values.forEach((n, vs) -> {
-            List<String> quoted = new ArrayList<>();
-            vs.forEach(v -> quoted.add(quoteRegex(v)));
-            out.add(Matcher.of(Matcher.Type.REGEX, n, String.join("|", quoted)));
-        });
+        values.forEach((n, vs) -> out.add(Matcher.of(Matcher.Type.REGEX, n, LabelRegex.anyOf(vs))));
         return out;
-    }
-
-    /** A pattern that matches exactly this text. */
-    static String quoteRegex(String s) {
-        StringBuilder sb = new StringBuilder();
-        for (int i = 0; i < s.length(); i++) {
-            char c = s.charAt(i);
-            if ("\\.+*?()|[]{}^$".indexOf(c) >= 0) {
-                sb.append('\\');
-            }
-            sb.append(c);
-        }
-        return LabelRegex.compile(sb.toString()).pattern();
     }
 
     private void closeLater(Endpoint e) {

@@ -2,6 +2,7 @@ package io.varve.querier.fanout;
 
 import io.varve.model.CorruptDataException;
 import io.varve.model.InvalidRequestException;
+import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.Matcher;
@@ -244,11 +245,9 @@ public final class StoreSource implements SeriesSource {
         byValue.forEach((value, group) -> branch(store, r, names, depth + 1, group,
                 needed ? plus(matchers, Matcher.equal(name, value)) : matchers, out));
         if (!always) {
-            List<String> quoted = new ArrayList<>();
-            byValue.keySet().forEach(v -> quoted.add(EndpointSet.quoteRegex(v)));
             List<Matcher> rest = plus(matchers, byValue.size() == 1
                     ? Matcher.of(Matcher.Type.NOT_EQUAL, name, byValue.keySet().iterator().next())
-                    : Matcher.of(Matcher.Type.NOT_REGEX, name, String.join("|", quoted)));
+                    : Matcher.of(Matcher.Type.NOT_REGEX, name, LabelRegex.anyOf(byValue.keySet())));
             if (store.canMatch(rest)) {
                 out.add(unsorted(store, r, rest));
             }

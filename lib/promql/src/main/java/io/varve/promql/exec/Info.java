@@ -1,7 +1,7 @@
 package io.varve.promql.exec;
 
-import com.google.re2j.Pattern;
 import io.varve.model.FloatHistogram;
+import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.SampleBuffer;
@@ -165,11 +165,7 @@ final class Info extends Operator {
             if (values.isEmpty()) {
                 continue;
             }
-            StringBuilder pattern = new StringBuilder();
-            for (String v : values) {
-                pattern.append(pattern.isEmpty() && values.iterator().next().equals(v) ? "" : "|").append(Pattern.quote(v));
-            }
-            matchers.add(Matcher.of(Matcher.Type.REGEX, name, pattern.toString()));
+            matchers.add(Matcher.of(Matcher.Type.REGEX, name, LabelRegex.anyOf(values)));
         }
         dataMatchers.values().forEach(matchers::addAll);
         long first = (at == null ? grid.start() : at) - offset;
