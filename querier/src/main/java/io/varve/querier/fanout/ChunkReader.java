@@ -1,7 +1,9 @@
 package io.varve.querier.fanout;
 
+import io.varve.chunk.AverageReader;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkDecoder;
+import io.varve.chunk.CounterReader;
 import io.varve.model.CorruptDataException;
 import io.varve.model.FloatHistogram;
 import io.varve.model.SampleBuffer;
@@ -59,15 +61,13 @@ final class ChunkReader {
      */
     static void readAsThanos(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, SampleBuffer into) {
         int from = into.size;
-        SampleBuffer one = new SampleBuffer(128);
         if (aggregates.contains(Aggregate.COUNTER)) {
-            CounterSum sum = new CounterSum(into);
+            CounterReader counter = new CounterReader();
             for (StoreChunk c : chunks) {
-                one.clear();
-                decode(c.raw() != null ? c.raw() : part(c.counter(), c, Aggregate.COUNTER), one);
-                sum.add(one);
+                counter.append(c.raw() != null ? c.raw() : part(c.counter(), c, Aggregate.COUNTER), into);
             }
         } else {
+            SampleBuffer one = new SampleBuffer(128);
             for (StoreChunk c : chunks) {
                 one.clear();
                 long last = into.size > from ? into.timestamps[into.size - 1] : Long.MIN_VALUE;
@@ -87,92 +87,22 @@ final class ChunkReader {
         return c;
     }
 
-    private static void decode(Chunk c, SampleBuffer into) {
-        ChunkDecoder.decode(c, into);
-    }
-
     /** The samples that stand for a chunk where counters are not asked for. */
     private static void decodePart(StoreChunk c, Set<Aggregate> aggregates, SampleBuffer into) {
         if (c.raw() != null) {
-            decode(c.raw(), into);
+            ChunkDecoder.decode(c.raw(), into);
         } else if (aggregates.size() == 2) {
-            average(part(c.count(), c, Aggregate.COUNT), part(c.sum(), c, Aggregate.SUM), into);
+            AverageReader.append(part(c.count(), c, Aggregate.COUNT), part(c.sum(), c, Aggregate.SUM), into);
         } else if (aggregates.contains(Aggregate.COUNT)) {
-            decode(part(c.count(), c, Aggregate.COUNT), into);
+            ChunkDecoder.decode(part(c.count(), c, Aggregate.COUNT), into);
         } else if (aggregates.contains(Aggregate.SUM)) {
-            decode(part(c.sum(), c, Aggregate.SUM), into);
+            ChunkDecoder.decode(part(c.sum(), c, Aggregate.SUM), into);
         } else if (aggregates.contains(Aggregate.MIN)) {
-            decode(part(c.min(), c, Aggregate.MIN), into);
+            ChunkDecoder.decode(part(c.min(), c, Aggregate.MIN), into);
         } else if (aggregates.contains(Aggregate.MAX)) {
-            decode(part(c.max(), c, Aggregate.MAX), into);
+            ChunkDecoder.decode(part(c.max(), c, Aggregate.MAX), into);
         } else {
-            decode(part(c.counter(), c, Aggregate.COUNTER), into);
-        }
-    }
-
-    private static void average(Chunk count, Chunk sum, SampleBuffer into) {
-        SampleBuffer counts = new SampleBuffer(160);
-        decode(count, counts);
-        int from = into.size;
-        decode(sum, into);
-        if (into.size - from != counts.size) {
-            throw new CorruptDataException("", -1, "sum and count timestamps not aligned");
-        }
-        for (int i = 0; i < counts.size; i++) {
-            if (counts.timestamps[i] != into.timestamps[from + i]) {
-                throw new CorruptDataException("", -1, "sum and count timestamps not aligned");
-            }
-            FloatHistogram h = into.histogram(from + i);
-            if (h == null) {
-                into.values[from + i] /= counts.values[i];
-            } else {
-                into.histogramArray()[from + i] = h.dividedBy(counts.values[i]);
-            }
-        }
-    }
-
-    /** Turns counters into sums without resets; the last value of a counter chunk, at a time already seen, tells of resets between chunks. */
-    private static final class CounterSum {
-        private final SampleBuffer out;
-        private boolean started;
-        private long lastT = Long.MIN_VALUE;
-        private double lastV;
-        private double total;
-
-        CounterSum(SampleBuffer out) {
-            this.out = out;
-        }
-
-        void add(SampleBuffer in) {
-            for (int i = 0; i < in.size; i++) {
-                long t = in.timestamps[i];
-                FloatHistogram h = in.histogram(i);
-                if (h != null) {
-                    if (t > lastT) {
-                        lastT = t;
-                        out.add(t, h);
-                    }
-                    continue;
-                }
-                double v = in.values[i];
-                if (Double.isNaN(v)) {
-                    continue;
-                }
-                if (!started) {
-                    started = true;
-                    total = v;
-                } else if (t > lastT) {
-                    total += v >= lastV ? v - lastV : v;
-                } else {
-                    if (t == lastT) {
-                        lastV = v;
-                    }
-                    continue;
-                }
-                lastT = t;
-                lastV = v;
-                out.add(t, total);
-            }
+            ChunkDecoder.decode(part(c.counter(), c, Aggregate.COUNTER), into);
         }
     }
 
