@@ -40,6 +40,11 @@ public final class JsonText {
         append(sb, s, true);
     }
 
+    /** A string with its quotes, of which only what JSON demands is escaped. */
+    public static void appendPlainString(StringBuilder sb, String s) {
+        append(sb, s, false);
+    }
+
     /** A label set as an object. */
     public static void appendLabels(StringBuilder sb, Labels labels) {
         sb.append('{');
@@ -47,9 +52,9 @@ public final class JsonText {
             if (i > 0) {
                 sb.append(',');
             }
-            append(sb, labels.name(i), false);
+            appendPlainString(sb, labels.name(i));
             sb.append(':');
-            append(sb, labels.value(i), false);
+            appendPlainString(sb, labels.value(i));
         }
         sb.append('}');
     }

@@ -1,5 +1,6 @@
 package io.varve.promql;
 
+import io.varve.model.JsonText;
 import java.util.List;
 
 /**
@@ -64,9 +65,9 @@ public record PlanTree(String operator, String detail, Counters counters, List<P
 
     private void json(StringBuilder sb) {
         sb.append("{\"operator\":");
-        string(sb, operator);
+        JsonText.appendPlainString(sb, operator);
         sb.append(",\"detail\":");
-        string(sb, detail);
+        JsonText.appendPlainString(sb, detail);
         if (!counters.equals(Counters.NONE)) {
             sb.append(",\"nanos\":").append(counters.nanos).append(",\"rows\":").append(counters.rows).append(",\"samples\":")
                     .append(counters.samples).append(",\"peakBytes\":").append(counters.peakBytes);
@@ -79,27 +80,5 @@ public record PlanTree(String operator, String detail, Counters counters, List<P
             children.get(i).json(sb);
         }
         sb.append("]}");
-    }
-
-    private static void string(StringBuilder sb, String s) {
-        sb.append('"');
-        for (int i = 0; i < s.length(); i++) {
-            char c = s.charAt(i);
-            switch (c) {
-                case '"' -> sb.append("\\\"");
-                case '\\' -> sb.append("\\\\");
-                case '\n' -> sb.append("\\n");
-                case '\r' -> sb.append("\\r");
-                case '\t' -> sb.append("\\t");
-                default -> {
-                    if (c < 0x20) {
-                        sb.append(String.format("\\u%04x", (int) c));
-                    } else {
-                        sb.append(c);
-                    }
-                }
-            }
-        }
-        sb.append('"');
     }
 }
