@@ -55,12 +55,6 @@ record CompactOptions(Path dataDirectory, Duration consistencyDelay, Duration de
                 hash);
     }
 
-    CompactOptions withTolerance(boolean skip, boolean malformed) {
-        return new CompactOptions(dataDirectory, consistencyDelay, deleteDelay, retention, downsampling, compactionConcurrency,
-                fetchConcurrency,
-                filesConcurrency, downsampleConcurrency, maxLevel, maxIndexBytes, vertical, penalty, skip, malformed, hash);
-    }
-
     /**
      * How many threads work on the series of one block, so that all processors are busy.
      *

@@ -55,11 +55,6 @@ final class JettyRequest implements Request {
     }
 
     @Override
-    public List<String> headers(String name) {
-        return jetty.getHeaders().getValuesList(name);
-    }
-
-    @Override
     public Map<String, List<String>> queryParameters() {
         Map<String, List<String>> q = query;
         if (q == null) {

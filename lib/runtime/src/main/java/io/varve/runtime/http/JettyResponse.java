@@ -44,12 +44,6 @@ final class JettyResponse implements Response {
     }
 
     @Override
-    public Response addHeader(String name, String value) {
-        jetty.getHeaders().add(name, value);
-        return this;
-    }
-
-    @Override
     public OutputStream body() {
         Body b = body;
         if (b == null) {

@@ -24,9 +24,6 @@ public interface Request {
     @Nullable
     String header(String name);
 
-    /** All values of a header. */
-    List<String> headers(String name);
-
     /**
      * All parameters: those of a form body (POST, PUT, PATCH), then those of the query, then the text fields of a {@code multipart/form-data} body,
      * each in order; so it is with Go's {@code FormValue}. Reads the body. A broken multipart form counts as not there.

@@ -10,9 +10,6 @@ public interface Response {
     /** Sets a header, replacing values it had. */
     Response header(String name, String value);
 
-    /** Adds a value to a header. */
-    Response addHeader(String name, String value);
-
     /**
      * The body, compressed where the client accepts it. Writing blocks while the client reads slowly; memory stays bounded. Closing it ends
      * the answer. Throws {@link java.io.IOException} when the client is gone.
