@@ -13,6 +13,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.ClosedWatchServiceException;
+import java.nio.file.FileSystems;
 import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -113,25 +114,50 @@ final class Reloader implements AutoCloseable {
     }
 
     private void run() {
-        try (WatchService watcher = watcher()) {
+        WatchService watcher = watcher();
+        try {
             Set<Path> watched = new HashSet<>();
             while (!stopped) {
-                watch(watcher, watched);
+                if (watcher != null) {
+                    watch(watcher, watched);
+                }
                 applyAndReload();
                 if (options.watchInterval().isZero()) {
                     return;
                 }
-                waitForChange(watcher);
+                if (watcher == null) {
+                    Thread.sleep(options.watchInterval());
+                } else {
+                    waitForChange(watcher, watched);
+                }
             }
         } catch (ClosedWatchServiceException | InterruptedException e) {
             // The process ends.
-        } catch (IOException e) {
-            LOG.atWarn().addKeyValue("err", String.valueOf(e)).log("watcher cannot be closed");
+        } finally {
+            close(watcher);
         }
     }
 
-    private WatchService watcher() throws IOException {
-        return Path.of(".").getFileSystem().newWatchService();
+    /** Null where the system has no more of them, as on nodes with many containers: what changes is then found every watch interval. */
+    private @Nullable WatchService watcher() {
+        try {
+            return FileSystems.getDefault().newWatchService();
+        } catch (IOException e) {
+            watchErrors.inc();
+            LOG.atWarn().addKeyValue("err", ErrorText.of(e))
+                    .log("files cannot be watched, changes are found every --reloader.watch-interval");
+            return null;
+        }
+    }
+
+    private static void close(@Nullable WatchService watcher) {
+        try {
+            if (watcher != null) {
+                watcher.close();
+            }
+        } catch (IOException e) {
+            LOG.atDebug().addKeyValue("err", ErrorText.of(e)).log("watcher cannot be closed");
+        }
     }
 
     private void watch(WatchService watcher, Set<Path> watched) {
@@ -158,17 +184,22 @@ final class Reloader implements AutoCloseable {
                 watched.add(dir);
             } catch (IOException e) {
                 watchErrors.inc();
+                LOG.atWarn().addKeyValue("dir", dir).addKeyValue("err", ErrorText.of(e))
+                        .log("directory cannot be watched, changes in it are found every --reloader.watch-interval");
             }
         }
         watches.set(watched.size());
     }
 
-    private void waitForChange(WatchService watcher) throws InterruptedException {
+    private void waitForChange(WatchService watcher, Set<Path> watched) throws InterruptedException {
         WatchKey key = watcher.poll(options.watchInterval().toMillis(), TimeUnit.MILLISECONDS);
         // A change is often several events: take those that follow at once together.
         while (key != null) {
             events.inc(key.pollEvents().size());
-            key.reset();
+            if (!key.reset() && key.watchable() instanceof Path gone) {
+                // Whoever puts another directory in its place is to be seen, too.
+                watched.remove(gone);
+            }
             key = watcher.poll(200, TimeUnit.MILLISECONDS);
         }
     }
@@ -224,7 +255,10 @@ final class Reloader implements AutoCloseable {
             byte[] plain = content;
             if (plain.length > 2 && plain[0] == 0x1f && plain[1] == (byte) 0x8b) {
                 try (GZIPInputStream gzip = new GZIPInputStream(new ByteArrayInputStream(plain))) {
-                    plain = gzip.readNBytes(MAX_FILE_BYTES);
+                    plain = gzip.readNBytes(MAX_FILE_BYTES + 1);
+                }
+                if (plain.length > MAX_FILE_BYTES) {
+                    throw new IOException(file + " is larger than " + MAX_FILE_BYTES + " bytes when it is unpacked");
                 }
             }
             byte[] expanded;
@@ -235,9 +269,12 @@ final class Reloader implements AutoCloseable {
                 expansionErrors.set(1);
                 throw e;
             }
-            Path tmp = out.resolveSibling(out.getFileName() + ".tmp");
-            Files.write(tmp, expanded);
-            Files.move(tmp, out, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            // Only where it changes: beside the configuration, writing it is an event that makes us look again.
+            if (!Files.exists(out) || !Arrays.equals(Files.readAllBytes(out), expanded)) {
+                Path tmp = out.resolveSibling(out.getFileName() + ".tmp");
+                Files.write(tmp, expanded);
+                Files.move(tmp, out, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            }
         }
         return sha.digest();
     }

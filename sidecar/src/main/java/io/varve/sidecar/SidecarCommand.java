@@ -438,7 +438,8 @@ public final class SidecarCommand implements ProcessCommand {
                     if (Thread.currentThread().isInterrupted()) {
                         return;
                     }
-                    LOG.atWarn().addKeyValue("err", ErrorText.of(e)).log("shipping stopped, the next pass goes on");
+                    LOG.atWarn().addKeyValue("err", ErrorText.of(e)).setCause(e instanceof VarveException ? null : e)
+                            .log("shipping stopped, the next pass goes on");
                 }
                 Thread.sleep(SHIP_INTERVAL);
             }
