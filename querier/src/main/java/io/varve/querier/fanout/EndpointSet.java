@@ -4,6 +4,7 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.CancelledException;
+import io.varve.model.ErrorText;
 import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -235,15 +236,14 @@ public final class EndpointSet implements AutoCloseable {
     private void resolve(String name) {
         try {
             known(name, dns.resolve(name));
-        } catch (VarveException e) {
+        } catch (RuntimeException e) {
             // What was known stays known: a name server that is down must not empty the querier.
             synchronized (endpoints) {
                 resolved.putIfAbsent(name, List.of());
-                found(name, !resolved.get(name).isEmpty(), e.getMessage());
+                found(name, !resolved.get(name).isEmpty(), ErrorText.of(e));
             }
-            LOG.atWarn().addKeyValue("address", name).addKeyValue("err", e.getMessage()).log("DNS look-up failed");
-        } catch (RuntimeException e) {
-            LOG.atError().addKeyValue("address", name).setCause(e).log("DNS look-up failed");
+            LOG.atWarn().addKeyValue("address", name).addKeyValue("err", ErrorText.of(e)).setCause(e instanceof VarveException ? null : e)
+                    .log("DNS look-up failed");
         }
     }
 
