@@ -27,32 +27,23 @@ sealed interface Command {
      *
      * @param range whether from start to end by step; else at start
      * @param ordered whether the order of the result matters
-     * @param checks what is expected of errors and annotations
+     * @param mode what {@code eval_fail}, {@code eval_warn} or {@code eval_info} ask beside the checks, null for a plain eval
+     * @param checks what the lines behind expect of errors and annotations
      * @param expected what is expected of the result
      */
     record Eval(int line, String expr, boolean range, long startMillis, long endMillis, long stepMillis, boolean ordered,
-            List<Check> checks,
-            Expected expected) implements Command {
-    }
-
-    /** What an {@link Eval} expects to get. */
-    sealed interface Expected {
+            @Nullable Check mode, List<Check> checks, Expected expected) implements Command {
     }
 
     /**
-     * Series with values.
+     * What an {@link Eval} expects to get: which of it counts is decided by what the result is.
      *
-     * @param window where the values of a range vector lie, null unless an instant query expects one
+     * @param series with their values, where the result is a vector; none where a number is expected
+     * @param window where the values of a range vector lie, null unless the script says it
+     * @param scalar the number, null where series are expected
+     * @param text the string, null where the script names none
      */
-    record ExpectedSeries(List<SeriesLine> series, @Nullable Window window) implements Expected {
-    }
-
-    /** A number. */
-    record ExpectedScalar(double value) implements Expected {
-    }
-
-    /** A text. */
-    record ExpectedText(String value) implements Expected {
+    record Expected(List<SeriesLine> series, @Nullable Window window, @Nullable Double scalar, @Nullable String text) {
     }
 
     /** Where values lie. */

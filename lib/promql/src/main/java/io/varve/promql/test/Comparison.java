@@ -8,6 +8,7 @@ import io.varve.promql.QueryValue;
 import io.varve.promql.QueryValue.Row;
 import io.varve.promql.QueryValue.Sample;
 import io.varve.promql.test.Command.Eval;
+import io.varve.promql.test.Command.Window;
 import io.varve.promql.test.PromqlTest.Mismatch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,39 +25,28 @@ final class Comparison {
     }
 
     static void instant(Eval e, QueryValue got) {
-        switch (e.expected()) {
-            case Command.ExpectedText t -> {
-                if (!(got instanceof QueryValue.Text text)) {
-                    throw new Mismatch("expected a string, got a " + got.type());
-                }
-                if (!text.value().equals(t.value())) {
-                    throw new Mismatch("expected the string \"" + t.value() + "\", got \"" + text.value() + "\"");
-                }
+        switch (got) {
+            case QueryValue.Vector v -> vector(e, v.samples());
+            case QueryValue.Matrix m -> {
+                Window window = e.expected().window();
+                // Without one there is place for one value at the evaluation's time.
+                matrix(e, m, window == null ? new Window(e.startMillis(), e.startMillis(), 0) : window);
             }
-            case Command.ExpectedScalar s -> {
-                if (!(got instanceof QueryValue.Scalar scalar)) {
-                    throw new Mismatch("expected the scalar " + GoFloat.general(s.value()) + ", got a " + got.type());
-                }
-                scalar(s.value(), scalar.value());
-            }
-            case Command.ExpectedSeries s -> {
-                switch (got) {
-                    case QueryValue.Vector v -> vector(e, s, v.samples());
-                    case QueryValue.Matrix m -> {
-                        if (s.window() == null) {
-                            throw new Mismatch("expected an instant vector, got a range vector");
-                        }
-                        matrix(e, m, s.window().startMillis(), s.window().endMillis(), s.window().stepMillis());
-                    }
-                    case QueryValue.Scalar scalar ->
-                        throw new Mismatch("expected series, got the scalar " + GoFloat.general(scalar.value()));
-                    case QueryValue.Text text -> throw new Mismatch("expected series, got a string");
+            case QueryValue.Scalar s -> scalar(e, s.value());
+            case QueryValue.Text text -> {
+                String want = e.expected().text() == null ? "" : e.expected().text();
+                if (!text.value().equals(want)) {
+                    throw new Mismatch("expected the string \"" + want + "\", got \"" + text.value() + "\"");
                 }
             }
         }
     }
 
-    private static void scalar(double want, double got) {
+    private static void scalar(Eval e, double got) {
+        Double want = e.expected().scalar();
+        if (want == null) {
+            throw new Mismatch("expected series, got the scalar " + GoFloat.general(got));
+        }
         if (!PromqlTest.same(want, got)) {
             throw new Mismatch("expected the scalar " + GoFloat.general(want) + ", got " + GoFloat.general(got));
         }
@@ -75,28 +65,30 @@ final class Comparison {
                 samples.add(new Sample(row.labels(), time, 0, row.histograms()[h]));
             }
         }
-        switch (e.expected()) {
-            case Command.ExpectedScalar s -> {
-                if (samples.isEmpty()) {
-                    throw new Mismatch("expected the scalar " + GoFloat.general(s.value()) + ", got nothing");
-                }
-                scalar(s.value(), samples.get(0).value());
-            }
-            case Command.ExpectedSeries s -> vector(e, s, samples);
-            case Command.ExpectedText t -> throw new IllegalStateException("strings have no range");
+        Double scalar = e.expected().scalar();
+        if (scalar == null) {
+            vector(e, samples);
+        } else if (samples.isEmpty()) {
+            throw new Mismatch("expected the scalar " + GoFloat.general(scalar) + ", got nothing");
+        } else {
+            scalar(e, samples.get(0).value());
         }
     }
 
-    private static Map<Labels, SeriesLine> expected(Command.ExpectedSeries s) {
+    private static Map<Labels, SeriesLine> expected(Eval e, String got) {
+        if (e.expected().scalar() != null) {
+            throw new Mismatch("expected the scalar " + GoFloat.general(e.expected().scalar()) + ", got a " + got);
+        }
         Map<Labels, SeriesLine> out = new LinkedHashMap<>();
-        for (SeriesLine line : s.series()) {
+        for (SeriesLine line : e.expected().series()) {
             out.put(line.labels(), line);
         }
         return out;
     }
 
-    private static void vector(Eval e, Command.ExpectedSeries s, List<Sample> got) {
-        Map<Labels, SeriesLine> expected = expected(s);
+    private static void vector(Eval e, List<Sample> got) {
+        List<SeriesLine> lines = e.expected().series();
+        Map<Labels, SeriesLine> expected = expected(e, "vector");
         Set<Labels> seen = new HashSet<>();
         for (int i = 0; i < got.size(); i++) {
             Sample sample = got.get(i);
@@ -104,20 +96,26 @@ final class Comparison {
             if (want == null) {
                 throw new Mismatch("unexpected " + sample.labels() + " = " + show(sample) + inAll(got));
             }
-            if (e.ordered() && (i >= s.series().size() || !s.series().get(i).labels().equals(sample.labels()))) {
+            if (e.ordered() && (i >= lines.size() || lines.get(i) != want)) {
+                // A series that stands there twice belongs where it stands last.
                 throw new Mismatch(
-                        "expected " + (i >= s.series().size() ? "nothing" : s.series().get(i).labels()) + " at position " + (i + 1)
+                        "expected " + (i >= lines.size() ? "nothing" : lines.get(i).labels()) + " at position " + (i + 1)
                                 + ", got " + sample.labels() + inAll(got));
             }
             if (!seen.add(sample.labels())) {
                 throw new Mismatch(sample.labels() + " occurs twice");
             }
-            compare(sample.labels() + "", want.values().get(0), sample.value(), sample.histogram());
+            if (want.values().isEmpty()) {
+                throw new Mismatch("expected no value for " + sample.labels() + ", got " + show(sample));
+            }
+            Value value = want.values().get(0);
+            // A gap cannot be expected of one moment: it counts as 0.
+            compare(sample.labels() + "", value.omitted() ? Value.of(0) : value, sample.value(), sample.histogram());
         }
         for (Labels labels : expected.keySet()) {
             if (!seen.contains(labels)) {
                 throw new Mismatch(
-                        "expected " + labels + " = " + expected.get(labels).values().get(0) + ", which is not there" + inAll(got));
+                        "expected " + labels + " = " + expected.get(labels).values() + ", which is not there" + inAll(got));
             }
         }
     }
@@ -202,14 +200,11 @@ final class Comparison {
         }
     }
 
-    static void matrix(Eval e, QueryValue.Matrix m, long start, long end, long step) {
-        if (!(e.expected() instanceof Command.ExpectedSeries s)) {
-            throw new Mismatch("expected no range vector");
-        }
+    static void matrix(Eval e, QueryValue.Matrix m, Window window) {
         if (e.ordered()) {
             throw new Mismatch("the result of a range query has no order");
         }
-        Map<Labels, SeriesLine> expected = expected(s);
+        Map<Labels, SeriesLine> expected = expected(e, "range vector");
         Set<Labels> seen = new HashSet<>();
         for (Row row : m.rows()) {
             SeriesLine want = expected.get(row.labels());
@@ -217,7 +212,7 @@ final class Comparison {
                 throw new Mismatch("unexpected " + row.labels() + " = " + show(row));
             }
             seen.add(row.labels());
-            row(want, row, start, end, step);
+            row(want, row, window.startMillis(), window.endMillis(), window.stepMillis());
         }
         for (SeriesLine line : expected.values()) {
             if (!seen.contains(line.labels())) {

@@ -18,6 +18,7 @@ import io.varve.promql.parser.Printer;
 import io.varve.promql.test.Command.Check;
 import io.varve.promql.test.Command.Eval;
 import io.varve.promql.test.Command.Subject;
+import io.varve.promql.test.Command.Window;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -25,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -124,7 +126,7 @@ public final class PromqlTest {
         for (SeriesLine s : load.series()) {
             if (pending != null
                     && (s.startTimes() || !s.labels().equals(pending.labels()) || s.values().size() != pending.values().size())) {
-                throw new ScriptException(load.line(), "start timestamps of " + pending.labels()
+                throw new ScriptException(pending.line(), "start timestamps of " + pending.labels()
                         + " must be followed by as many samples of the same series");
             }
             if (s.startTimes()) {
@@ -140,8 +142,20 @@ public final class PromqlTest {
             pending = null;
         }
         if (pending != null) {
-            throw new ScriptException(load.line(), "start timestamps of " + pending.labels() + " without samples");
+            throw new ScriptException(pending.line(), "start timestamps of " + pending.labels() + " without samples");
         }
+        // A load is stored as a whole or not at all.
+        bySeries.forEach((labels, values) -> {
+            if (labels.isEmpty()) {
+                throw new ScriptException(load.line(), "a series without labels");
+            }
+            for (Value v : values) {
+                String broken = v.histogram() == null ? null : HistogramRules.broken(v.histogram());
+                if (broken != null) {
+                    throw new ScriptException(load.line(), broken + " (" + labels + ")");
+                }
+            }
+        });
         bySeries.forEach((labels, values) -> {
             List<Value> starts = startTimes.getOrDefault(labels, List.of());
             for (int i = 0; i < values.size(); i++) {
@@ -162,19 +176,20 @@ public final class PromqlTest {
     // ---- evaluation
 
     private void eval(Eval e) {
+        Window window = e.expected().window();
         if (e.range()) {
-            run(e, e.expr(), e.startMillis(), e.endMillis(), e.stepMillis(), value -> {
+            Window range = window == null ? new Window(e.startMillis(), e.endMillis(), e.stepMillis()) : window;
+            run(e, e.expr(), range.startMillis(), range.endMillis(), range.stepMillis(), value -> {
                 if (!(value instanceof QueryValue.Matrix m)) {
                     throw new Mismatch("expected a matrix, got a " + value.type());
                 }
                 Comparison.sorted(m);
-                Comparison.matrix(e, m, e.startMillis(), e.endMillis(), e.stepMillis());
+                Comparison.matrix(e, m, range);
             });
             return;
         }
-        boolean special = e.expected() instanceof Command.ExpectedText
-                || e.expected() instanceof Command.ExpectedSeries s && s.window() != null;
-        long time = e.expected() instanceof Command.ExpectedSeries s && s.window() != null ? s.window().endMillis() : e.startMillis();
+        boolean special = e.expected().text() != null || window != null;
+        long time = window != null ? window.endMillis() : e.startMillis();
         instant(e, e.expr(), time, special);
         String pinned = pinned(e.expr(), time);
         if (pinned == null) {
@@ -238,9 +253,10 @@ public final class PromqlTest {
 
     /** Runs a query and checks all that is expected; true where it failed as it should. */
     private boolean run(Eval e, String text, long start, long end, long step, Comparer comparer) {
-        Check fail = e.checks().stream().filter(c -> c.subject() == Subject.FAIL).findFirst().orElse(null);
+        List<Check> fails = Stream.concat(Stream.ofNullable(e.mode()), e.checks().stream()).filter(c -> c.subject() == Subject.FAIL)
+                .toList();
         try (QueryContext context = context(); QueryResult result = execute(context, text, start, end, step)) {
-            if (fail != null) {
+            if (!fails.isEmpty()) {
                 throw new Mismatch("expected an error, got " + Comparison.show(result.value()));
             }
             annotations(e, Subject.WARN, Subject.NO_WARN, "warning", result.warnings());
@@ -248,17 +264,22 @@ public final class PromqlTest {
             comparer.compare(result.value());
             return false;
         } catch (VarveException x) {
-            if (fail == null) {
+            if (fails.isEmpty()) {
                 throw new Mismatch("failed: " + x.getMessage());
             }
-            if (!fail.matches(x.getMessage())) {
-                throw new Mismatch("expected the error " + fail + ", got \"" + x.getMessage() + "\"");
+            for (Check fail : fails) {
+                if (!fail.matches(x.getMessage())) {
+                    throw new Mismatch("expected the error " + fail + ", got \"" + x.getMessage() + "\"");
+                }
             }
             return true;
         }
     }
 
     private static void annotations(Eval e, Subject wanted, Subject unwanted, String kind, List<String> found) {
+        if (e.mode() != null && e.mode().subject() == wanted && found.isEmpty()) {
+            throw new Mismatch("expected the " + kind + " " + e.mode() + ", got " + found);
+        }
         List<Check> checks = e.checks().stream().filter(c -> c.subject() == wanted).toList();
         if (!checks.isEmpty()) {
             for (Check c : checks) {

@@ -144,11 +144,12 @@ final class ScriptReader {
         private final long end;
         private final long step;
         private boolean ordered;
-        private final boolean fails;
+        private @Nullable Check mode;
         private final List<Check> checks = new ArrayList<>();
         private final List<SeriesLine> series = new ArrayList<>();
         private @Nullable Window window;
-        private @Nullable Expected other;
+        private @Nullable Double scalar;
+        private @Nullable String string;
 
         Expectations(int at, String expr, boolean range, long start, long end, long step, String mode) {
             this.at = at;
@@ -158,24 +159,23 @@ final class ScriptReader {
             this.end = end;
             this.step = step;
             this.ordered = mode.equals("ordered");
-            this.fails = mode.equals("fail");
-            switch (mode) {
-                case "warn" -> checks.add(new Check(Subject.WARN, null, null));
-                case "info" -> checks.add(new Check(Subject.INFO, null, null));
-                default -> {
-                }
-            }
+            this.mode = switch (mode) {
+                case "fail" -> new Check(Subject.FAIL, null, null);
+                case "warn" -> new Check(Subject.WARN, null, null);
+                case "info" -> new Check(Subject.INFO, null, null);
+                default -> null;
+            };
         }
 
         Command.Eval read() {
-            boolean failText = false;
+            boolean fails = mode != null && mode.subject() == Subject.FAIL;
             while (next < lines.length && !lines[next].isEmpty()) {
                 String line = lines[next++];
                 if (fails && (line.startsWith("expected_fail_message") || line.startsWith("expected_fail_regexp"))) {
-                    failText = true;
                     boolean regex = line.startsWith("expected_fail_regexp");
                     String text = line.substring(regex ? 20 : 21).strip();
-                    checks.add(new Check(Subject.FAIL, regex ? null : text, regex ? pattern(text) : null));
+                    // An empty message is none.
+                    mode = new Check(Subject.FAIL, regex || text.isEmpty() ? null : text, regex ? pattern(text) : null);
                     requireEnd();
                     break;
                 }
@@ -183,25 +183,14 @@ final class ScriptReader {
                     break;
                 }
             }
-            if (fails && !failText) {
-                checks.add(new Check(Subject.FAIL, null, null));
-            }
-            exclude(Subject.WARN, Subject.NO_WARN);
-            exclude(Subject.INFO, Subject.NO_INFO);
-            if (checks.stream().filter(c -> c.subject() == Subject.FAIL).count() > 1) {
-                throw new ScriptException(at, "an evaluation can fail once");
-            }
-            Expected expected = other != null ? other : new Command.ExpectedSeries(List.copyOf(series), window);
-            return new Command.Eval(at, expr, range, start, end, step, ordered, List.copyOf(checks), expected);
+            return new Command.Eval(at, expr, range, start, end, step, ordered, mode, List.copyOf(checks),
+                    new Expected(List.copyOf(series), window, scalar, string));
         }
 
         /** Reads a line; false where it ends the block. */
         private boolean expectation(String line) {
             Matcher m = EXPECT_RANGE.matcher(line);
             if (m.find()) {
-                if (range) {
-                    throw new ScriptException(next, "expecting a range vector is for instant queries");
-                }
                 window = new Window(duration(m.group(1), next, "start time"), duration(m.group(2), next, "end time"),
                         duration(m.group(3), next, "step"));
                 if (window.stepMillis() <= 0) {
@@ -211,7 +200,7 @@ final class ScriptReader {
             }
             m = EXPECT_STRING.matcher(line);
             if (m.find()) {
-                other = new Command.ExpectedText(text(m.group(1).strip()));
+                string = text(m.group(1).strip());
                 return true;
             }
             if (line.split("\\s+", 2)[0].equals("expect")) {
@@ -220,7 +209,7 @@ final class ScriptReader {
             }
             Double number = number(line);
             if (number != null) {
-                other = new Command.ExpectedScalar(number);
+                scalar = number;
                 requireEnd();
                 return false;
             }
@@ -228,7 +217,7 @@ final class ScriptReader {
             if (s.startTimes()) {
                 throw new ScriptException(next, "results have no start timestamps");
             }
-            if (!range && window == null && s.values().size() != 1) {
+            if (!range && window == null && s.values().size() > 1) {
                 throw new ScriptException(next, "expecting multiple values in instant evaluation not allowed");
             }
             series.add(s);
@@ -251,6 +240,11 @@ final class ScriptReader {
             checks.add(how == null
                     ? new Check(subject, null, null)
                     : how.equals("msg") ? new Check(subject, text, null) : new Check(subject, null, pattern(text)));
+            exclude(Subject.WARN, Subject.NO_WARN);
+            exclude(Subject.INFO, Subject.NO_INFO);
+            if (checks.stream().filter(c -> c.subject() == Subject.FAIL).count() > 1) {
+                throw new ScriptException(next, "an evaluation can fail once");
+            }
         }
 
         private void requireEnd() {
@@ -261,7 +255,7 @@ final class ScriptReader {
 
         private void exclude(Subject one, Subject two) {
             if (checks.stream().anyMatch(c -> c.subject() == one) && checks.stream().anyMatch(c -> c.subject() == two)) {
-                throw new ScriptException(at, "invalid expectation: " + one.name().toLowerCase(Locale.ROOT) + " and "
+                throw new ScriptException(next, "invalid expectation: " + one.name().toLowerCase(Locale.ROOT) + " and "
                         + two.name().toLowerCase(Locale.ROOT) + " together");
             }
         }

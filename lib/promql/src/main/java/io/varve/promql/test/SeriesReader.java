@@ -62,7 +62,7 @@ final class SeriesReader {
                 }
             }
         }
-        return new SeriesLine(labels, startTimes, values);
+        return new SeriesLine(line, labels, startTimes, values);
     }
 
     private Labels labels() {
@@ -70,6 +70,7 @@ final class SeriesReader {
         while (end < text.length() && isNameChar(text.charAt(end))) {
             end++;
         }
+        String name = text.substring(0, end);
         if (end < text.length() && text.charAt(end) == '{') {
             end = afterBraces(end);
         }
@@ -79,16 +80,28 @@ final class SeriesReader {
         pos = end;
         List<Matcher> matchers;
         try {
-            matchers = Parser.parseSelector(text.substring(0, end));
+            // A name before the braces comes before one within them, which a selector would not take.
+            String braces = text.substring(name.length(), end);
+            matchers = Parser.parseSelector(braces.isEmpty() ? name : braces);
+            if (!braces.isEmpty() && !name.isEmpty()) {
+                Parser.parseSelector(name);
+            }
         } catch (InvalidRequestException e) {
             throw new ScriptException(line, e.getMessage());
         }
         Labels.Builder b = Labels.EMPTY.toBuilder();
+        Set<String> names = new HashSet<>();
         for (Matcher m : matchers) {
             if (m.type() != Matcher.Type.EQUAL) {
                 throw new ScriptException(line, "a series has labels and no conditions: " + m);
             }
             b.set(m.name(), m.value());
+            if (!names.add(m.name())) {
+                throw new ScriptException(line, "label name \"" + m.name() + "\" is not unique");
+            }
+        }
+        if (!name.isEmpty()) {
+            b.set(Labels.METRIC_NAME, name);
         }
         return b.build();
     }
@@ -127,7 +140,7 @@ final class SeriesReader {
             histogramItem(out);
             return;
         }
-        double v = signedNumber();
+        double v = seriesValue();
         if (takeTimes()) {
             int n = count();
             for (int i = 0; i <= n; i++) {
@@ -249,15 +262,33 @@ final class SeriesReader {
     }
 
     private double signedNumber() {
+        if (peek() == '+') {
+            pos++;
+            return number();
+        }
+        return unsignedOrMinus();
+    }
+
+    /** A number in a histogram, where no plus may stand. */
+    private double unsignedOrMinus() {
         boolean negative = peek() == '-';
-        if (negative || peek() == '+') {
+        if (negative) {
             pos++;
         }
         // Only negated where it must be: arithmetic could change the bits of a stale marker.
         return negative ? -number() : number();
     }
 
-    /** A number, a duration in seconds, {@code Inf}, {@code NaN} or {@code stale}. */
+    /** A number or {@code stale}, which is written so and has no sign. */
+    private double seriesValue() {
+        if (text.startsWith("stale", pos) && (pos + 5 == text.length() || !isNameChar(text.charAt(pos + 5)))) {
+            pos += 5;
+            return SampleBuffer.STALE_NAN;
+        }
+        return signedNumber();
+    }
+
+    /** A number, {@code Inf} or {@code NaN}. There are no hexadecimal ones here, for {@code x} repeats, and no durations. */
     private double number() {
         int from = pos;
         if (isDigit(peek()) || peek() == '.') {
@@ -272,9 +303,9 @@ final class SeriesReader {
                 while (isDigit(peek())) {
                     pos++;
                 }
-            } else if ("smhdwy".indexOf(peek()) >= 0 && peek() != 0) {
-                pos = from;
-                return duration() / 1000.0;
+            }
+            if (isNameChar(peek()) && peek() != 'x' && peek() != ':') {
+                throw error("bad number syntax: \"" + text.substring(from, pos) + "\"");
             }
             try {
                 return Parser.number(text.substring(from, pos));
@@ -282,14 +313,13 @@ final class SeriesReader {
                 throw error("bad number");
             }
         }
-        while (Character.isLetter(peek()) && peek() != 'x') {
+        while (isNameChar(peek())) {
             pos++;
         }
         String word = text.substring(from, pos).toLowerCase(Locale.ROOT);
         return switch (word) {
             case "inf" -> Double.POSITIVE_INFINITY;
             case "nan" -> Double.NaN;
-            case "stale" -> SampleBuffer.STALE_NAN;
             default -> {
                 pos = from;
                 throw error("expected a value");
@@ -344,11 +374,15 @@ final class SeriesReader {
         CounterResetHint hint = null;
         Set<String> seen = new HashSet<>();
         while (true) {
+            int from = pos;
             while (pos < end && isSpace(peek())) {
                 pos++;
             }
             if (pos >= end) {
                 break;
+            }
+            if (seen.isEmpty() && pos > from) {
+                throw error("a space may stand behind descriptors only");
             }
             int colon = text.indexOf(':', pos);
             if (colon < 0 || colon > end) {
@@ -361,10 +395,10 @@ final class SeriesReader {
             pos = colon + 1;
             switch (key) {
                 case "schema" -> schema = integer();
-                case "sum" -> sum = signedNumber();
-                case "count" -> count = signedNumber();
-                case "z_bucket" -> zeroCount = signedNumber();
-                case "z_bucket_w" -> zeroThreshold = signedNumber();
+                case "sum" -> sum = unsignedOrMinus();
+                case "count" -> count = unsignedOrMinus();
+                case "z_bucket" -> zeroCount = unsignedOrMinus();
+                case "z_bucket_w" -> zeroThreshold = number();
                 case "offset" -> offset = integer();
                 case "n_offset" -> negativeOffset = integer();
                 case "buckets" -> buckets = list();
@@ -389,8 +423,9 @@ final class SeriesReader {
     }
 
     private int integer() {
-        double v = signedNumber();
-        if (v != Math.rint(v) || Math.abs(v) > Integer.MAX_VALUE) {
+        int from = pos;
+        double v = unsignedOrMinus();
+        if (text.substring(from, pos).indexOf('.') >= 0 || v != Math.rint(v) || Math.abs(v) > Integer.MAX_VALUE) {
             throw error("expected an integer");
         }
         return (int) v;
@@ -402,16 +437,14 @@ final class SeriesReader {
         }
         pos++;
         List<Double> out = new ArrayList<>();
-        while (true) {
+        do {
+            out.add(unsignedOrMinus());
             while (isSpace(peek())) {
                 pos++;
             }
-            if (peek() == ']') {
-                pos++;
-                return out.stream().mapToDouble(Double::doubleValue).toArray();
-            }
-            out.add(signedNumber());
-        }
+        } while (peek() != ']');
+        pos++;
+        return out.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
     private CounterResetHint hint() {

@@ -13,4 +13,11 @@ class ErrorPlacesTest {
     void aDurationOutOfRangeIsBlamedOnTheSignOfAnOffsetAndOtherwiseOnItself(String expression, String place) {
         assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL)).hasMessage(place + ": parse error: duration out of range");
     }
+
+    @ParameterizedTest
+    @CsvSource({"2_ + 1, 2_", "1_2.5_ - 1, 1_2.5_", "017_ * 1, 017_", "0x1_ + 1, 0x1_"})
+    void aNumberMustNotEndWithAnUnderscore(String expression, String number) {
+        assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL))
+                .hasMessage("1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"" + number + "\": invalid syntax");
+    }
 }
