@@ -129,7 +129,7 @@ public final class GoFloat {
 
     /**
      * Reads a float as {@code strconv.ParseFloat}: decimal, hexadecimal with {@code p} exponent, {@code inf}, {@code infinity},
-     * {@code nan}; underscores only where a base prefix allows them.
+     * {@code nan}; underscores may stand between digits, and behind {@code 0x}.
      *
      * @throws NumberFormatException with Go's text
      */
@@ -154,12 +154,18 @@ public final class GoFloat {
             default -> {
             }
         }
+        if (lower.indexOf('_') >= 0) {
+            if (!underscoresSeparateDigits(lower)) {
+                throw syntax(s);
+            }
+            lower = lower.replace("_", "");
+        }
         double value;
         if (lower.startsWith("0x")) {
             if (!isHexFloat(lower)) {
                 throw syntax(s);
             }
-            value = Double.parseDouble(lower.replace("_", ""));
+            value = Double.parseDouble(lower);
         } else {
             if (!isDecimal(lower)) {
                 throw syntax(s);
@@ -212,31 +218,39 @@ public final class GoFloat {
         return true;
     }
 
+    /** Each is behind a digit, or a prefix, and before a digit. */
+    private static boolean underscoresSeparateDigits(String s) {
+        boolean hex = s.startsWith("0x");
+        boolean behindDigit = hex;
+        boolean behindUnderscore = false;
+        for (int i = hex ? 2 : 0; i < s.length(); i++) {
+            char c = s.charAt(i);
+            boolean digit = c >= '0' && c <= '9' || hex && isHex(c);
+            if (!digit && behindUnderscore || c == '_' && !behindDigit) {
+                return false;
+            }
+            behindDigit = digit;
+            behindUnderscore = c == '_';
+        }
+        return !behindUnderscore;
+    }
+
     private static boolean isHexFloat(String s) {
-        // 0x[_]hex[.hex]p±dec; an underscore only between the prefix or a digit and a digit.
+        // 0xhex[.hex]p±dec
         int digits = 0;
         boolean point = false;
         int i = 2;
-        char before = '0';
         for (; i < s.length(); i++) {
             char c = s.charAt(i);
-            if (c == '_') {
-                if (!isHex(before)) {
-                    return false;
-                }
-            } else if (c == '.' && !point) {
-                if (before == '_') {
-                    return false;
-                }
+            if (c == '.' && !point) {
                 point = true;
             } else if (isHex(c)) {
                 digits++;
             } else {
                 break;
             }
-            before = c;
         }
-        return digits > 0 && before != '_' && i < s.length() && s.charAt(i) == 'p' && isExponent(s, i + 1);
+        return digits > 0 && i < s.length() && s.charAt(i) == 'p' && isExponent(s, i + 1);
     }
 
     private static boolean isHex(char c) {

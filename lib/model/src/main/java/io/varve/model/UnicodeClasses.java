@@ -43,61 +43,52 @@ final class UnicodeClasses {
             Map.entry("word", WORD),
             Map.entry("xdigit", CharRanges.of('0', '9', 'A', 'F', 'a', 'f')));
 
-    /** General categories: short name, long name, the numbers of {@link Character#getType(int)}. */
+    /** General categories: name, the numbers of {@link Character#getType(int)}. */
     private static final Object[][] CATEGORIES = {
-            {"Lu", "uppercaseletter", new int[]{Character.UPPERCASE_LETTER}},
-            {"Ll", "lowercaseletter", new int[]{Character.LOWERCASE_LETTER}},
-            {"Lt", "titlecaseletter", new int[]{Character.TITLECASE_LETTER}},
-            {"LC", "casedletter",
-                    new int[]{Character.UPPERCASE_LETTER, Character.LOWERCASE_LETTER, Character.TITLECASE_LETTER}},
-            {"Lm", "modifierletter", new int[]{Character.MODIFIER_LETTER}},
-            {"Lo", "otherletter", new int[]{Character.OTHER_LETTER}},
-            {"L", "letter", new int[]{Character.UPPERCASE_LETTER, Character.LOWERCASE_LETTER, Character.TITLECASE_LETTER,
-                    Character.MODIFIER_LETTER, Character.OTHER_LETTER}},
-            {"Mn", "nonspacingmark", new int[]{Character.NON_SPACING_MARK}},
-            {"Mc", "spacingmark", new int[]{Character.COMBINING_SPACING_MARK}},
-            {"Me", "enclosingmark", new int[]{Character.ENCLOSING_MARK}},
-            {"M", "mark", new int[]{Character.NON_SPACING_MARK, Character.COMBINING_SPACING_MARK, Character.ENCLOSING_MARK}},
-            {"M", "combiningmark", new int[]{Character.NON_SPACING_MARK, Character.COMBINING_SPACING_MARK, Character.ENCLOSING_MARK}},
-            {"Nd", "decimalnumber", new int[]{Character.DECIMAL_DIGIT_NUMBER}},
-            {"Nd", "digit", new int[]{Character.DECIMAL_DIGIT_NUMBER}},
-            {"Nl", "letternumber", new int[]{Character.LETTER_NUMBER}},
-            {"No", "othernumber", new int[]{Character.OTHER_NUMBER}},
-            {"N", "number", new int[]{Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER}},
-            {"Pc", "connectorpunctuation", new int[]{Character.CONNECTOR_PUNCTUATION}},
-            {"Pd", "dashpunctuation", new int[]{Character.DASH_PUNCTUATION}},
-            {"Ps", "openpunctuation", new int[]{Character.START_PUNCTUATION}},
-            {"Pe", "closepunctuation", new int[]{Character.END_PUNCTUATION}},
-            {"Pi", "initialpunctuation", new int[]{Character.INITIAL_QUOTE_PUNCTUATION}},
-            {"Pf", "finalpunctuation", new int[]{Character.FINAL_QUOTE_PUNCTUATION}},
-            {"Po", "otherpunctuation", new int[]{Character.OTHER_PUNCTUATION}},
-            {"P", "punctuation", new int[]{Character.CONNECTOR_PUNCTUATION, Character.DASH_PUNCTUATION, Character.START_PUNCTUATION,
+            {"Lu", new int[]{Character.UPPERCASE_LETTER}},
+            {"Ll", new int[]{Character.LOWERCASE_LETTER}},
+            {"Lt", new int[]{Character.TITLECASE_LETTER}},
+            {"LC", new int[]{Character.UPPERCASE_LETTER, Character.LOWERCASE_LETTER, Character.TITLECASE_LETTER}},
+            {"Lm", new int[]{Character.MODIFIER_LETTER}},
+            {"Lo", new int[]{Character.OTHER_LETTER}},
+            {"L", new int[]{Character.UPPERCASE_LETTER, Character.LOWERCASE_LETTER, Character.TITLECASE_LETTER, Character.MODIFIER_LETTER,
+                    Character.OTHER_LETTER}},
+            {"Mn", new int[]{Character.NON_SPACING_MARK}},
+            {"Mc", new int[]{Character.COMBINING_SPACING_MARK}},
+            {"Me", new int[]{Character.ENCLOSING_MARK}},
+            {"M", new int[]{Character.NON_SPACING_MARK, Character.COMBINING_SPACING_MARK, Character.ENCLOSING_MARK}},
+            {"Nd", new int[]{Character.DECIMAL_DIGIT_NUMBER}},
+            {"Nl", new int[]{Character.LETTER_NUMBER}},
+            {"No", new int[]{Character.OTHER_NUMBER}},
+            {"N", new int[]{Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER}},
+            {"Pc", new int[]{Character.CONNECTOR_PUNCTUATION}},
+            {"Pd", new int[]{Character.DASH_PUNCTUATION}},
+            {"Ps", new int[]{Character.START_PUNCTUATION}},
+            {"Pe", new int[]{Character.END_PUNCTUATION}},
+            {"Pi", new int[]{Character.INITIAL_QUOTE_PUNCTUATION}},
+            {"Pf", new int[]{Character.FINAL_QUOTE_PUNCTUATION}},
+            {"Po", new int[]{Character.OTHER_PUNCTUATION}},
+            {"P", new int[]{Character.CONNECTOR_PUNCTUATION, Character.DASH_PUNCTUATION, Character.START_PUNCTUATION,
                     Character.END_PUNCTUATION, Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION,
                     Character.OTHER_PUNCTUATION}},
-            {"P", "punct", new int[]{Character.CONNECTOR_PUNCTUATION, Character.DASH_PUNCTUATION, Character.START_PUNCTUATION,
-                    Character.END_PUNCTUATION, Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION,
-                    Character.OTHER_PUNCTUATION}},
-            {"Sm", "mathsymbol", new int[]{Character.MATH_SYMBOL}},
-            {"Sc", "currencysymbol", new int[]{Character.CURRENCY_SYMBOL}},
-            {"Sk", "modifiersymbol", new int[]{Character.MODIFIER_SYMBOL}},
-            {"So", "othersymbol", new int[]{Character.OTHER_SYMBOL}},
-            {"S", "symbol", new int[]{Character.MATH_SYMBOL, Character.CURRENCY_SYMBOL, Character.MODIFIER_SYMBOL,
-                    Character.OTHER_SYMBOL}},
-            {"Zs", "spaceseparator", new int[]{Character.SPACE_SEPARATOR}},
-            {"Zl", "lineseparator", new int[]{Character.LINE_SEPARATOR}},
-            {"Zp", "paragraphseparator", new int[]{Character.PARAGRAPH_SEPARATOR}},
-            {"Z", "separator", new int[]{Character.SPACE_SEPARATOR, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR}},
-            {"Cc", "control", new int[]{Character.CONTROL}},
-            {"Cc", "cntrl", new int[]{Character.CONTROL}},
-            {"Cf", "format", new int[]{Character.FORMAT}},
-            {"Cs", "surrogate", new int[]{Character.SURROGATE}},
-            {"Co", "privateuse", new int[]{Character.PRIVATE_USE}},
-            {"Cn", "unassigned", new int[]{Character.UNASSIGNED}},
-            {"C", "other", new int[]{Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE,
-                    Character.UNASSIGNED}},
+            {"Sm", new int[]{Character.MATH_SYMBOL}},
+            {"Sc", new int[]{Character.CURRENCY_SYMBOL}},
+            {"Sk", new int[]{Character.MODIFIER_SYMBOL}},
+            {"So", new int[]{Character.OTHER_SYMBOL}},
+            {"S", new int[]{Character.MATH_SYMBOL, Character.CURRENCY_SYMBOL, Character.MODIFIER_SYMBOL, Character.OTHER_SYMBOL}},
+            {"Zs", new int[]{Character.SPACE_SEPARATOR}},
+            {"Zl", new int[]{Character.LINE_SEPARATOR}},
+            {"Zp", new int[]{Character.PARAGRAPH_SEPARATOR}},
+            {"Z", new int[]{Character.SPACE_SEPARATOR, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR}},
+            {"Cc", new int[]{Character.CONTROL}},
+            {"Cf", new int[]{Character.FORMAT}},
+            {"Cs", new int[]{Character.SURROGATE}},
+            {"Co", new int[]{Character.PRIVATE_USE}},
+            {"Cn", new int[]{Character.UNASSIGNED}},
+            {"C", new int[]{Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED}},
     };
 
-    /** By name in small letters without separators: how to find the set, and the set once somebody asked. */
+    /** By name: how to find the set, and the set once somebody asked. */
     private static final Map<String, Named> NAMED = named();
 
     private UnicodeClasses() {
@@ -122,11 +113,14 @@ final class UnicodeClasses {
         return POSIX.get(name);
     }
 
-    /** {@code \p{name}}: a category, a script, Any, Assigned or ASCII; case, spaces, - and _ do not count. Null where there is none. */
+    /**
+     * {@code \p{name}}: a category ({@code Lu}), a script ({@code Old_Italic}) or {@code Any}, written so. Null where there is none, and
+     * for scripts that are too new, as in the library that Prometheus and Thanos match with.
+     */
     static @Nullable CharRanges unicode(String name) {
-        String key = name.toLowerCase(Locale.ROOT).replace("_", "").replace("-", "").replace(" ", "");
-        Named named = NAMED.get(key);
-        return named == null ? null : named.set();
+        Named named = NAMED.get(name);
+        CharRanges set = named == null ? null : named.set();
+        return set == null || set.rangeCount() == 0 ? null : set;
     }
 
     /** A set that is worked out when somebody asks for it, once or, in a race, a few times with the same result. */
@@ -158,23 +152,31 @@ final class UnicodeClasses {
         Map<String, Named> out = new HashMap<>();
         for (Character.UnicodeScript script : Character.UnicodeScript.values()) {
             if (script != Character.UnicodeScript.UNKNOWN) {
-                out.put(script.name().toLowerCase(Locale.ROOT).replace("_", ""),
+                out.put(scriptName(script),
                         new Named(c -> Character.UnicodeScript.of(c) == script && !tooNew(c)));
             }
         }
         for (Object[] category : CATEGORIES) {
             int mask = 0;
-            for (int type : (int[]) category[2]) {
+            for (int type : (int[]) category[1]) {
                 mask |= 1 << type;
             }
             int types = mask;
-            Named named = new Named(c -> (types >>> category(c) & 1) != 0);
-            out.put(((String) category[0]).toLowerCase(Locale.ROOT), named);
-            out.put((String) category[1], named);
+            out.put((String) category[0], new Named(c -> (types >>> category(c) & 1) != 0));
         }
-        out.put("any", new Named(c -> true));
-        out.put("assigned", new Named(c -> category(c) != Character.UNASSIGNED));
-        out.put("ascii", new Named(c -> c < 0x80));
+        out.put("Any", new Named(c -> true));
         return Map.copyOf(out);
+    }
+
+    /** {@code OLD_ITALIC} is {@code Old_Italic}. */
+    private static String scriptName(Character.UnicodeScript script) {
+        if (script == Character.UnicodeScript.SIGNWRITING) {
+            return "SignWriting";
+        }
+        StringBuilder sb = new StringBuilder();
+        for (String part : script.name().split("_", -1)) {
+            sb.append(sb.isEmpty() ? "" : "_").append(part.charAt(0)).append(part.substring(1).toLowerCase(Locale.ROOT));
+        }
+        return sb.toString();
     }
 }

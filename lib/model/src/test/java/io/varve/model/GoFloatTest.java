@@ -39,14 +39,16 @@ class GoFloatTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,1", "+1.5,1.5", "-.5,-0.5", "5.,5", "1e3,1000", "0x1p4,16", "0X_1.8P-1,0.75", "Inf,Infinity", "-infinity,-Infinity",
+    @CsvSource({"1,1", "1_000,1000", "1_0.5_5,10.55", "1e1_0,1e10", "-1_0,-10", "0x_1p2,4", "0x1_0p1_0,16384", "00_1,1", "1_0e-1_0,1e-9",
+            "+1.5,1.5", "-.5,-0.5", "5.,5", "1e3,1000", "0x1p4,16", "0X_1.8P-1,0.75", "Inf,Infinity", "-infinity,-Infinity",
             "NAN,NaN", "1E-400,0"})
     void readsFloats(String text, double v) {
         assertThat((Double) GoFloat.parse(text)).isEqualTo((Double) v);
     }
 
     @ParameterizedTest
-    @CsvSource({"''", "1_0", "0x1", "1e", "+nan", "1f", "1d", ".", "0x", "e1", "' 1'", "0x1._8p0"})
+    @CsvSource({"''", "1__0", "_1", "1_", "1_.5", "1._5", "1_e5", "1e_5", "1e5_", "0_x1p1", "0x1p_1", "0x1_p1", "0b1_1", "i_nf", "0x1_0",
+            "0x1", "1e", "+nan", "1f", "1d", ".", "0x", "e1", "' 1'", "0x1._8p0"})
     void refusesWhatIsNoFloat(String text) {
         assertThatThrownBy(() -> GoFloat.parse(text)).isInstanceOf(NumberFormatException.class)
                 .hasMessage("strconv.ParseFloat: parsing \"" + text + "\": invalid syntax");

@@ -220,6 +220,21 @@ class LabelRegexTest {
         });
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"Any", "L", "Lu", "LC", "Cn", "Greek", "^Latin", "Old_Italic", "Nko", "Phags_Pa", "SignWriting", "Nag_Mundari",
+            "Inherited", "Khitan_Small_Script"})
+    void namedSetsAreKnownByTheirNames(String name) {
+        assertThat(LabelRegex.compile("\\p{" + name + "}").matches("ab")).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"any", "ASCII", "Assigned", "Letter", "lu", "greek", "GREEK", "OldItalic", "Old Italic", "Signwriting", "N_Ko",
+            "Garay", "Todhri", "Unknown", "Zzzz", ""})
+    void namedSetsAreNotKnownByOthers(String name) {
+        assertThatThrownBy(() -> LabelRegex.compile("\\p{" + name + "}")).isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("invalid character class range: `\\p{" + name + "}`");
+    }
+
     @Test
     void caseIsFoldedAsUnicodeSays() {
         for (String twins : List.of("kK\u212A", "sS\u017F", "\u00DF\u1E9E", "\u03C9\u03A9\u2126", "\u00B5\u03BC\u039C",

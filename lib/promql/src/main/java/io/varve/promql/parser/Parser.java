@@ -519,9 +519,7 @@ public final class Parser {
         if (n != null) {
             return n;
         }
-        // The scanner lets underscores stand between digits, and at the end, where they are a fault.
-        boolean asIs = text.startsWith("0x") || text.startsWith("0X") || text.endsWith("_");
-        return GoFloat.parse(asIs ? text : text.replace("_", ""));
+        return GoFloat.parse(text);
     }
 
     /** Go's integers of base 0, null where the text is none that fits into 64 bits. */
