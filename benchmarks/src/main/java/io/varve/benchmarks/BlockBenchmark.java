@@ -135,10 +135,11 @@ public class BlockBenchmark {
         return p.toArray().length;
     }
 
-    /** Five blocks that do not overlap become one, synced. */
+    /** Five blocks that do not overlap become one, synced, with as many threads as the compactor takes. */
     @Benchmark
     public long merge() {
-        return BlockMerger.merge(blocks, copies, new Ulid(100, round++), BlockMerger.Options.DEFAULT).orElseThrow().stats().samples();
+        BlockMerger.Options options = BlockMerger.Options.DEFAULT.withThreads(Runtime.getRuntime().availableProcessors());
+        return BlockMerger.merge(blocks, copies, new Ulid(100, round++), options).orElseThrow().stats().samples();
     }
 
     /** The same files, copied and synced: what merging is compared with. */

@@ -21,8 +21,6 @@ import java.util.function.Supplier;
 public final class BlockMerger {
     private static final String OUT_OF_ORDER = "from-out-of-order";
     private static final Set<String> PARTIAL = Set.of("from-stale-series", "from-selected-series");
-    /** How often progress is told. */
-    private static final int PROGRESS_EVERY = 1024;
 
     private BlockMerger() {
     }
@@ -32,7 +30,8 @@ public final class BlockMerger {
      *
      * @param overlaps what to do with chunks that overlap, made once for each thread
      * @param segmentBytes size of segment files
-     * @param threads how many merge overlaps, besides the one that reads and writes; with 1 that one does it. The result is the same.
+     * @param threads how many merge, besides one that writes chunks and the calling one, which writes the index; with 1 that one does all. The result is the
+     *        same.
      * @param memory where memory that grows with the input is reserved
      * @param progress called from time to time with the number of series written; what it throws ends the merge
      */
@@ -92,7 +91,7 @@ public final class BlockMerger {
         try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes, options.memory)) {
             List<ChunkSeriesSet> sets = new ArrayList<>();
             Symbols before = Symbols.NONE;
-            String[] texts = new String[0];
+            Symbols.Texts texts = Symbols.Texts.NONE;
             for (BlockReader b : blocks) {
                 // All symbols of the inputs, used or not, as Prometheus writes them. Labels of all blocks share their texts: most comparisons
                 // end at the sameness of two objects.
@@ -100,21 +99,14 @@ public final class BlockMerger {
                 before = b.index().symbols();
                 sets.add(b.select(meta.minTime(), meta.maxTime() - 1, texts));
             }
+            writer.sealSymbols();
             return write(sets, writer, meta, options);
         }
     }
 
     private static Optional<BlockMeta> write(List<ChunkSeriesSet> sets, BlockWriter writer, BlockMeta meta, Options options) {
         try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads, options.memory)) {
-            long n = 0;
-            for (ChunkSeries s = merged.next(); s != null; s = merged.next()) {
-                if (!s.chunks().isEmpty()) {
-                    writer.add(s);
-                }
-                if (++n % PROGRESS_EVERY == 0) {
-                    options.progress.accept(n);
-                }
-            }
+            writer.addAll(merged, options.threads, options.memory, options.progress);
             if (writer.stats().samples() == 0) {
                 return Optional.empty();
             }

@@ -12,6 +12,7 @@ import io.varve.tsdb.index.ByteRegion;
 import io.varve.tsdb.index.IndexReader;
 import io.varve.tsdb.index.Postings;
 import io.varve.tsdb.index.SeriesEntry;
+import io.varve.tsdb.index.Symbols;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,8 +31,6 @@ import org.jspecify.annotations.Nullable;
 public final class BlockReader implements AutoCloseable {
     /** The index's file name. */
     public static final String INDEX = "index";
-
-    private static final String[] NO_TEXTS = new String[0];
 
     private final Path directory;
     private final BlockMeta meta;
@@ -130,12 +129,15 @@ public final class BlockReader implements AutoCloseable {
 
     /** All series with all chunks as they are stored; nothing deleted is left out. */
     public ChunkSeriesSet stored() {
-        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false, NO_TEXTS, true);
+        return new Set(index.allPostings(), Long.MIN_VALUE, Long.MAX_VALUE, false, false, Symbols.Texts.NONE, true, false);
     }
 
-    /** All series with samples left in the range, cut to it and without deleted samples, with labels made of given text objects. */
-    ChunkSeriesSet select(long minTime, long maxTime, String[] texts) {
-        return new Set(index.allPostings(), minTime, maxTime, true, true, index.version() == 1 ? NO_TEXTS : texts, true);
+    /**
+     * All series with samples left in the range, cut to it and without deleted samples, with labels made of given text objects. Chunks that are left
+     * whole are {@link StoredChunks}, which are read when they are asked for: the block must stay open as long as the series are in use.
+     */
+    ChunkSeriesSet select(long minTime, long maxTime, Symbols.Texts texts) {
+        return new Set(index.allPostings(), minTime, maxTime, true, true, index.version() == 1 ? Symbols.Texts.NONE : texts, true, true);
     }
 
     /**
@@ -148,28 +150,7 @@ public final class BlockReader implements AutoCloseable {
      */
     public ChunkSeriesSet select(List<Matcher> matchers, long minTime, long maxTime, boolean trim) {
         Postings p = matchers.isEmpty() ? index.allPostings() : index.postings(matchers);
-        return new Set(p, minTime, maxTime, true, trim, NO_TEXTS, false);
-    }
-
-    /** Lets go of what a reader leaves behind that goes over a file once: else all of a block would count as memory of the process in the end. */
-    private static final class Trail {
-        private static final long STEP = 8 << 20;
-        private @Nullable ByteRegion region;
-        private long from;
-
-        /** Reading goes on at a position; what lies before it is not needed any more. */
-        void at(ByteRegion now, long position) {
-            ByteRegion r = region;
-            if (r != null && now != r) {
-                r.release(from, r.size() - from);
-            } else if (r != null && position - from < STEP) {
-                return;
-            } else if (r != null) {
-                r.release(from, position - from);
-            }
-            region = now;
-            from = position;
-        }
+        return new Set(p, minTime, maxTime, true, trim, Symbols.Texts.NONE, false, false);
     }
 
     /** Streams series by their postings. */
@@ -179,19 +160,25 @@ public final class BlockReader implements AutoCloseable {
         private final long maxTime;
         private final boolean applyTombstones;
         private final boolean trim;
-        /** Texts of symbols by ordinal, none to ask the index. */
-        private final String[] texts;
-        private final SeriesEntry entry = new SeriesEntry();
+        /** Texts of symbols, none to ask the index. */
+        private final Symbols.Texts texts;
+        private SeriesEntry entry = new SeriesEntry();
+        /** Of the series before. */
+        private SeriesEntry entryBefore = new SeriesEntry();
         /** Of chunks and of series entries, where all of the block is read in its order. */
         private final @Nullable Trail chunkTrail;
         private final @Nullable Trail indexTrail;
+        /** Of chunks that are read later, where they may be. */
+        private final StoredChunks.@Nullable Pass later;
         private @Nullable Labels previous;
         private volatile boolean closed;
 
-        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, String[] texts, boolean once) {
+        Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, Symbols.Texts texts, boolean once,
+                boolean mayReadLater) {
             this.texts = texts;
             this.chunkTrail = once ? new Trail() : null;
             this.indexTrail = once ? new Trail() : null;
+            this.later = mayReadLater ? new StoredChunks.Pass(segments) : null;
             this.postings = postings;
             this.minTime = minTime;
             this.maxTime = maxTime;
@@ -211,24 +198,27 @@ public final class BlockReader implements AutoCloseable {
                 if (left == 0 && (applyTombstones || entry.chunkCount > 0)) {
                     continue;
                 }
-                List<Chunk> chunks = segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, left);
                 if (indexTrail != null) {
                     indexTrail.at(index.region(), index.seriesOffset(id));
                 }
-                if (chunkTrail != null && left > 0) {
-                    chunkTrail.at(segments.segment(ChunkEntry.segment(entry.refs[0])), ChunkEntry.offset(entry.refs[0]));
-                }
-                if (applyTombstones) {
-                    chunks = cut(chunks, tombstones.of(id));
+                Intervals stones = applyTombstones ? tombstones.of(id) : Intervals.NONE;
+                List<Chunk> chunks;
+                if (isTouched(left, stones)) {
+                    chunks = cut(read(left), stones);
                     if (chunks.isEmpty()) {
                         continue;
                     }
+                } else {
+                    chunks = later != null ? StoredChunks.of(later, entry, left) : read(left);
                 }
-                Labels labels = texts.length == 0 ? index.labels(entry) : entry.labels(index.symbols(), texts);
-                if (previous != null && previous.compareTo(labels) >= 0) {
+                Labels labels = texts.byOrdinal().length == 0 ? index.labels(entry) : entry.labels(index.symbols(), texts.byOrdinal());
+                if (previous != null && !(texts.inOrder() && entry.follows(entryBefore)) && previous.compareTo(labels) >= 0) {
                     throw index.region().corrupt(index.seriesOffset(id), "series " + labels + " comes after " + previous);
                 }
                 previous = labels;
+                SeriesEntry free = entryBefore;
+                entryBefore = entry;
+                entry = free;
                 return new ChunkSeries(labels, chunks);
             }
             return null;
@@ -263,14 +253,26 @@ public final class BlockReader implements AutoCloseable {
             return n;
         }
 
+        private List<Chunk> read(int count) {
+            if (chunkTrail != null && count > 0) {
+                chunkTrail.at(segments.segment(ChunkEntry.segment(entry.refs[0])), ChunkEntry.offset(entry.refs[0]));
+            }
+            return segments.chunks(entry.refs, entry.minTimes, entry.maxTimes, 0, count);
+        }
+
+        /** Whether something of the entry's first chunks is to be left out. */
+        private boolean isTouched(int count, Intervals stones) {
+            for (int i = 0; i < count; i++) {
+                long from = entry.minTimes[i];
+                long to = entry.maxTimes[i];
+                if (trim && (from < minTime || to > maxTime) || stones.overlaps(from, to)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
         private List<Chunk> cut(List<Chunk> chunks, Intervals stones) {
-            boolean touched = false;
-            for (Chunk c : chunks) {
-                touched |= trim && (c.minTime() < minTime || c.maxTime() > maxTime) || stones.overlaps(c.minTime(), c.maxTime());
-            }
-            if (!touched) {
-                return chunks;
-            }
             Intervals deleted = stones;
             if (trim) {
                 if (minTime > Long.MIN_VALUE) {

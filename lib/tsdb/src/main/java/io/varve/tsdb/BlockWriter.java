@@ -2,7 +2,6 @@ package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
-import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
@@ -16,9 +15,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 /**
  * Writes a block as a stream: series in label order, then {@link #commit}. Memory is bounded by symbols and by pairs of label name
@@ -31,19 +29,21 @@ public final class BlockWriter implements AutoCloseable {
     /** What a block's directory is called until it is complete. */
     public static final String UNFINISHED = ".tmp-for-creation";
 
+    /** How often progress is told, in series. */
+    private static final int PROGRESS_EVERY = 1024;
+
     private final Path parent;
     private final Path directory;
     private final Ulid ulid;
     private final SegmentWriter chunks;
     private final IndexSpool index;
-    private long[] refs = new long[64];
-    private long samples;
-    private long floats;
-    private long histograms;
-    private long chunkCount;
     private long minTime = Long.MAX_VALUE;
     private long maxTime = Long.MIN_VALUE;
     private boolean over;
+
+    /** A series whose chunks are written, with their places. */
+    private record Placed(Labels labels, List<Chunk> chunks, long[] refs) {
+    }
 
     private BlockWriter(Path parent, Path directory, Ulid ulid, SegmentWriter chunks, IndexSpool index) {
         this.parent = parent;
@@ -73,7 +73,7 @@ public final class BlockWriter implements AutoCloseable {
             Durable.deleteTree(directory);
             Files.createDirectories(directory);
             return new BlockWriter(parent, directory, ulid, SegmentWriter.create(directory, segmentBytes),
-                    new IndexSpool(directory, memory));
+                    new IndexSpool(directory.resolve(BlockReader.INDEX), memory));
         } catch (IOException e) {
             throw failed("create block " + directory, e);
         }
@@ -94,8 +94,17 @@ public final class BlockWriter implements AutoCloseable {
      * @param like another index' symbols, which likely are most of these; nothing has to be looked up for them
      * @param likeTexts what this gave for it
      */
-    String[] addSymbols(Symbols symbols, Symbols like, String[] likeTexts) {
+    Symbols.Texts addSymbols(Symbols symbols, Symbols like, Symbols.Texts likeTexts) {
         return symbols.texts(like, likeTexts, index::symbol);
+    }
+
+    /** Says that no symbol comes that is not here: series entries are written as series are added, instead of all at the end. */
+    void sealSymbols() {
+        try {
+            index.sealSymbols();
+        } catch (IOException e) {
+            throw failed("write symbols to " + directory, e);
+        }
     }
 
     /**
@@ -110,29 +119,31 @@ public final class BlockWriter implements AutoCloseable {
         if (over) {
             throw new IllegalStateException("block " + ulid + " is complete");
         }
-        if (refs.length < series.size()) {
-            refs = new long[series.size() * 2];
-        }
+        enter(place(labels, series));
+    }
+
+    /** Writes a series' chunks. */
+    private Placed place(Labels labels, List<Chunk> series) {
+        long[] refs = new long[series.size()];
         try {
             chunks.write(series, refs);
-            index.add(labels, series, refs);
         } catch (IOException e) {
             throw failed("write series to " + directory, e);
         }
-        chunkCount += series.size();
-        for (Chunk c : series) {
-            int n = ChunkDecoder.sampleCount(c);
-            samples += n;
-            switch (c.encoding()) {
-                case XOR, XOR2 -> floats += n;
-                case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> histograms += n;
-                case AGGREGATE -> {
-                }
-            }
+        return new Placed(labels, series, refs);
+    }
+
+    /** Puts a series into the index whose chunks are written. */
+    private void enter(Placed series) {
+        List<Chunk> all = series.chunks;
+        try {
+            index.add(series.labels, all, series.refs);
+        } catch (IOException e) {
+            throw failed("write series to " + directory, e);
         }
-        if (!series.isEmpty()) {
-            minTime = Math.min(minTime, series.getFirst().minTime());
-            maxTime = Math.max(maxTime, series.getLast().maxTime());
+        if (!all.isEmpty()) {
+            minTime = Math.min(minTime, StoredChunks.minTime(all, 0));
+            maxTime = Math.max(maxTime, StoredChunks.maxTime(all, all.size() - 1));
         }
     }
 
@@ -145,6 +156,29 @@ public final class BlockWriter implements AutoCloseable {
     public void addAll(ChunkSeriesSet set) {
         for (ChunkSeries s = set.next(); s != null; s = set.next()) {
             add(s);
+        }
+    }
+
+    /**
+     * Adds all series of a set that have chunks, as {@link #add} does one after the other. After a failure nothing can be added any more.
+     *
+     * @param set closed by the caller, who does not ask it meanwhile
+     * @param threads with more than 1 another thread asks the set and writes chunks, while the calling one writes the index
+     * @param budget where memory for series on their way from one to the other is reserved
+     * @param progress called from time to time with the number of series that came; what it throws ends the work
+     */
+    void addAll(ChunkSeriesSet set, int threads, MemoryBudget budget, LongConsumer progress) {
+        try (OrderedWork<ChunkSeries, Placed> work = new OrderedWork<>(set::next, s -> ParallelSeriesSet.bytes(s.chunks()),
+                s -> ParallelSeriesSet.bytes(s.chunks()), budget, () -> s -> place(s.labels(), s.chunks()), threads > 1 ? 1 : 0)) {
+            long n = 0;
+            for (Placed s = work.next(); s != null; s = work.next()) {
+                if (!s.chunks.isEmpty()) {
+                    enter(s);
+                }
+                if (++n % PROGRESS_EVERY == 0) {
+                    progress.accept(n);
+                }
+            }
         }
     }
 
@@ -163,7 +197,7 @@ public final class BlockWriter implements AutoCloseable {
 
     /** What was added so far. */
     public BlockMeta.Stats stats() {
-        return new BlockMeta.Stats(samples, floats, histograms, index.series(), chunkCount, 0);
+        return new BlockMeta.Stats(chunks.samples(), chunks.floats(), chunks.histograms(), index.series(), chunks.chunkCount(), 0);
     }
 
     /** Series added so far. */
@@ -225,48 +259,14 @@ public final class BlockWriter implements AutoCloseable {
 
     /** The disk takes the chunks while the index is still computed; neither needs anything of the other any more. */
     private void writeIndexWhileChunksAreSynced() throws IOException {
-        FutureTask<Boolean> synced = new FutureTask<>(() -> {
-            chunks.finish();
-            return true;
-        });
-        Thread.ofPlatform().name("sync-" + ulid).daemon().start(synced);
+        Background synced = Background.start("sync-" + ulid, chunks::finish);
         try {
-            index.write(directory.resolve(BlockReader.INDEX));
+            index.write();
         } catch (IOException | RuntimeException | Error e) {
-            try {
-                await(synced);
-            } catch (IOException | RuntimeException | Error other) {
-                e.addSuppressed(other);
-            }
+            synced.await(e);
             throw e;
         }
-        await(synced);
-    }
-
-    /** Waits whatever comes: nothing may be closed or removed before. */
-    private static void await(FutureTask<Boolean> task) throws IOException {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    task.get();
-                    return;
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    switch (e.getCause()) {
-                        case IOException io -> throw io;
-                        case Error error -> throw error;
-                        case RuntimeException r -> throw r;
-                        case null, default -> throw new IllegalStateException(e);
-                    }
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        synced.await();
     }
 
     /** Gives up what was not committed and removes its files. */

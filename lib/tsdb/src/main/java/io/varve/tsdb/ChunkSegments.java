@@ -86,10 +86,7 @@ final class ChunkSegments {
         ByteRegion r = of(ref);
         long at = ChunkEntry.offset(ref);
         long total = entryLength(ref);
-        int head = 1;
-        while (r.u8(at + head - 1) >= 0x80) {
-            head++;
-        }
+        int head = headLength(ref);
         if (total < head + ChunkEntry.AROUND_DATA) {
             throw r.corrupt(at, "chunk of " + total + " bytes has no encoding");
         }
@@ -98,6 +95,17 @@ final class ChunkSegments {
         } catch (CorruptDataException e) {
             throw e.in(r.file(), at + head);
         }
+    }
+
+    /** Bytes of the length field of an entry of which {@link #entryLength} was checked. */
+    int headLength(long ref) {
+        ByteRegion r = of(ref);
+        long at = ChunkEntry.offset(ref);
+        int head = 1;
+        while (r.u8(at + head - 1) >= 0x80) {
+            head++;
+        }
+        return head;
     }
 
     /** Bytes of the whole entry. */

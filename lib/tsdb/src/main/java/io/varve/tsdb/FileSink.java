@@ -15,16 +15,19 @@ final class FileSink implements AutoCloseable {
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
     private static final byte[] ZEROS = new byte[16];
 
-    private final FileChannel channel;
+    private final SyncedFile file;
     private final byte[] buffer = new byte[1 << 18];
     private final CRC32C crc = new CRC32C();
     private int buffered;
     private long position;
     private boolean summing;
 
-    FileSink(Path file) throws IOException {
-        channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE,
-                StandardOpenOption.READ);
+    /** @param toKeep whether it will be synced in the end */
+    FileSink(Path path, boolean toKeep) throws IOException {
+        file = new SyncedFile(
+                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE,
+                        StandardOpenOption.READ),
+                toKeep ? SyncedFile.STEP : Long.MAX_VALUE);
     }
 
     /** Bytes written so far. */
@@ -86,24 +89,28 @@ final class FileSink implements AutoCloseable {
     }
 
     private void put(ByteBuffer bytes) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
+        file.write(bytes);
     }
 
     /** Overwrites four bytes that were written before. */
     void patch(long at, int value) throws IOException {
         flush();
-        channel.write(ByteBuffer.allocate(4).putInt(value).flip(), at);
+        file.patch(ByteBuffer.allocate(4).putInt(value).flip(), at);
+    }
+
+    /** Has the disk take what was written so far. */
+    void push() throws IOException {
+        flush();
+        file.push();
     }
 
     void sync() throws IOException {
         flush();
-        channel.force(true);
+        file.sync();
     }
 
     @Override
     public void close() throws IOException {
-        channel.close();
+        file.close();
     }
 }

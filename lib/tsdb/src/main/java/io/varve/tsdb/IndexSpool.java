@@ -25,11 +25,13 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Builds an index in two passes, because the symbols come first in the file and are known last. While series arrive, their
- * entries are spooled to a temporary file with provisional numbers for pairs of name and value; symbols, pairs and the number of
- * series of each pair are all that stays in memory. Then the size and place of every postings list is known before the first is
- * written: in the second pass each series puts its id straight into its lists, in a temporary file that is mapped (a small one in
- * memory). Bytes are those of Prometheus' writer. One thread.
+ * Builds an index in two passes. While series arrive, pairs of name and value get numbers, and those of each series are spooled to a temporary file;
+ * symbols, pairs and the number of series of each pair are all that stays in memory. Then the size and place of every postings list is known before the
+ * first is written: in the second pass each series puts its id straight into its lists, in a temporary file that is mapped (a small one in memory).
+ *
+ * <p>
+ * The symbols come first in the file. Who knows all of them before the first series says so with {@link #sealSymbols}, and entries are written as series
+ * arrive; else they wait in the spool, too, and are written in the second pass. Bytes are those of Prometheus' writer. One thread.
  */
 final class IndexSpool implements AutoCloseable {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -73,11 +75,15 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
+    private final Path file;
     private final Path spoolFile;
     private final Path postingsFile;
     private final FileSink spool;
     private final ByteWriter record = new ByteWriter(1024);
     private final ByteWriter chunkPart = new ByteWriter(1024);
+    private final ByteWriter body = new ByteWriter(1024);
+    private final ByteWriter head = new ByteWriter(16);
+    private final CRC32C crc = new CRC32C();
     private final SymbolIds symbols = new SymbolIds();
     private final PairIds pairs = new PairIds();
     private Labels previous = Labels.EMPTY;
@@ -89,18 +95,27 @@ final class IndexSpool implements AutoCloseable {
     private final MemoryBudget memory;
     private final Limits limits;
     private long reserved;
+    /** The index, once the symbols are written. */
+    private @Nullable FileSink out;
+    private String[] texts = new String[0];
+    private long seriesAt;
+    private int id;
 
-    /** @param memory where symbols and tables are reserved until it is closed */
-    IndexSpool(Path directory, MemoryBudget memory) throws IOException {
-        this(directory, memory, Limits.FORMAT);
+    /**
+     * @param file the index; temporary files lie beside it
+     * @param memory where symbols and tables are reserved until it is closed
+     */
+    IndexSpool(Path file, MemoryBudget memory) throws IOException {
+        this(file, memory, Limits.FORMAT);
     }
 
-    IndexSpool(Path directory, MemoryBudget memory, Limits limits) throws IOException {
+    IndexSpool(Path file, MemoryBudget memory, Limits limits) throws IOException {
+        this.file = file;
         this.limits = limits;
         this.memory = memory;
-        spoolFile = directory.resolve("series.spool");
-        postingsFile = directory.resolve("postings.spool");
-        spool = new FileSink(spoolFile);
+        spoolFile = file.resolveSibling("series.spool");
+        postingsFile = file.resolveSibling("postings.spool");
+        spool = new FileSink(spoolFile, false);
     }
 
     long series() {
@@ -129,10 +144,9 @@ final class IndexSpool implements AutoCloseable {
     }
 
     void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
-        if (series > 0 && previous.compareTo(labels) >= 0) {
-            throw new IllegalArgumentException("series must be added in label order, got " + labels + " after " + previous);
-        }
         int n = labels.size();
+        // Once symbols are sealed their numbers are in order, too: texts are not looked at.
+        int order = series == 0 ? -1 : out == null ? previous.compareTo(labels) : 0;
         if (previousPairs.length < n) {
             previousPairs = Arrays.copyOf(previousPairs, n * 2);
             previousNames = Arrays.copyOf(previousNames, n * 2);
@@ -151,19 +165,35 @@ final class IndexSpool implements AutoCloseable {
             @SuppressWarnings("ReferenceEquality")
             boolean same = sameName && previous.value(i) == value;
             if (!sameName) {
-                previousNames[i] = symbols.id(name, previousNames[i]);
+                int id = symbols.id(name, previousNames[i]);
+                order = order == 0 && hadOne ? Integer.compare(previousNames[i], id) : order;
+                previousNames[i] = id;
             }
             if (!same) {
                 // Series come in the order of their values, and the first block's symbols did too.
-                previousValues[i] = symbols.id(value, previousValues[i] + 1);
-                ids[i] = pairs.id(previousNames[i], previousValues[i]);
+                int id = symbols.id(value, previousValues[i] + 1);
+                order = order == 0 && hadOne ? Integer.compare(previousValues[i], id) : order;
+                previousValues[i] = id;
+                ids[i] = pairs.id(previousNames[i], id);
             }
             pairs.count(ids[i]);
             record.uvarint(ids[i]);
         }
+        if (order > 0 || order == 0 && n <= previous.size()) {
+            throw new IllegalArgumentException("series must be added in label order, got " + labels + " after " + previous);
+        }
         encodeChunks(labels, chunks, refs);
-        record.uvarint(chunkPart.size());
-        record.bytes(chunkPart.array(), 0, chunkPart.size());
+        FileSink sealed = out;
+        if (sealed == null) {
+            record.uvarint(chunkPart.size());
+            record.bytes(chunkPart.array(), 0, chunkPart.size());
+        } else if (symbols.size() > texts.length) {
+            throw new IllegalStateException("series " + labels + " has a symbol that the sealed table lacks");
+        } else {
+            int before = id;
+            writeEntry(sealed, ids, n);
+            record.uvarint(id - before & 0xFFFFFFFFL);
+        }
         spool.write(record);
         reserve(symbols.heapBytes() + pairs.heapBytes());
         previous = labels;
@@ -173,47 +203,75 @@ final class IndexSpool implements AutoCloseable {
     private void encodeChunks(Labels labels, List<Chunk> chunks, long[] refs) {
         chunkPart.clear();
         chunkPart.uvarint(chunks.size());
+        long end = 0;
         for (int i = 0; i < chunks.size(); i++) {
-            Chunk c = chunks.get(i);
-            if (c.maxTime() < c.minTime() || i > 0 && c.minTime() <= chunks.get(i - 1).maxTime()) {
-                throw new IllegalArgumentException("chunks of " + labels + " must be in order and apart, got " + c.minTime() + ".."
-                        + c.maxTime() + (i > 0 ? " after " + chunks.get(i - 1).maxTime() : ""));
+            long min = StoredChunks.minTime(chunks, i);
+            long max = StoredChunks.maxTime(chunks, i);
+            if (max < min || i > 0 && min <= end) {
+                throw new IllegalArgumentException("chunks of " + labels + " must be in order and apart, got " + min + ".." + max
+                        + (i > 0 ? " after " + end : ""));
             }
             if (i == 0) {
-                chunkPart.varint(c.minTime());
+                chunkPart.varint(min);
             } else {
-                chunkPart.uvarint(c.minTime() - chunks.get(i - 1).maxTime());
+                chunkPart.uvarint(min - end);
             }
-            chunkPart.uvarint(c.maxTime() - c.minTime());
+            chunkPart.uvarint(max - min);
             if (i == 0) {
                 chunkPart.uvarint(refs[0]);
             } else {
                 chunkPart.varint(refs[i] - refs[i - 1]);
             }
+            end = max;
         }
     }
 
-    /** Writes the index file, synced. */
-    void write(Path file) throws IOException {
-        spool.flush();
-        // Texts and their order; keys twice, slots, counts, places and ends of all pairs.
-        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size() + 40L * pairs.size());
-        String[] texts = symbols.toArray();
-        Arrays.sort(texts, Utf8Order::compare);
-        int[] rank = new int[texts.length];
-        for (int i = 0; i < texts.length; i++) {
-            rank[symbols.id(texts[i])] = i;
+    /** Says that all symbols have come, before the first series: entries are written from now on as series are added. */
+    void sealSymbols() throws IOException {
+        if (series > 0 || out != null) {
+            throw new IllegalStateException("symbols are sealed before the first series");
         }
+        begin();
+    }
+
+    /** Begins the file: from now on numbers of symbols are their ranks. */
+    private FileSink begin() throws IOException {
+        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size());
+        pairs.renumber(symbols.sort());
+        texts = symbols.toArray();
+        FileSink sink = new FileSink(file, true);
+        out = sink;
+        writeHeaderAndSymbols(sink);
+        seriesAt = sink.position();
+        return sink;
+    }
+
+    /** Writes the index file, or what is left of it, synced. */
+    void write() throws IOException {
         int n = pairs.size();
+        int[] perPair = new int[n];
+        long most = series;
+        for (int i = 0; i < n; i++) {
+            perPair[i] = pairs.series(i);
+            most = Math.max(most, perPair[i] & 0xFFFFFFFFL);
+        }
+        if (4 + 4 * most > limits.sectionBytes) {
+            throw limits.list(4 + 4 * most);
+        }
+        // Texts and their order; keys twice, slots, counts twice, places and ends of all pairs.
+        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size() + 44L * n);
+        FileSink begun = out;
+        FileSink sink = begun == null ? begin() : begun;
+        sink.push();
         long[] keys = new long[n];
         for (int i = 0; i < n; i++) {
-            keys[i] = (long) rank[pairs.name(i)] << 32 | rank[pairs.value(i)];
+            keys[i] = (long) pairs.name(i) << 32 | pairs.value(i);
         }
         long[] sorted = new long[n];
         int[] slot = sort(keys, texts.length, sorted);
         int[] counts = new int[n];
         for (int i = 0; i < n; i++) {
-            counts[slot[i]] = pairs.series(i);
+            counts[slot[i]] = perPair[i];
         }
         // Places of the lists relative to the first: that of all series, then one for each pair.
         long[] places = new long[n + 1];
@@ -222,26 +280,20 @@ final class IndexSpool implements AutoCloseable {
             places[i + 1] = size;
             size += listBytes(counts[i] & 0xFFFFFFFFL);
         }
-        long longest = 4 + 4 * Math.max(series, Arrays.stream(counts).mapToLong(c -> c & 0xFFFFFFFFL).max().orElse(0));
-        if (longest > limits.sectionBytes) {
-            throw limits.list(longest);
-        }
-        try (FileSink out = new FileSink(file); Arena arena = Arena.ofConfined()) {
-            writeHeaderAndSymbols(out, texts);
-            long seriesAt = out.position();
+        try (Arena arena = Arena.ofConfined()) {
             Lists lists = new Lists(size, postingsFile, arena);
-            writeSeries(file, out, lists, places, slot, keys);
-            long seriesEnd = out.position();
-            out.align(ALIGN_POSTINGS);
-            long first = out.position();
+            readSpool(begun == null ? sink : null, lists, places, slot);
+            long seriesEnd = sink.position();
+            sink.align(ALIGN_POSTINGS);
+            long first = sink.position();
             // Nothing of all that is written in vain.
             limits.check(file, first + size);
-            writePostings(out, lists, size, counts);
-            long tableAt = out.position();
-            writeTable(out, texts, sorted, places, first);
-            writeToc(out, seriesAt, seriesEnd, tableAt);
-            limits.check(file, out.position());
-            out.sync();
+            writePostings(sink, lists, size, counts);
+            long tableAt = sink.position();
+            writeTable(sink, sorted, places, first);
+            writeToc(sink, seriesAt, seriesEnd, tableAt);
+            limits.check(file, sink.position());
+            sink.sync();
         }
     }
 
@@ -369,7 +421,7 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    private void writeHeaderAndSymbols(FileSink out, String[] texts) throws IOException {
+    private void writeHeaderAndSymbols(FileSink out) throws IOException {
         ByteWriter w = new ByteWriter(1 << 16);
         w.i32(MAGIC);
         w.u8(VERSION);
@@ -400,50 +452,69 @@ final class IndexSpool implements AutoCloseable {
         out.patch(at, (int) length);
     }
 
-    private void writeSeries(Path file, FileSink out, Lists lists, long[] places, int[] slot, long[] keys) throws IOException {
-        int n = slot.length;
-        long[] next = new long[n + 1];
-        for (int i = 0; i <= n; i++) {
+    /** Writes the entry of a series with the chunks encoded last, and remembers its id. */
+    private void writeEntry(FileSink sink, int[] ids, int n) throws IOException {
+        sink.align(ALIGN_SERIES);
+        long at = sink.position();
+        limits.check(file, at);
+        id = (int) (at / ALIGN_SERIES);
+        body.clear();
+        body.uvarint(n);
+        for (int i = 0; i < n; i++) {
+            body.uvarint(pairs.name(ids[i]));
+            body.uvarint(pairs.value(ids[i]));
+        }
+        body.bytes(chunkPart.array(), 0, chunkPart.size());
+        head.clear();
+        head.uvarint(body.size());
+        crc.reset();
+        crc.update(body.array(), 0, body.size());
+        sink.write(head);
+        sink.write(body);
+        sink.i32((int) crc.getValue());
+        maxEntry = Math.max(maxEntry, sink.position() - at + ALIGN_SERIES - 1 & -ALIGN_SERIES);
+    }
+
+    /**
+     * Puts the ids of all series into their lists.
+     *
+     * @param entries where the entries of series go that wait in the spool, null where they are written
+     */
+    private void readSpool(@Nullable FileSink entries, Lists lists, long[] places, int[] slot) throws IOException {
+        long[] next = new long[places.length];
+        for (int i = 0; i < next.length; i++) {
             // Behind length and count, which are filled in when a list is complete.
             next[i] = places[i] + 8;
         }
-        ByteWriter body = new ByteWriter(1024);
-        ByteWriter head = new ByteWriter(16);
-        CRC32C crc = new CRC32C();
+        // No series had more labels than these have room for.
+        int[] ids = previousPairs;
+        spool.flush();
+        id = 0;
         try (SpoolReader in = new SpoolReader(spoolFile)) {
             for (long s = 0; s < series; s++) {
-                out.align(ALIGN_SERIES);
-                long at = out.position();
-                limits.check(file, at);
-                int id = (int) (at / ALIGN_SERIES);
+                int n = (int) in.uvarint();
+                for (int i = 0; i < n; i++) {
+                    ids[i] = (int) in.uvarint();
+                }
+                if (entries == null) {
+                    id += (int) in.uvarint();
+                } else {
+                    chunkPart.clear();
+                    in.read(chunkPart, (int) in.uvarint());
+                    writeEntry(entries, ids, n);
+                }
                 lists.put(next[0], id);
                 next[0] += 4;
-                int labels = (int) in.uvarint();
-                body.clear();
-                body.uvarint(labels);
-                for (int i = 0; i < labels; i++) {
-                    int pair = (int) in.uvarint();
-                    body.uvarint(keys[pair] >>> 32);
-                    body.uvarint(keys[pair] & 0xFFFFFFFFL);
-                    int list = slot[pair] + 1;
+                for (int i = 0; i < n; i++) {
+                    int list = slot[ids[i]] + 1;
                     lists.put(next[list], id);
                     next[list] += 4;
                 }
-                in.read(body, (int) in.uvarint());
-                head.clear();
-                head.uvarint(body.size());
-                crc.reset();
-                crc.update(body.array(), 0, body.size());
-                out.write(head);
-                out.write(body);
-                out.i32((int) crc.getValue());
-                maxEntry = Math.max(maxEntry, out.position() - at + ALIGN_SERIES - 1 & -ALIGN_SERIES);
             }
         }
     }
 
     private void writePostings(FileSink out, Lists lists, long size, int[] counts) throws IOException {
-        CRC32C crc = new CRC32C();
         byte[] slab = new byte[1 << 16];
         long at = 0;
         for (int list = 0; at < size; list++) {
@@ -465,7 +536,7 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    private void writeTable(FileSink out, String[] texts, long[] sorted, long[] places, long first) throws IOException {
+    private void writeTable(FileSink out, long[] sorted, long[] places, long first) throws IOException {
         long at = out.position();
         out.i32(0);
         out.startCrc();
@@ -485,7 +556,7 @@ final class IndexSpool implements AutoCloseable {
         finishSection(out, at, limits::table);
     }
 
-    private static void writeToc(FileSink out, long seriesAt, long seriesEnd, long tableAt) throws IOException {
+    private void writeToc(FileSink out, long seriesAt, long seriesEnd, long tableAt) throws IOException {
         ByteWriter w = new ByteWriter(64);
         w.i64(5);
         w.i64(seriesAt);
@@ -494,7 +565,7 @@ final class IndexSpool implements AutoCloseable {
         w.i64(tableAt);
         w.i64(seriesEnd);
         w.i64(tableAt);
-        CRC32C crc = new CRC32C();
+        crc.reset();
         crc.update(w.array(), 0, w.size());
         w.i32((int) crc.getValue());
         out.write(w);
@@ -505,6 +576,10 @@ final class IndexSpool implements AutoCloseable {
     public void close() throws IOException {
         memory.release(reserved);
         reserved = 0;
+        FileSink sink = out;
+        if (sink != null) {
+            sink.close();
+        }
         spool.close();
         Files.deleteIfExists(spoolFile);
         Files.deleteIfExists(postingsFile);

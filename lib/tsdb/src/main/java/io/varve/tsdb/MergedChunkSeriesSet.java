@@ -45,7 +45,7 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         this.heads = new ChunkSeries[sets.size()];
         this.isMember = new boolean[sets.size()];
         this.merges = new OrderedWork<>(this::gather, MergedChunkSeriesSet::bytes, MergedChunkSeriesSet::memory, budget,
-                () -> worker(merger.get()), threads);
+                () -> worker(merger.get()), threads > 1 ? threads : 0);
     }
 
     private static Function<List<ChunkSeries>, ChunkSeries> worker(OverlapMerger merger) {
@@ -110,45 +110,50 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
                 heads[i] = sets.get(i).next();
             }
         }
+        if (!equal.stream().allMatch(s -> s.chunks() instanceof StoredChunks) || !areInRow(equal)) {
+            equal.replaceAll(s -> new ChunkSeries(s.labels(), StoredChunks.read(s.chunks())));
+        }
         return equal;
     }
 
     private static ChunkSeries merge(List<ChunkSeries> equal, OverlapMerger merger) {
         ChunkSeries one = equal.getFirst();
-        if (equal.size() == 1 && apart(one.chunks())) {
+        boolean inRow = areInRow(equal);
+        if (inRow && equal.size() == 1) {
             return one;
         }
-        List<Chunk> inRow = inRow(equal);
-        return new ChunkSeries(one.labels(), inRow != null ? inRow : merge(one.labels(), equal, merger));
+        return new ChunkSeries(one.labels(), inRow ? join(equal) : merge(one.labels(), equal, merger));
     }
 
-    /** All chunks one after the other where they follow each other as they come, which is usual; else null. */
-    private static @Nullable List<Chunk> inRow(List<ChunkSeries> equal) {
-        int n = 0;
-        for (ChunkSeries s : equal) {
-            n += s.chunks().size();
-        }
-        List<Chunk> out = new ArrayList<>(n);
+    /** Whether all chunks follow each other, one after the other, as they come, which is usual. */
+    private static boolean areInRow(List<ChunkSeries> equal) {
+        boolean first = true;
         long end = Long.MIN_VALUE;
         for (ChunkSeries s : equal) {
-            for (Chunk c : s.chunks()) {
-                if (!out.isEmpty() && c.minTime() <= end) {
-                    return null;
+            List<Chunk> chunks = s.chunks();
+            for (int i = 0; i < chunks.size(); i++) {
+                if (!first && StoredChunks.minTime(chunks, i) <= end) {
+                    return false;
                 }
-                out.add(c);
-                end = c.maxTime();
-            }
-        }
-        return out;
-    }
-
-    private static boolean apart(List<Chunk> chunks) {
-        for (int i = 1; i < chunks.size(); i++) {
-            if (chunks.get(i).minTime() <= chunks.get(i - 1).maxTime()) {
-                return false;
+                end = StoredChunks.maxTime(chunks, i);
+                first = false;
             }
         }
         return true;
+    }
+
+    private static List<Chunk> join(List<ChunkSeries> equal) {
+        // Where one is not read, none is.
+        List<StoredChunks> stored = new ArrayList<>(equal.size());
+        List<Chunk> read = new ArrayList<>();
+        for (ChunkSeries s : equal) {
+            if (s.chunks() instanceof StoredChunks c) {
+                stored.add(c);
+            } else {
+                read.addAll(s.chunks());
+            }
+        }
+        return stored.isEmpty() ? read : StoredChunks.join(stored);
     }
 
     /** Chunks in order of which the first is looked at. */

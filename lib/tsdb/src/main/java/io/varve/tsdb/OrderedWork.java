@@ -52,7 +52,7 @@ final class OrderedWork<I, O> implements AutoCloseable {
      * @param memory about how much memory an item and the work on it take, reserved from the budget until its results have been fetched
      * @param budget where from
      * @param worker makes the function of each thread
-     * @param concurrency with 1 all work is done by the thread that asks
+     * @param concurrency how many threads; with 0 the one that asks does all
      */
     OrderedWork(Supplier<@Nullable I> source, ToLongFunction<I> bytes, ToLongFunction<I> memory, MemoryBudget budget,
             Supplier<Function<I, O>> worker, int concurrency) {
@@ -61,7 +61,7 @@ final class OrderedWork<I, O> implements AutoCloseable {
         this.memory = memory;
         this.budget = budget;
         this.capacity = concurrency * (1 + BATCHES_PER_THREAD);
-        if (concurrency <= 1) {
+        if (concurrency == 0) {
             inline = worker.get();
             return;
         }

@@ -52,6 +52,10 @@ final class PairIds {
         keys = Arrays.copyOf(keys, keys.length * 2);
         counts = Arrays.copyOf(counts, keys.length);
         slots = new int[keys.length * 2];
+        fillSlots();
+    }
+
+    private void fillSlots() {
         int mask = slots.length - 1;
         for (int i = 0; i < size; i++) {
             int slot = hash(keys[i]) & mask;
@@ -60,6 +64,16 @@ final class PairIds {
             }
             slots[slot] = i + 1;
         }
+    }
+
+    /** Gives names and values new numbers; those of the pairs stay. */
+    void renumber(int[] numbers) {
+        for (int i = 0; i < size; i++) {
+            keys[i] = (long) numbers[name(i)] << 32 | numbers[value(i)];
+        }
+        Arrays.fill(slots, 0);
+        Arrays.fill(byValue, 0);
+        fillSlots();
     }
 
     void count(int id) {

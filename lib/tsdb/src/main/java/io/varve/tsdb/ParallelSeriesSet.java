@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 public final class ParallelSeriesSet implements ChunkSeriesSet {
     /** Time, value and place of a sample, once read and once written. */
     private static final long BYTES_PER_SAMPLE = 40;
+    /** Place and times of a chunk that is not read. */
+    private static final long STORED_CHUNK = 32;
     private final ChunkSeriesSet source;
     private final OrderedWork<ChunkSeries, ChunkSeries> work;
 
@@ -27,11 +29,14 @@ public final class ParallelSeriesSet implements ChunkSeriesSet {
     public ParallelSeriesSet(ChunkSeriesSet source, Supplier<UnaryOperator<ChunkSeries>> operator, int threads, MemoryBudget budget) {
         this.source = source;
         this.work = new OrderedWork<>(source::next, s -> bytes(s.chunks()), s -> memory(s.chunks()), budget,
-                (Supplier<Function<ChunkSeries, ChunkSeries>>) () -> operator.get(), threads);
+                (Supplier<Function<ChunkSeries, ChunkSeries>>) () -> operator.get(), threads > 1 ? threads : 0);
     }
 
     /** About the memory of chunks. */
     static long bytes(List<Chunk> chunks) {
+        if (chunks instanceof StoredChunks) {
+            return 256 + STORED_CHUNK * chunks.size();
+        }
         long sum = 256;
         for (Chunk c : chunks) {
             sum += 64 + c.length();
@@ -41,6 +46,10 @@ public final class ParallelSeriesSet implements ChunkSeriesSet {
 
     /** About the memory of chunks and of what is made of them while they are worked on: samples as arrays, and encoded anew. */
     static long memory(List<Chunk> chunks) {
+        if (chunks instanceof StoredChunks) {
+            // Copied, not decoded.
+            return 2 * bytes(chunks);
+        }
         long samples = 0;
         for (Chunk c : chunks) {
             samples += ChunkDecoder.sampleCount(c);

@@ -1,6 +1,7 @@
 package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkDecoder;
 import io.varve.model.LimitExceededException;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
@@ -18,18 +19,23 @@ import org.jspecify.annotations.Nullable;
 /** Writes chunks to segment files, a new one where the next chunk would not fit, as Prometheus cuts them. One thread. */
 final class SegmentWriter implements AutoCloseable {
     private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
-    private static final int BUFFER = 1 << 20;
+    /** Small enough to stay in a processor's cache until the kernel has it. */
+    private static final int BUFFER = 64 << 10;
 
     private final Path directory;
     private final long segmentBytes;
     private final byte[] buffer = new byte[BUFFER];
     private final CRC32C crc = new CRC32C();
     private int buffered;
-    private @Nullable FileChannel out;
+    private @Nullable SyncedFile out;
     private int segment = -1;
     /** Bytes of the segment so far. */
     private long size;
     private long maxEntry;
+    private long samples;
+    private long floats;
+    private long histograms;
+    private long chunkCount;
 
     SegmentWriter(Path directory, long segmentBytes) {
         this.directory = directory;
@@ -41,9 +47,45 @@ final class SegmentWriter implements AutoCloseable {
         return maxEntry;
     }
 
-    private static long estimate(Chunk c) {
+    /** Samples written, not to be asked while another thread writes. */
+    long samples() {
+        return samples;
+    }
+
+    /** Those of them that are floats. */
+    long floats() {
+        return floats;
+    }
+
+    /** Those of them that are histograms. */
+    long histograms() {
+        return histograms;
+    }
+
+    /** Chunks written. */
+    long chunkCount() {
+        return chunkCount;
+    }
+
+    private static long estimate(int length) {
         // The length field is counted at its longest: where files are cut must not depend on how it is written.
-        return ChunkEntry.MAX_LENGTH_FIELD + 1L + c.length() + 4;
+        return ChunkEntry.MAX_LENGTH_FIELD + 1L + length + 4;
+    }
+
+    private static int headLength(int length) {
+        return 1 + (31 - Integer.numberOfLeadingZeros(Math.max(1, length))) / 7;
+    }
+
+    private void count(Chunk c) {
+        int n = ChunkDecoder.sampleCount(c);
+        samples += n;
+        switch (c.encoding()) {
+            case XOR, XOR2 -> floats += n;
+            case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> histograms += n;
+            case AGGREGATE -> {
+            }
+        }
+        chunkCount++;
     }
 
     /** Writes one series' chunks; their references go to {@code refs} from index 0. */
@@ -55,8 +97,10 @@ final class SegmentWriter implements AutoCloseable {
         long batch = 0;
         boolean first = true;
         long before = size;
+        StoredChunks stored = chunks instanceof StoredChunks s ? s : null;
         for (int i = 0; i < chunks.size(); i++) {
-            long bytes = estimate(chunks.get(i));
+            int whole = stored != null ? stored.entryLength(i) : 0;
+            long bytes = estimate(stored != null ? whole - stored.headLength(i) - ChunkEntry.AROUND_DATA : chunks.get(i).length());
             batch += bytes;
             boolean full;
             if (first && before > ChunkEntry.SEGMENT_HEADER) {
@@ -69,16 +113,43 @@ final class SegmentWriter implements AutoCloseable {
                 batch = bytes;
                 cut();
             }
-            refs[i] = write(chunks.get(i));
+            refs[i] = stored != null ? copy(stored, i, whole) : write(chunks.get(i));
         }
     }
 
-    private long write(Chunk c) throws IOException {
-        long ref = (long) segment << 32 | size;
-        int length = c.length();
+    /** Writes a chunk straight from another block's file, where it is written as here. */
+    private long copy(StoredChunks stored, int index, int length) throws IOException {
+        if (length > BUFFER) {
+            return write(stored.get(index));
+        }
+        if (buffered + length > BUFFER) {
+            flush();
+        }
+        Chunk c = stored.copy(index, buffer, buffered, length);
+        if (c.offset() - buffered != headLength(c.length()) + 1) {
+            // A length field longer than need be.
+            return write(stored.get(index));
+        }
+        count(c);
+        buffered += length;
+        return place(length);
+    }
+
+    /** The reference of an entry of so many bytes that comes next. */
+    private long place(long length) {
         if (size > 0xFFFFFFFFL) {
             throw new LimitExceededException("chunk reference", "segment " + ChunkEntry.segmentName(segment) + " is larger than 4 GiB");
         }
+        long ref = (long) segment << 32 | size;
+        size += length;
+        maxEntry = Math.max(maxEntry, length);
+        return ref;
+    }
+
+    private long write(Chunk c) throws IOException {
+        int length = c.length();
+        long ref = place(headLength(length) + 1L + length + 4);
+        count(c);
         if (buffered + length + 10 > BUFFER) {
             flush();
         }
@@ -106,17 +177,16 @@ final class SegmentWriter implements AutoCloseable {
         }
         INT.set(buffer, p, (int) crc.getValue());
         buffered = p + 4;
-        int head = 1 + (31 - Integer.numberOfLeadingZeros(Math.max(1, length))) / 7;
-        long entry = head + 1L + length + 4;
-        size += entry;
-        maxEntry = Math.max(maxEntry, entry);
         return ref;
     }
 
     private void cut() throws IOException {
         finish();
         segment++;
-        out = FileChannel.open(directory.resolve(ChunkEntry.segmentName(segment)), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        out = new SyncedFile(
+                FileChannel.open(directory.resolve(ChunkEntry.segmentName(segment)), StandardOpenOption.CREATE_NEW,
+                        StandardOpenOption.WRITE),
+                SyncedFile.STEP);
         INT.set(buffer, 0, ChunkEntry.MAGIC);
         INT.set(buffer, 4, ChunkEntry.VERSION << 24);
         buffered = ChunkEntry.SEGMENT_HEADER;
@@ -129,19 +199,19 @@ final class SegmentWriter implements AutoCloseable {
     }
 
     private void put(ByteBuffer bytes) throws IOException {
-        FileChannel channel = out;
-        while (channel != null && bytes.hasRemaining()) {
-            channel.write(bytes);
+        SyncedFile file = out;
+        if (file != null) {
+            file.write(bytes);
         }
     }
 
     /** Writes what is buffered and makes the file durable. */
     void finish() throws IOException {
-        FileChannel channel = out;
-        if (channel != null) {
+        SyncedFile file = out;
+        if (file != null) {
             flush();
-            channel.force(true);
-            channel.close();
+            file.sync();
+            file.close();
             out = null;
         }
     }
@@ -159,10 +229,10 @@ final class SegmentWriter implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        FileChannel channel = out;
+        SyncedFile file = out;
         out = null;
-        if (channel != null) {
-            channel.close();
+        if (file != null) {
+            file.close();
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.varve.tsdb;
 
+import io.varve.model.Utf8Order;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -56,6 +57,24 @@ final class SymbolIds {
             }
             slots[slot] = i + 1;
         }
+    }
+
+    /** Numbers the texts in byte order; gives the new number of each old one. */
+    int[] sort() {
+        String[] sorted = toArray();
+        Arrays.sort(sorted, Utf8Order::compare);
+        int[] rank = new int[size];
+        for (int i = 0; i < size; i++) {
+            // Mostly they are in order already.
+            rank[id(sorted[i], i)] = i;
+        }
+        for (int i = 0; i < slots.length; i++) {
+            if (slots[i] != 0) {
+                slots[i] = rank[slots[i] - 1] + 1;
+            }
+        }
+        System.arraycopy(sorted, 0, texts, 0, size);
+        return rank;
     }
 
     int size() {

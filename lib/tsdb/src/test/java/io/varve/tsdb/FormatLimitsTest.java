@@ -45,11 +45,11 @@ class FormatLimitsTest {
     /** An index of a thousand series with three pairs of labels each. */
     private static Path write(Path directory, IndexSpool.Limits limits) throws IOException {
         Path file = directory.resolve("index");
-        try (IndexSpool spool = new IndexSpool(directory, MemoryBudget.UNLIMITED, limits)) {
+        try (IndexSpool spool = new IndexSpool(file, MemoryBudget.UNLIMITED, limits)) {
             for (int i = 0; i < 1000; i++) {
                 spool.add(Labels.of("__name__", "m", "i", String.format("%06d", i), "job", "j"), List.of(chunk(0)), new long[]{8});
             }
-            spool.write(file);
+            spool.write();
         }
         return file;
     }
@@ -100,9 +100,9 @@ class FormatLimitsTest {
                 }
                 Path index = block.resolve("index");
                 Files.delete(index);
-                try (IndexSpool spool = new IndexSpool(tmp.root(), MemoryBudget.UNLIMITED)) {
+                try (IndexSpool spool = new IndexSpool(index, MemoryBudget.UNLIMITED)) {
                     spool.add(labels, List.of(chunk), new long[]{at});
-                    spool.write(index);
+                    spool.write();
                 }
                 try (BlockReader reader = BlockReader.open(block); ChunkSeriesSet all = reader.stored()) {
                     ChunkSeries series = all.next();
@@ -163,9 +163,9 @@ class FormatLimitsTest {
         for (long by : new long[]{1L << 31, 1L << 32, 63L << 30}) {
             try (TempTree tmp = TempTree.create(); Arena arena = Arena.ofShared()) {
                 Path small = tmp.resolve("small");
-                try (IndexSpool spool = new IndexSpool(tmp.root(), MemoryBudget.UNLIMITED)) {
+                try (IndexSpool spool = new IndexSpool(small, MemoryBudget.UNLIMITED)) {
                     spool.add(Labels.of("__name__", "m"), List.of(chunk(1000)), new long[]{77});
-                    spool.write(small);
+                    spool.write();
                 }
                 Path large = tmp.resolve("large");
                 moved(small, large, by);

@@ -301,4 +301,33 @@ public final class SeriesEntry {
         }
         return Labels.ofSorted(pairs);
     }
+
+    /**
+     * Whether the references say that this one's labels come after another's: they do where symbols are in byte order and so are the names of both. False
+     * where that is not so or the references do not say it.
+     */
+    public boolean follows(SeriesEntry before) {
+        if (!hasNamesInOrder() || !before.hasNamesInOrder()) {
+            return false;
+        }
+        int n = Math.min(labelCount, before.labelCount);
+        for (int i = 0; i < n; i++) {
+            if (names[i] != before.names[i]) {
+                return Integer.compareUnsigned(names[i], before.names[i]) > 0;
+            }
+            if (values[i] != before.values[i]) {
+                return Integer.compareUnsigned(values[i], before.values[i]) > 0;
+            }
+        }
+        return labelCount > before.labelCount;
+    }
+
+    private boolean hasNamesInOrder() {
+        for (int i = 1; i < labelCount; i++) {
+            if (Integer.compareUnsigned(names[i - 1], names[i]) >= 0) {
+                return false;
+            }
+        }
+        return true;
+    }
 }

@@ -201,14 +201,20 @@ public final class Symbols {
      * @param otherTexts its texts
      * @param unknown gives the object to keep for a text that the other does not have
      */
-    public String[] texts(Symbols other, String[] otherTexts, UnaryOperator<String> unknown) {
+    public Texts texts(Symbols other, Texts otherTexts, UnaryOperator<String> unknown) {
         String[] texts = new String[count];
         RegionCursor mine = new RegionCursor(region, 8, end);
         RegionCursor theirs = new RegionCursor(other.region, 8, other.end);
+        long before = 0;
+        int beforeLength = -1;
+        boolean inOrder = true;
         int k = 0;
         int theirLength = other.count > 0 ? theirs.length() : 0;
         for (int i = 0; i < count; i++) {
             int length = mine.length();
+            inOrder &= region.compare(before, beforeLength, mine.position, length) < 0;
+            before = mine.position;
+            beforeLength = length;
             int order = -1;
             while (k < other.count) {
                 order = region.compare(mine.position, length, other.region, theirs.position, theirLength);
@@ -220,10 +226,16 @@ public final class Symbols {
                     theirLength = theirs.length();
                 }
             }
-            texts[i] = k < other.count && order == 0 ? otherTexts[k] : unknown.apply(region.text(mine.position, length));
+            texts[i] = k < other.count && order == 0 ? otherTexts.byOrdinal[k] : unknown.apply(region.text(mine.position, length));
             mine.position += length;
         }
-        return texts;
+        return new Texts(texts, inOrder);
+    }
+
+    /** Texts of symbols by ordinal, and whether they are in byte order, so that ordinals compare as their texts do. */
+    public record Texts(String[] byOrdinal, boolean inOrder) {
+        /** None. */
+        public static final Texts NONE = new Texts(new String[0], false);
     }
 
     /** Whether every symbol sorts after the one before, so that references compare as their texts do. Reads the whole table, comparing in place. */

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.zip.CRC32C;
@@ -95,11 +96,14 @@ class SymbolsTest {
                 }
             }
             String[] theirTexts = theirs.toArray(String[]::new);
+            Symbols.Texts known = new Symbols.Texts(theirTexts, true);
             List<String> asked = new ArrayList<>();
-            String[] texts = Table.of(List.copyOf(mine), 2).symbols.texts(Table.of(List.copyOf(theirs), 2).symbols, theirTexts, t -> {
+            Symbols.Texts got = Table.of(List.copyOf(mine), 2).symbols.texts(Table.of(List.copyOf(theirs), 2).symbols, known, t -> {
                 asked.add(t);
                 return t;
             });
+            String[] texts = got.byOrdinal();
+            assertThat(got.inOrder()).isTrue();
             assertThat(texts).containsExactly(mine.toArray(String[]::new));
             TreeSet<String> unknown = new TreeSet<>(mine);
             unknown.removeAll(theirs);
@@ -107,7 +111,12 @@ class SymbolsTest {
             for (String t : texts) {
                 assertThat(theirs.contains(t)).isEqualTo(Arrays.stream(theirTexts).anyMatch(o -> o == t));
             }
-            assertThat(Table.of(List.copyOf(mine), 2).symbols.texts(Symbols.NONE, new String[0], t -> t)).isEqualTo(texts);
+            assertThat(Table.of(List.copyOf(mine), 2).symbols.texts(Symbols.NONE, Symbols.Texts.NONE, t -> t).byOrdinal()).isEqualTo(texts);
+            if (mine.size() > 1) {
+                List<String> wrong = new ArrayList<>(mine);
+                Collections.swap(wrong, random.nextInt(wrong.size() / 2), wrong.size() / 2);
+                assertThat(Table.of(wrong, 2).symbols.texts(Symbols.NONE, Symbols.Texts.NONE, t -> t).inOrder()).isFalse();
+            }
         });
     }
 }
