@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import io.varve.model.ErrorText;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -87,7 +88,7 @@ final class CacheReads {
             try {
                 out.putAll(p.answer.get(left(), TimeUnit.NANOSECONDS));
             } catch (TimeoutException | ExecutionException e) {
-                p.health.failed();
+                p.health.failed(e instanceof TimeoutException ? "no answer in time" : ErrorText.of(e));
                 p.thread.interrupt();
             } catch (InterruptedException e) {
                 interrupted = true;

@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import io.varve.model.ErrorText;
 import io.varve.model.VarveException;
 import io.varve.model.XxHash64;
 import io.varve.runtime.Dns;
@@ -75,13 +76,14 @@ final class MemcachedCache implements RemoteCache {
         final String host;
         final int port;
         final Deque<Connection> idle = new ConcurrentLinkedDeque<>();
-        final CacheHealth health = new CacheHealth();
+        final CacheHealth health;
         private volatile boolean gone;
 
         Server(String address) {
             int colon = address.lastIndexOf(':');
             host = address.substring(0, colon);
             port = Integer.parseInt(address.substring(colon + 1));
+            health = new CacheHealth("memcached " + address);
         }
 
         void give(Connection c) {
@@ -111,13 +113,12 @@ final class MemcachedCache implements RemoteCache {
          * so were the others, and the exchange runs again on a new one.
          */
         <T> T exchange(Exchange<T> exchange) throws IOException {
-            boolean worked = false;
             try {
                 Connection kept = idle.pollFirst();
                 if (kept != null) {
                     try {
                         T answer = run(kept, exchange);
-                        worked = true;
+                        health.worked();
                         return answer;
                     } catch (EOFException | SocketException e) {
                         closeIdle();
@@ -127,18 +128,18 @@ final class MemcachedCache implements RemoteCache {
                     }
                 }
                 T answer = run(new Connection(this), exchange);
-                worked = true;
+                health.worked();
                 return answer;
             } catch (IOException | RuntimeException e) {
                 LOG.atDebug().addKeyValue("server", host + ":" + port).addKeyValue("err", e.toString()).log("memcached does not answer");
-                throw e;
-            } finally {
-                if (worked) {
-                    health.worked();
+                if (Thread.currentThread().isInterrupted()) {
+                    // Whoever asked does not wait any more, which says nothing of the server.
+                    health.notAsked();
                 } else {
-                    health.failed();
-                    closeIdle();
+                    health.failed(ErrorText.of(e));
                 }
+                closeIdle();
+                throw e;
             }
         }
 

@@ -98,7 +98,7 @@ final class RedisCache implements RemoteCache {
 
     private final Settings settings;
     private final CacheMetrics.Client metrics;
-    private final CacheHealth health = new CacheHealth();
+    private final CacheHealth health;
     private final @Nullable SSLContext tls;
     private final Semaphore gets;
     private final Semaphore setBatches;
@@ -109,6 +109,7 @@ final class RedisCache implements RemoteCache {
     RedisCache(Settings settings, CacheMetrics.Client metrics) {
         this.settings = settings;
         this.metrics = metrics;
+        this.health = new CacheHealth("redis " + String.join(",", settings.addresses));
         this.gets = room(settings.getConcurrency);
         this.setBatches = room(settings.setConcurrency);
         // Files that cannot be read are told at the start.
@@ -169,7 +170,18 @@ final class RedisCache implements RemoteCache {
      * attempt goes to the next one.
      */
     private synchronized void failed(@Nullable UnifiedJedis failing, Exception e) {
-        health.failed();
+        if (Thread.currentThread().isInterrupted()) {
+            // Whoever asked does not wait any more, which says nothing of the server.
+            health.notAsked();
+        } else {
+            // The client's own words are of its pool; what is wrong with the server comes last.
+            Throwable last = e;
+            for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+                last = cause;
+            }
+            String told = ErrorText.of(e);
+            health.failed(told.contains(ErrorText.of(last)) ? told : told + ": " + ErrorText.of(last));
+        }
         LOG.atDebug().addKeyValue("err", e.toString()).log("redis does not answer");
         if (failing != null && failing == client && !(e instanceof JedisDataException)) {
             client = null;

@@ -208,12 +208,12 @@ class OddCacheServersTest {
     @Test
     void failuresThatComeTogetherAreOneAndPausesGrow() {
         long[] now = {5};
-        CacheHealth h = new CacheHealth(() -> now[0]);
+        CacheHealth h = new CacheHealth("a server", () -> now[0]);
         for (int i = 0; i < 100; i++) {
             assertThat(h.mayAsk()).isTrue();
         }
         for (int i = 0; i < 100; i++) {
-            h.failed();
+            h.failed("it is not there");
         }
         for (long pause = 1; pause <= 32; pause *= 2) {
             assertThat(h.mayAsk()).isFalse();
@@ -222,7 +222,7 @@ class OddCacheServersTest {
             assertThat(h.mayAsk()).as("one at a time").isFalse();
             h.notAsked();
             assertThat(h.mayAsk()).as("it was not asked").isTrue();
-            h.failed();
+            h.failed("it is not there");
         }
         now[0] += 30_000_000_000L;
         assertThat(h.mayAsk()).isTrue();
