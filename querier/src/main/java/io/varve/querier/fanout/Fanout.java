@@ -6,6 +6,7 @@ import io.varve.chunk.Chunk;
 import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.UnavailableException;
@@ -33,6 +34,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
@@ -378,21 +380,43 @@ public final class Fanout implements Store {
                 : r;
     }
 
+    /** What several stores have is reserved once, until the query is over. */
     private StringsResponse gather(QueryContext context, List<StoreRef> stores, boolean partialResponse, String what,
             Function<StoreRef, StringsResponse> call) {
         // Stores mostly have the same, or are one: sorted once.
         Set<String> values = new HashSet<>();
         Set<String> blocks = new HashSet<>();
+        // The query's own limit is no fault of a store, which would be left out.
+        AtomicReference<@Nullable LimitExceededException> refused = new AtomicReference<>();
         forAll(context, stores, partialResponse, what, call, s -> {
         }, answer -> {
+            try {
+                context.budget().reserve(answer.values().stream().mapToLong(Fanout::heapBytes).sum(), "names and values of labels");
+            } catch (LimitExceededException e) {
+                refused.set(e);
+                return;
+            }
+            long twice = 0;
             synchronized (values) {
-                values.addAll(answer.values());
+                for (String v : answer.values()) {
+                    twice += values.add(v) ? 0 : heapBytes(v);
+                }
                 blocks.addAll(answer.queriedBlocks());
             }
+            context.budget().release(twice);
             answer.warnings().forEach(context::warn);
         });
+        LimitExceededException limit = refused.get();
+        if (limit != null) {
+            throw limit;
+        }
         return new StringsResponse(values.stream().sorted(Utf8Order::compare).toList(), context.warnings(),
                 blocks.stream().sorted().toList());
+    }
+
+    /** What a text of an answer takes with its place in a set and in lists. */
+    private static long heapBytes(String text) {
+        return 96 + text.length();
     }
 
     /**
