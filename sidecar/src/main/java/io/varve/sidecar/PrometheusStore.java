@@ -187,33 +187,15 @@ final class PrometheusStore implements Store {
         }
     }
 
-    /** As others read them. */
-    static List<StoreChunk> wire(List<Chunk> chunks) {
+    private static List<StoreChunk> wire(List<Chunk> chunks) {
         List<StoreChunk> out = new ArrayList<>(chunks.size());
         for (Chunk c : chunks) {
-            switch (c.encoding()) {
-                case XOR, HISTOGRAM, FLOAT_HISTOGRAM -> out.add(StoreChunk.raw(c));
-                // The StoreAPI has no number for encodings with start timestamps: write them as others read them.
-                case XOR2, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> plain(c, out);
-                case AGGREGATE -> throw new CorruptDataException("remote read", -1, "a chunk of downsampled data from Prometheus");
+            if (c.encoding() == Encoding.AGGREGATE) {
+                throw new CorruptDataException("remote read", -1, "a chunk of downsampled data from Prometheus");
             }
+            out.add(StoreChunk.raw(c));
         }
         return out;
-    }
-
-    private static void plain(Chunk chunk, List<StoreChunk> out) {
-        ChunkAppender appender = ChunkAppender.plain(Integer.MAX_VALUE, c -> out.add(StoreChunk.raw(c)));
-        if (chunk.encoding() == Encoding.XOR2) {
-            SampleBuffer floats = new SampleBuffer(ChunkAppender.USUAL_SAMPLES);
-            ChunkDecoder.decode(chunk, floats);
-            appender.append(floats);
-        } else {
-            SampleCursor cursor = ChunkDecoder.cursor(chunk);
-            for (SampleCursor.Kind kind = cursor.next(); kind != SampleCursor.Kind.END; kind = cursor.next()) {
-                appender.append(cursor, kind);
-            }
-        }
-        appender.cut();
     }
 
     private void sampled(QueryContext context, InputStream in, SeriesRequest request, SeriesOrder order) throws IOException {

@@ -61,6 +61,7 @@ final class ClientStream implements AutoCloseable {
         headers.put(ServedCall.TENANT, ascii(context.tenant()));
         CoverageTrailer.ask(headers);
         ChunkHashes.decline(headers);
+        ChunkEncodings.acceptAll(headers);
         stream.call.start(stream.new Listener(), headers);
         stream.outstanding = stream.window();
         stream.call.request(stream.outstanding);

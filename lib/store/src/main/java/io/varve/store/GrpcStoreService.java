@@ -60,6 +60,7 @@ public final class GrpcStoreService implements BindableService {
         private final ServedCall.Out<byte[]> out;
         private final int batchSize;
         private final boolean hashes;
+        private final boolean startTimestamps;
         private final ProtoWriter writer = new ProtoWriter(4096);
         private final List<StoreSeries> batch = new ArrayList<>();
         private long batchBytes;
@@ -69,11 +70,13 @@ public final class GrpcStoreService implements BindableService {
         Sink(ServedCall.Out<byte[]> out, long batchSize) {
             this.out = out;
             this.hashes = out.wantsHashes();
+            this.startTimestamps = out.readsStartTimestamps();
             this.batchSize = Math.clamp(batchSize, 1, 10_000);
         }
 
         @Override
-        public void series(StoreSeries series) {
+        public void series(StoreSeries found) {
+            StoreSeries series = startTimestamps ? found : ChunkEncodings.plain(found);
             if (batchSize == 1) {
                 tellBlocks();
                 SeriesFrames.writeSeries(writer, series, hashes);

@@ -36,6 +36,9 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
         /** Whether the caller wants chunks with their hashes. */
         boolean wantsHashes();
+
+        /** Whether the caller reads chunks that keep start timestamps. */
+        boolean readsStartTimestamps();
     }
 
     private final Supplier<MemoryBudget> budgets;
@@ -48,7 +51,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
     @Override
     public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
-        Run run = new Run(call, headers.get(TENANT), CoverageTrailer.wanted(headers), ChunkHashes.wanted(headers), Context.current());
+        Run run = new Run(call, headers);
         // Two: a second request would be a fault of the client, which is to be seen.
         call.request(2);
         return run;
@@ -59,6 +62,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private final @Nullable String tenant;
         private final boolean wantsCoverage;
         private final boolean wantsHashes;
+        private final boolean readsStartTimestamps;
         private final Context grpcContext;
         private final ReentrantLock lock = new ReentrantLock();
         private final Condition changed = lock.newCondition();
@@ -67,12 +71,13 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private boolean cancelled;
         private boolean headersSent;
 
-        Run(ServerCall<Q, A> call, @Nullable String tenant, boolean wantsCoverage, boolean wantsHashes, Context grpcContext) {
+        Run(ServerCall<Q, A> call, Metadata headers) {
             this.call = call;
-            this.tenant = tenant;
-            this.wantsCoverage = wantsCoverage;
-            this.wantsHashes = wantsHashes;
-            this.grpcContext = grpcContext;
+            this.tenant = headers.get(TENANT);
+            this.wantsCoverage = CoverageTrailer.wanted(headers);
+            this.wantsHashes = ChunkHashes.wanted(headers);
+            this.readsStartTimestamps = ChunkEncodings.allAccepted(headers);
+            this.grpcContext = Context.current();
         }
 
         @Override
@@ -188,6 +193,11 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         @Override
         public boolean wantsHashes() {
             return wantsHashes;
+        }
+
+        @Override
+        public boolean readsStartTimestamps() {
+            return readsStartTimestamps;
         }
 
         private void sendHeaders() {

@@ -42,6 +42,11 @@ public final class StoreSeries {
         return chunks;
     }
 
+    /** The same series with other chunks. */
+    StoreSeries withChunks(List<StoreChunk> other) {
+        return encoded == null ? new StoreSeries(labels(), other) : new StoreSeries(encoded, other);
+    }
+
     /** Writes the labels as field 1. */
     void writeLabels(ProtoWriter out) {
         if (encoded != null) {

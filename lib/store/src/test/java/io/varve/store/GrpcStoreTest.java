@@ -13,6 +13,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkAppender;
 import io.varve.chunk.Encoding;
 import io.varve.model.CancelledException;
 import io.varve.model.CorruptDataException;
@@ -151,6 +152,34 @@ class GrpcStoreTest {
         List<io.varve.proto.thanos.Chunk> without = parts(declining);
         assertThat(with).isNotEmpty().allMatch(c -> c.getHash() == XxHash64.hash(c.getData().toByteArray()));
         assertThat(without).isEqualTo(with.stream().map(c -> c.toBuilder().clearHash().build()).toList());
+    }
+
+    @Test
+    void startTimestampsGoToThoseThatReadThem() throws Exception {
+        List<Chunk> written = new ArrayList<>();
+        ChunkAppender appender = ChunkAppender.withStartTimestamps(120, written::add);
+        for (int i = 0; i < 100; i++) {
+            appender.append(5, 10 + i * 10L, i);
+        }
+        appender.cut();
+        store.series.clear();
+        store.series.add(new StoreSeries(Labels.of("a", "b"), List.of(StoreChunk.raw(written.getFirst()))));
+        try (QueryContext context = QueryContext.unlimited();
+                StoreClient.SeriesStream stream = client.series(context, request(1))) {
+            StoreSeries got = ((StoreClient.SeriesStream.Frame.OfSeries) all(stream).getFirst()).series();
+            same(got, store.series.getFirst());
+        }
+        List<Chunk> plain = new ArrayList<>();
+        ChunkAppender without = ChunkAppender.plain(120, plain::add);
+        for (int i = 0; i < 100; i++) {
+            without.append(10 + i * 10L, i);
+        }
+        without.cut();
+        assertThat(parts(new Metadata())).singleElement().satisfies(c -> {
+            assertThat(c.getType()).isEqualTo(io.varve.proto.thanos.Chunk.Encoding.XOR);
+            assertThat(c.getData().toByteArray()).isEqualTo(plain.getFirst().data());
+            assertThat(c.getHash()).isEqualTo(XxHash64.hash(plain.getFirst().data()));
+        });
     }
 
     /** The chunks that a call with the headers is answered with. */
