@@ -356,11 +356,15 @@ public final class CounterFunction implements RangeFunction {
     }
 
     private void noteOverlaps(Windows w, Notes notes) {
-        int overlaps = StartTimestamps.overlaps(w.starts, w.times, w.size)
-                + StartTimestamps.overlaps(w.histogramStarts, w.histogramTimes, w.histogramSize);
-        for (int i = 0; i < Math.min(overlaps, 1); i++) {
+        int steps = w.grid.count();
+        int overlaps = StartTimestamps.overlappingSteps(w.starts, w.times, w.size, w.lo, w.hi, w.histogramLo, w.histogramHi, steps);
+        if (w.histogramSize > 0) {
+            overlaps += StartTimestamps.overlappingSteps(w.histogramStarts, w.histogramTimes, w.histogramSize, w.histogramLo,
+                    w.histogramHi, w.lo, w.hi, steps);
+        }
+        if (overlaps > 0) {
             notes.warnCounted(w.position, "sample has start time that overlaps with previous sample timestamp for metric "
-                    + GoQuote.quote(w.metric()));
+                    + GoQuote.quote(w.metric()), overlaps);
         }
     }
 

@@ -95,8 +95,8 @@ public final class Notes {
     }
 
     /** Adds a warning that tells how often it occurred. */
-    public void warnCounted(Position position, String text) {
-        add(new Note(true, position, WARNING + text, 1));
+    public void warnCounted(Position position, String text, long occurrences) {
+        add(new Note(true, position, WARNING + text, occurrences));
     }
 
     /** Adds an info. */
