@@ -37,6 +37,11 @@ public enum Encoding {
         return code;
     }
 
+    /** Whether an encoding has that byte. */
+    public static boolean isCode(int code) {
+        return BY_CODE[code & 0xFF] != null;
+    }
+
     /** @throws CorruptDataException where no encoding has that byte; the exception's offset is −1 */
     public static Encoding ofCode(int code) {
         Encoding e = BY_CODE[code & 0xFF];

@@ -3,6 +3,7 @@ package io.varve.tsdb;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.MemoryBudget;
+import io.varve.tsdb.index.SymbolUnion;
 import io.varve.tsdb.index.Symbols;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -89,6 +90,10 @@ public final class BlockMerger {
             throw new IllegalArgumentException("no blocks to merge");
         }
         try (BlockWriter writer = BlockWriter.create(parent, meta.ulid(), options.segmentBytes, options.memory)) {
+            SymbolUnion union = SymbolUnion.of(blocks.stream().map(b -> b.index().symbols()).toList());
+            if (union != null) {
+                return write(blocks, union, writer, meta, options);
+            }
             List<ChunkSeriesSet> sets = new ArrayList<>();
             Symbols before = Symbols.NONE;
             Symbols.Texts texts = Symbols.Texts.NONE;
@@ -104,16 +109,35 @@ public final class BlockMerger {
         }
     }
 
+    /** By numbers of symbols. All symbols of the inputs, used or not, are in the new block, as Prometheus writes them. */
+    private static Optional<BlockMeta> write(List<BlockReader> blocks, SymbolUnion symbols, BlockWriter writer, BlockMeta meta,
+            Options options) {
+        writer.sealSymbols(symbols);
+        List<BlockReader.Entries> entries = new ArrayList<>();
+        for (int i = 0; i < blocks.size(); i++) {
+            entries.add(blocks.get(i).entries(meta.minTime(), meta.maxTime() - 1, symbols, symbols.numbers(i)));
+        }
+        try (EntryMerge merge = new EntryMerge(entries, symbols, options.overlaps, options.threads, options.memory)) {
+            writer.addAll(merge, symbols, options.threads, options.memory, options.progress);
+            return commit(writer, meta);
+        }
+    }
+
+    /** Where symbols have no order: by labels. */
     private static Optional<BlockMeta> write(List<ChunkSeriesSet> sets, BlockWriter writer, BlockMeta meta, Options options) {
         try (MergedChunkSeriesSet merged = new MergedChunkSeriesSet(sets, options.overlaps, options.threads, options.memory)) {
             writer.addAll(merged, options.threads, options.memory, options.progress);
-            if (writer.stats().samples() == 0) {
-                return Optional.empty();
-            }
-            BlockMeta.Thanos thanos = meta.thanos();
-            return Optional.of(writer.commit(stats -> meta.withStats(stats)
-                    .withThanos(thanos == null ? null : thanos.withIndexStats(writer.indexStats()))));
+            return commit(writer, meta);
         }
+    }
+
+    private static Optional<BlockMeta> commit(BlockWriter writer, BlockMeta meta) {
+        if (writer.stats().samples() == 0) {
+            return Optional.empty();
+        }
+        BlockMeta.Thanos thanos = meta.thanos();
+        return Optional.of(writer.commit(stats -> meta.withStats(stats)
+                .withThanos(thanos == null ? null : thanos.withIndexStats(writer.indexStats()))));
     }
 
     /**

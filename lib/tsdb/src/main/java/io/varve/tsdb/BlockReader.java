@@ -12,6 +12,7 @@ import io.varve.tsdb.index.ByteRegion;
 import io.varve.tsdb.index.IndexReader;
 import io.varve.tsdb.index.Postings;
 import io.varve.tsdb.index.SeriesEntry;
+import io.varve.tsdb.index.SymbolUnion;
 import io.varve.tsdb.index.Symbols;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -153,6 +154,135 @@ public final class BlockReader implements AutoCloseable {
         return new Set(p, minTime, maxTime, true, trim, Symbols.Texts.NONE, false, false);
     }
 
+    /**
+     * What {@link #select(long, long, Symbols.Texts)} gives, by numbers of symbols.
+     *
+     * @param symbols those of this block's index and perhaps of others
+     * @param numbers the number there of each of this index' symbols
+     */
+    Entries entries(long minTime, long maxTime, SymbolUnion symbols, int[] numbers) {
+        return new Entries(new Set(index.allPostings(), minTime, maxTime, true, true, Symbols.Texts.NONE, true, true), symbols, numbers);
+    }
+
+    /** Series of which labels are numbers of symbols, in the order of which labels compare; stands on one. One thread. */
+    final class Entries implements Comparable<Entries>, AutoCloseable {
+        private final Set set;
+        private final SymbolUnion symbols;
+        private final int[] numbers;
+        private final StoredChunks.Pass pass = new StoredChunks.Pass(segments);
+        /** Of the series and of the one before, name, value, name, value, …. */
+        private int[] labels = new int[32];
+        private int[] labelsBefore = new int[32];
+        private int size;
+
+        private Entries(Set set, SymbolUnion symbols, int[] numbers) {
+            this.set = set;
+            this.symbols = symbols;
+            this.numbers = numbers;
+        }
+
+        /** Goes on to the next series, false at the end. */
+        boolean next() {
+            boolean isFirst = set.id < 0;
+            if (!set.advance()) {
+                return false;
+            }
+            int[] before = labels;
+            int sizeBefore = size;
+            labels = labelsBefore;
+            labelsBefore = before;
+            read(set.entry);
+            if (!isFirst && compare(labels, size, before, sizeBefore) <= 0) {
+                throw set.outOfOrder(texts(labels, size), texts(before, sizeBefore));
+            }
+            return true;
+        }
+
+        private void read(SeriesEntry entry) {
+            int n = entry.labelCount;
+            if (labels.length < 2 * n) {
+                labels = new int[4 * n];
+            }
+            int[] to = labels;
+            int[] of = numbers;
+            int[] names = entry.names;
+            int[] values = entry.values;
+            int last = -1;
+            for (int i = 0; i < n; i++) {
+                int name = names[i];
+                int value = values[i];
+                if (name <= last || name >= of.length || value < 0 || value >= of.length) {
+                    readUnordered(entry);
+                    return;
+                }
+                last = name;
+                to[2 * i] = of[name];
+                to[2 * i + 1] = of[value];
+            }
+            size = 2 * n;
+        }
+
+        /** An entry of which names are out of order, or that has symbols that do not exist. */
+        private void readUnordered(SeriesEntry entry) {
+            Labels texts = index.labels(entry);
+            size = 0;
+            for (int i = 0; i < texts.size(); i++) {
+                for (String text : List.of(texts.name(i), texts.value(i))) {
+                    long ordinal = index.symbols().find(text);
+                    if (ordinal < 0) {
+                        throw index.region().corrupt(index.seriesOffset(set.id), "series " + texts + " has a symbol that is no text");
+                    }
+                    labels[size++] = numbers[(int) ordinal];
+                }
+            }
+        }
+
+        private Labels texts(int[] of, int length) {
+            return EntryMerge.texts(Arrays.copyOf(of, length), symbols);
+        }
+
+        @Override
+        public int compareTo(Entries other) {
+            return compare(labels, size, other.labels, other.size);
+        }
+
+        private static int compare(int[] a, int aSize, int[] b, int bSize) {
+            int n = Math.min(aSize, bSize);
+            for (int i = 0; i < n; i++) {
+                if (a[i] != b[i]) {
+                    return a[i] < b[i] ? -1 : 1;
+                }
+            }
+            return aSize - bSize;
+        }
+
+        /** Numbers of the labels' symbols, of the caller. */
+        int[] labels() {
+            return Arrays.copyOf(labels, size);
+        }
+
+        /** How many chunks there are, or were before they were cut. */
+        int chunkCount() {
+            return set.left;
+        }
+
+        /** Adds all chunks; false where they do not follow those before or are not as they are stored, and only some were added. */
+        boolean addTo(StoredChunks.Builder whole) {
+            return set.made == null && whole.add(pass, set.entry, set.left);
+        }
+
+        /** The chunks, read. */
+        List<Chunk> chunks() {
+            List<Chunk> made = set.made;
+            return made != null ? made : set.read(set.left);
+        }
+
+        @Override
+        public void close() {
+            set.close();
+        }
+    }
+
     /** Streams series by their postings. */
     private final class Set implements ChunkSeriesSet {
         private final Postings postings;
@@ -171,6 +301,12 @@ public final class BlockReader implements AutoCloseable {
         /** Of chunks that are read later, where they may be. */
         private final StoredChunks.@Nullable Pass later;
         private @Nullable Labels previous;
+        /** Of the series that the entry is of, −1 before the first. */
+        private long id = -1;
+        /** How many chunks of the entry are left. */
+        private int left;
+        /** What was made of them where they are not left whole. */
+        private @Nullable List<Chunk> made;
         private volatile boolean closed;
 
         Set(Postings postings, long minTime, long maxTime, boolean applyTombstones, boolean trim, Symbols.Texts texts, boolean once,
@@ -186,15 +322,16 @@ public final class BlockReader implements AutoCloseable {
             this.trim = trim;
         }
 
-        @Override
-        public @Nullable ChunkSeries next() {
+        /** Goes on to the next entry of which something is left, false at the end. */
+        private boolean advance() {
             while (!closed) {
-                long id = postings.current() == Postings.NO_MORE ? Postings.NO_MORE : postings.next();
-                if (id == Postings.NO_MORE) {
-                    return null;
+                long next = postings.current() == Postings.NO_MORE ? Postings.NO_MORE : postings.next();
+                if (next == Postings.NO_MORE) {
+                    return false;
                 }
+                id = next;
                 index.series(id, entry);
-                int left = selectChunks();
+                left = selectChunks();
                 if (left == 0 && (applyTombstones || entry.chunkCount > 0)) {
                     continue;
                 }
@@ -202,26 +339,41 @@ public final class BlockReader implements AutoCloseable {
                     indexTrail.at(index.region(), index.seriesOffset(id));
                 }
                 Intervals stones = applyTombstones ? tombstones.of(id) : Intervals.NONE;
-                List<Chunk> chunks;
+                made = null;
                 if (isTouched(left, stones)) {
-                    chunks = cut(read(left), stones);
-                    if (chunks.isEmpty()) {
+                    List<Chunk> cut = cut(read(left), stones);
+                    if (cut.isEmpty()) {
                         continue;
                     }
-                } else {
-                    chunks = later != null ? StoredChunks.of(later, entry, left) : read(left);
+                    made = cut;
                 }
-                Labels labels = texts.byOrdinal().length == 0 ? index.labels(entry) : entry.labels(index.symbols(), texts.byOrdinal());
-                if (previous != null && !(texts.inOrder() && entry.follows(entryBefore)) && previous.compareTo(labels) >= 0) {
-                    throw index.region().corrupt(index.seriesOffset(id), "series " + labels + " comes after " + previous);
-                }
-                previous = labels;
-                SeriesEntry free = entryBefore;
-                entryBefore = entry;
-                entry = free;
-                return new ChunkSeries(labels, chunks);
+                return true;
             }
-            return null;
+            return false;
+        }
+
+        @Override
+        public @Nullable ChunkSeries next() {
+            if (!advance()) {
+                return null;
+            }
+            List<Chunk> chunks = made;
+            if (chunks == null) {
+                chunks = later != null ? StoredChunks.of(later, entry, left) : read(left);
+            }
+            Labels labels = texts.byOrdinal().length == 0 ? index.labels(entry) : entry.labels(index.symbols(), texts.byOrdinal());
+            if (previous != null && !(texts.inOrder() && entry.follows(entryBefore)) && previous.compareTo(labels) >= 0) {
+                throw outOfOrder(labels, previous);
+            }
+            previous = labels;
+            SeriesEntry free = entryBefore;
+            entryBefore = entry;
+            entry = free;
+            return new ChunkSeries(labels, chunks);
+        }
+
+        private CorruptDataException outOfOrder(Labels labels, Labels before) {
+            return index.region().corrupt(index.seriesOffset(id), "series " + labels + " comes after " + before);
         }
 
         /** Moves the chunks of the range to the front of the entry, in order of their times. */

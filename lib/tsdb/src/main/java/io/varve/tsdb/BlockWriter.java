@@ -8,6 +8,7 @@ import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
 import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
+import io.varve.tsdb.index.SymbolUnion;
 import io.varve.tsdb.index.Symbols;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,6 +18,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
+import java.util.function.ToLongFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a block as a stream: series in label order, then {@link #commit}. Memory is bounded by symbols and by pairs of label name
@@ -42,7 +46,13 @@ public final class BlockWriter implements AutoCloseable {
     private boolean over;
 
     /** A series whose chunks are written, with their places. */
-    private record Placed(Labels labels, List<Chunk> chunks, long[] refs) {
+    private record Placed<S>(S series, List<Chunk> chunks, long[] refs) {
+    }
+
+    /** Puts a series into the index whose chunks are written. */
+    @FunctionalInterface
+    private interface Indexed<S> {
+        void add(S series, List<Chunk> chunks, long[] refs) throws IOException;
     }
 
     private BlockWriter(Path parent, Path directory, Ulid ulid, SegmentWriter chunks, IndexSpool index) {
@@ -98,6 +108,15 @@ public final class BlockWriter implements AutoCloseable {
         return symbols.texts(like, likeTexts, index::symbol);
     }
 
+    /** Says that these are all symbols: series come by their numbers, with {@link #addAll(EntryMerge, SymbolUnion, int, MemoryBudget, LongConsumer)}. */
+    void sealSymbols(SymbolUnion symbols) {
+        try {
+            index.sealSymbols(symbols);
+        } catch (IOException e) {
+            throw failed("write symbols to " + directory, e);
+        }
+    }
+
     /** Says that no symbol comes that is not here: series entries are written as series are added, instead of all at the end. */
     void sealSymbols() {
         try {
@@ -119,25 +138,24 @@ public final class BlockWriter implements AutoCloseable {
         if (over) {
             throw new IllegalStateException("block " + ulid + " is complete");
         }
-        enter(place(labels, series));
+        enter(place(labels, series), index::add);
     }
 
     /** Writes a series' chunks. */
-    private Placed place(Labels labels, List<Chunk> series) {
-        long[] refs = new long[series.size()];
+    private <S> Placed<S> place(S series, List<Chunk> all) {
+        long[] refs = new long[all.size()];
         try {
-            chunks.write(series, refs);
+            chunks.write(all, refs);
         } catch (IOException e) {
             throw failed("write series to " + directory, e);
         }
-        return new Placed(labels, series, refs);
+        return new Placed<>(series, all, refs);
     }
 
-    /** Puts a series into the index whose chunks are written. */
-    private void enter(Placed series) {
+    private <S> void enter(Placed<S> series, Indexed<S> indexed) {
         List<Chunk> all = series.chunks;
         try {
-            index.add(series.labels, all, series.refs);
+            indexed.add(series.series, all, series.refs);
         } catch (IOException e) {
             throw failed("write series to " + directory, e);
         }
@@ -168,12 +186,24 @@ public final class BlockWriter implements AutoCloseable {
      * @param progress called from time to time with the number of series that came; what it throws ends the work
      */
     void addAll(ChunkSeriesSet set, int threads, MemoryBudget budget, LongConsumer progress) {
-        try (OrderedWork<ChunkSeries, Placed> work = new OrderedWork<>(set::next, s -> ParallelSeriesSet.bytes(s.chunks()),
-                s -> ParallelSeriesSet.bytes(s.chunks()), budget, () -> s -> place(s.labels(), s.chunks()), threads > 1 ? 1 : 0)) {
+        addAll(set::next, ChunkSeries::chunks, (s, all, refs) -> index.add(s.labels(), all, refs), threads, budget, progress);
+    }
+
+    /** As the other, for series by the numbers of symbols that were sealed. */
+    void addAll(EntryMerge merge, SymbolUnion symbols, int threads, MemoryBudget budget, LongConsumer progress) {
+        addAll(merge::next, EntryMerge.NumberedSeries::chunks, (s, all, refs) -> index.add(s.labels(), symbols, all, refs), threads, budget,
+                progress);
+    }
+
+    private <S> void addAll(Supplier<@Nullable S> source, Function<S, List<Chunk>> chunksOf, Indexed<S> indexed, int threads,
+            MemoryBudget budget, LongConsumer progress) {
+        ToLongFunction<S> bytes = s -> ParallelSeriesSet.bytes(chunksOf.apply(s));
+        try (OrderedWork<S, Placed<S>> work = new OrderedWork<>(source, bytes, bytes, budget, () -> s -> place(s, chunksOf.apply(s)),
+                threads > 1 ? 1 : 0)) {
             long n = 0;
-            for (Placed s = work.next(); s != null; s = work.next()) {
+            for (Placed<S> s = work.next(); s != null; s = work.next()) {
                 if (!s.chunks.isEmpty()) {
-                    enter(s);
+                    enter(s, indexed);
                 }
                 if (++n % PROGRESS_EVERY == 0) {
                     progress.accept(n);

@@ -73,6 +73,13 @@ final class ByteWriter {
         size += length;
     }
 
+    /** Takes bytes at the end that the caller fills in; gives where they begin in {@link #array}, which is asked for afterwards. */
+    int room(int length) {
+        ensure(length);
+        size += length;
+        return size - length;
+    }
+
     /** Length and UTF-8. */
     void text(String s) {
         byte[] utf8 = s.getBytes(StandardCharsets.UTF_8);

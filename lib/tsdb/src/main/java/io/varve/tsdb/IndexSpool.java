@@ -5,6 +5,7 @@ import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.MemoryBudget;
 import io.varve.model.Utf8Order;
+import io.varve.tsdb.index.SymbolUnion;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,6 +22,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongFunction;
+import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -75,6 +77,41 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
+    /** The sealed symbols by number. */
+    private interface Table {
+        int size();
+
+        /** Length and UTF-8. */
+        void write(int number, ByteWriter into);
+    }
+
+    private record Texts(String[] texts) implements Table {
+        @Override
+        public int size() {
+            return texts.length;
+        }
+
+        @Override
+        public void write(int number, ByteWriter into) {
+            into.text(texts[number]);
+        }
+    }
+
+    private record United(SymbolUnion symbols) implements Table {
+        @Override
+        public int size() {
+            return symbols.size();
+        }
+
+        @Override
+        public void write(int number, ByteWriter into) {
+            int length = symbols.length(number);
+            into.uvarint(length);
+            int at = into.room(length);
+            symbols.copy(number, into.array(), at);
+        }
+    }
+
     private final Path file;
     private final Path spoolFile;
     private final Path postingsFile;
@@ -90,14 +127,17 @@ final class IndexSpool implements AutoCloseable {
     private int[] previousPairs = new int[16];
     private int[] previousNames = new int[16];
     private int[] previousValues = new int[16];
+    /** Labels of the series before, where they came as numbers. */
+    private int previousSize;
     private long series;
     private long maxEntry;
     private final MemoryBudget memory;
     private final Limits limits;
     private long reserved;
+    private long unionBytes;
     /** The index, once the symbols are written. */
     private @Nullable FileSink out;
-    private String[] texts = new String[0];
+    private Table table = new Texts(new String[0]);
     private long seriesAt;
     private int id;
 
@@ -143,15 +183,56 @@ final class IndexSpool implements AutoCloseable {
         }
     }
 
-    void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
-        int n = labels.size();
-        // Once symbols are sealed their numbers are in order, too: texts are not looked at.
-        int order = series == 0 ? -1 : out == null ? previous.compareTo(labels) : 0;
+    /** Adds a series by the numbers of its labels' symbols, name, value, name, value, …, once symbols are sealed as a union. */
+    void add(int[] labels, SymbolUnion symbols, List<Chunk> chunks, long[] refs) throws IOException {
+        FileSink sealed = out;
+        if (sealed == null) {
+            throw new IllegalStateException("symbols have no numbers yet");
+        }
+        int n = labels.length / 2;
+        makeRoom(n);
+        int[] ids = previousPairs;
+        int order = series == 0 ? -1 : 0;
+        record.clear();
+        record.uvarint(n);
+        for (int i = 0; i < n; i++) {
+            int name = labels[2 * i];
+            int value = labels[2 * i + 1];
+            if (i >= previousSize || previousNames[i] != name || previousValues[i] != value) {
+                if (order == 0) {
+                    order = i >= previousSize || previousNames[i] < name || previousNames[i] == name && previousValues[i] < value ? -1 : 1;
+                }
+                previousNames[i] = name;
+                previousValues[i] = value;
+                ids[i] = pairs.id(name, value);
+            }
+            pairs.count(ids[i]);
+            record.uvarint(ids[i]);
+        }
+        previousSize = n;
+        if (order >= 0) {
+            throw new IllegalArgumentException("series must be added in label order, got " + EntryMerge.texts(labels, symbols));
+        }
+        encodeChunks(() -> EntryMerge.texts(labels, symbols), chunks, refs);
+        spoolEntry(sealed, ids, n);
+    }
+
+    private void makeRoom(int n) {
         if (previousPairs.length < n) {
             previousPairs = Arrays.copyOf(previousPairs, n * 2);
             previousNames = Arrays.copyOf(previousNames, n * 2);
             previousValues = Arrays.copyOf(previousValues, n * 2);
         }
+    }
+
+    void add(Labels labels, List<Chunk> chunks, long[] refs) throws IOException {
+        if (table instanceof United) {
+            throw new IllegalStateException("series come by numbers of symbols, not as " + labels);
+        }
+        int n = labels.size();
+        // Once symbols are sealed their numbers are in order, too: texts are not looked at.
+        int order = series == 0 ? -1 : out == null ? previous.compareTo(labels) : 0;
+        makeRoom(n);
         int[] ids = previousPairs;
         record.clear();
         record.uvarint(n);
@@ -182,25 +263,35 @@ final class IndexSpool implements AutoCloseable {
         if (order > 0 || order == 0 && n <= previous.size()) {
             throw new IllegalArgumentException("series must be added in label order, got " + labels + " after " + previous);
         }
-        encodeChunks(labels, chunks, refs);
+        encodeChunks(() -> labels, chunks, refs);
         FileSink sealed = out;
+        if (sealed != null && symbols.size() > table.size()) {
+            throw new IllegalStateException("series " + labels + " has a symbol that the sealed table lacks");
+        }
+        spoolEntry(sealed, ids, n);
+        previous = labels;
+    }
+
+    /** Spools pairs, and the encoded chunks or, where entries are written already, how far the next is. */
+    private void spoolEntry(@Nullable FileSink sealed, int[] ids, int n) throws IOException {
         if (sealed == null) {
             record.uvarint(chunkPart.size());
             record.bytes(chunkPart.array(), 0, chunkPart.size());
-        } else if (symbols.size() > texts.length) {
-            throw new IllegalStateException("series " + labels + " has a symbol that the sealed table lacks");
         } else {
             int before = id;
             writeEntry(sealed, ids, n);
             record.uvarint(id - before & 0xFFFFFFFFL);
         }
         spool.write(record);
-        reserve(symbols.heapBytes() + pairs.heapBytes());
-        previous = labels;
+        reserve(heapBytes());
         series++;
     }
 
-    private void encodeChunks(Labels labels, List<Chunk> chunks, long[] refs) {
+    private long heapBytes() {
+        return unionBytes + symbols.heapBytes() + pairs.heapBytes();
+    }
+
+    private void encodeChunks(Supplier<Labels> labels, List<Chunk> chunks, long[] refs) {
         chunkPart.clear();
         chunkPart.uvarint(chunks.size());
         long end = 0;
@@ -208,7 +299,7 @@ final class IndexSpool implements AutoCloseable {
             long min = StoredChunks.minTime(chunks, i);
             long max = StoredChunks.maxTime(chunks, i);
             if (max < min || i > 0 && min <= end) {
-                throw new IllegalArgumentException("chunks of " + labels + " must be in order and apart, got " + min + ".." + max
+                throw new IllegalArgumentException("chunks of " + labels.get() + " must be in order and apart, got " + min + ".." + max
                         + (i > 0 ? " after " + end : ""));
             }
             if (i == 0) {
@@ -234,11 +325,26 @@ final class IndexSpool implements AutoCloseable {
         begin();
     }
 
+    /** Says that these are all symbols, by number, before the first series, which are added by numbers from now on. */
+    void sealSymbols(SymbolUnion union) throws IOException {
+        if (series > 0 || out != null || symbols.size() > 0) {
+            throw new IllegalStateException("symbols are sealed before the first series");
+        }
+        unionBytes = union.heapBytes();
+        reserve(heapBytes());
+        table = new United(union);
+        beginFile();
+    }
+
     /** Begins the file: from now on numbers of symbols are their ranks. */
     private FileSink begin() throws IOException {
-        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size());
+        reserve(heapBytes() + 12L * symbols.size());
         pairs.renumber(symbols.sort());
-        texts = symbols.toArray();
+        table = new Texts(symbols.toArray());
+        return beginFile();
+    }
+
+    private FileSink beginFile() throws IOException {
         FileSink sink = new FileSink(file, true);
         out = sink;
         writeHeaderAndSymbols(sink);
@@ -259,7 +365,7 @@ final class IndexSpool implements AutoCloseable {
             throw limits.list(4 + 4 * most);
         }
         // Texts and their order; keys twice, slots, counts twice, places and ends of all pairs.
-        reserve(symbols.heapBytes() + pairs.heapBytes() + 12L * symbols.size() + 44L * n);
+        reserve(heapBytes() + 12L * symbols.size() + 44L * n);
         FileSink begun = out;
         FileSink sink = begun == null ? begin() : begun;
         sink.push();
@@ -268,7 +374,7 @@ final class IndexSpool implements AutoCloseable {
             keys[i] = (long) pairs.name(i) << 32 | pairs.value(i);
         }
         long[] sorted = new long[n];
-        int[] slot = sort(keys, texts.length, sorted);
+        int[] slot = sort(keys, table.size(), sorted);
         int[] counts = new int[n];
         for (int i = 0; i < n; i++) {
             counts[slot[i]] = perPair[i];
@@ -429,10 +535,10 @@ final class IndexSpool implements AutoCloseable {
         long at = out.position();
         out.i32(0);
         out.startCrc();
-        out.i32(texts.length);
+        out.i32(table.size());
         w.clear();
-        for (String t : texts) {
-            w.text(t);
+        for (int i = 0; i < table.size(); i++) {
+            table.write(i, w);
             if (w.size() > 1 << 16) {
                 out.write(w);
                 w.clear();
@@ -544,8 +650,13 @@ final class IndexSpool implements AutoCloseable {
         ByteWriter w = new ByteWriter(1 << 16);
         for (int i = 0; i < places.length; i++) {
             w.uvarint(2);
-            w.text(i == 0 ? "" : texts[(int) (sorted[i - 1] >>> 32)]);
-            w.text(i == 0 ? "" : texts[(int) sorted[i - 1]]);
+            if (i == 0) {
+                w.text("");
+                w.text("");
+            } else {
+                table.write((int) (sorted[i - 1] >>> 32), w);
+                table.write((int) sorted[i - 1], w);
+            }
             w.uvarint(first + places[i]);
             if (w.size() > 1 << 16) {
                 out.write(w);

@@ -52,7 +52,8 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         return equal -> merge(equal, merger);
     }
 
-    private static long bytes(List<ChunkSeries> equal) {
+    /** About the memory of series. */
+    static long bytes(List<ChunkSeries> equal) {
         long sum = 0;
         for (ChunkSeries s : equal) {
             sum += ParallelSeriesSet.bytes(s.chunks());
@@ -60,7 +61,8 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         return sum;
     }
 
-    private static long memory(List<ChunkSeries> equal) {
+    /** About the memory of series and of what is made of them. */
+    static long memory(List<ChunkSeries> equal) {
         long sum = 0;
         for (ChunkSeries s : equal) {
             sum += ParallelSeriesSet.memory(s.chunks());
@@ -116,7 +118,8 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         return equal;
     }
 
-    private static ChunkSeries merge(List<ChunkSeries> equal, OverlapMerger merger) {
+    /** Series of equal labels as one. */
+    static ChunkSeries merge(List<ChunkSeries> equal, OverlapMerger merger) {
         ChunkSeries one = equal.getFirst();
         boolean inRow = areInRow(equal);
         if (inRow && equal.size() == 1) {

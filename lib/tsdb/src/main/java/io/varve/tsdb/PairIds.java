@@ -7,9 +7,12 @@ final class PairIds {
     private long[] keys = new long[1024];
     private int[] counts = new int[1024];
     private int[] slots = new int[2048];
-    /** By value, one more than the number of the pair that had it last, 0 for none: mostly a value belongs to one name, and neighbours have neighbouring values. */
-    private int[] byValue = new int[1024];
+    /** By value, one more than the number of the first pair that has it, 0 for none: mostly a value belongs to one name. Such pairs have no slot. */
+    private int[] firstByValue = new int[1024];
+    /** The same of the pair that had it last: neighbours have neighbouring values. */
+    private int[] lastByValue = new int[1024];
     private int size;
+    private int slotted;
 
     private static int hash(long key) {
         long h = key * 0x9E3779B97F4A7C15L;
@@ -18,16 +21,34 @@ final class PairIds {
 
     int id(int name, int value) {
         long key = (long) name << 32 | value;
-        if (value >= byValue.length) {
-            byValue = Arrays.copyOf(byValue, Math.max(value + 1, 2 * byValue.length));
+        if (value >= lastByValue.length) {
+            int length = Math.max(value + 1, 2 * lastByValue.length);
+            firstByValue = Arrays.copyOf(firstByValue, length);
+            lastByValue = Arrays.copyOf(lastByValue, length);
         }
-        int likely = byValue[value] - 1;
-        if (likely >= 0 && keys[likely] == key) {
-            return likely;
+        int last = lastByValue[value] - 1;
+        if (last >= 0 && keys[last] == key) {
+            return last;
         }
-        int id = find(key);
-        byValue[value] = id + 1;
+        int id;
+        if (last < 0) {
+            id = append(key);
+            firstByValue[value] = id + 1;
+        } else {
+            int first = firstByValue[value] - 1;
+            id = keys[first] == key ? first : find(key);
+        }
+        lastByValue[value] = id + 1;
         return id;
+    }
+
+    private int append(long key) {
+        if (size == keys.length) {
+            keys = Arrays.copyOf(keys, size * 2);
+            counts = Arrays.copyOf(counts, size * 2);
+        }
+        keys[size] = key;
+        return size++;
     }
 
     private int find(long key) {
@@ -39,41 +60,38 @@ final class PairIds {
             }
             slot = slot + 1 & mask;
         }
-        if (size == keys.length) {
+        int id = append(key);
+        slots[slot] = id + 1;
+        if (2 * ++slotted > slots.length) {
             grow();
-            return find(key);
         }
-        keys[size] = key;
-        slots[slot] = ++size;
-        return size - 1;
+        return id;
     }
 
     private void grow() {
-        keys = Arrays.copyOf(keys, keys.length * 2);
-        counts = Arrays.copyOf(counts, keys.length);
-        slots = new int[keys.length * 2];
-        fillSlots();
-    }
-
-    private void fillSlots() {
-        int mask = slots.length - 1;
-        for (int i = 0; i < size; i++) {
-            int slot = hash(keys[i]) & mask;
-            while (slots[slot] != 0) {
-                slot = slot + 1 & mask;
+        int[] old = slots;
+        slots = new int[old.length * 2];
+        for (int pair : old) {
+            if (pair != 0) {
+                fillSlot(pair);
             }
-            slots[slot] = i + 1;
         }
     }
 
-    /** Gives names and values new numbers; those of the pairs stay. */
+    private void fillSlot(int pair) {
+        int mask = slots.length - 1;
+        int slot = hash(keys[pair - 1]) & mask;
+        while (slots[slot] != 0) {
+            slot = slot + 1 & mask;
+        }
+        slots[slot] = pair;
+    }
+
+    /** Gives names and values new numbers; those of the pairs stay, and no pair is looked up any more if there are some. */
     void renumber(int[] numbers) {
         for (int i = 0; i < size; i++) {
             keys[i] = (long) numbers[name(i)] << 32 | numbers[value(i)];
         }
-        Arrays.fill(slots, 0);
-        Arrays.fill(byValue, 0);
-        fillSlots();
     }
 
     void count(int id) {
@@ -82,7 +100,7 @@ final class PairIds {
 
     /** Heap that the tables take. */
     long heapBytes() {
-        return 12L * keys.length + 4L * slots.length + 4L * byValue.length;
+        return 12L * keys.length + 4L * slots.length + 8L * lastByValue.length;
     }
 
     int size() {

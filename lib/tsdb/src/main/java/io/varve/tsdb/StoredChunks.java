@@ -1,7 +1,6 @@
 package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
-import io.varve.model.CorruptDataException;
 import io.varve.tsdb.index.ByteRegion;
 import io.varve.tsdb.index.SeriesEntry;
 import java.util.AbstractList;
@@ -12,6 +11,11 @@ import java.util.List;
  * without making objects of them. Whoever asks for a chunk reads it. The blocks must stay open.
  */
 final class StoredChunks extends AbstractList<Chunk> {
+    /** References so far apart may be of neighbours. */
+    private static final int NEAR = 16 << 10;
+    /** What is copied together is soon looked at, from a processor's first cache. */
+    private static final int MOST_TOGETHER = 32;
+
     /** Of each chunk, or one of all. */
     private final Pass[] passes;
     /** Of each chunk reference, first and last time. */
@@ -66,6 +70,45 @@ final class StoredChunks extends AbstractList<Chunk> {
         return new StoredChunks(passes, places);
     }
 
+    /** Collects the chunks of a series of several blocks. */
+    static final class Builder {
+        private final Pass[] passes;
+        private final long[] places;
+        private int size;
+        private long end;
+
+        /** @param count of chunks that come */
+        Builder(int count) {
+            passes = new Pass[count];
+            places = new long[3 * count];
+        }
+
+        /** Adds the first chunks of an entry; false at one that does not lie behind the one before. */
+        boolean add(Pass pass, SeriesEntry entry, int count) {
+            long[] refs = entry.refs;
+            long[] minTimes = entry.minTimes;
+            long[] maxTimes = entry.maxTimes;
+            for (int i = 0; i < count; i++) {
+                long min = minTimes[i];
+                if (size > 0 && min <= end) {
+                    return false;
+                }
+                end = maxTimes[i];
+                passes[size] = pass;
+                places[3 * size] = refs[i];
+                places[3 * size + 1] = min;
+                places[3 * size + 2] = end;
+                size++;
+            }
+            return true;
+        }
+
+        /** All that were added. */
+        StoredChunks build() {
+            return new StoredChunks(passes, places);
+        }
+    }
+
     private Pass pass(int index) {
         return passes.length == 1 ? passes[0] : passes[index];
     }
@@ -114,32 +157,50 @@ final class StoredChunks extends AbstractList<Chunk> {
         return out;
     }
 
-    /** Bytes of a chunk's whole entry in its file. */
-    int entryLength(int index) {
-        return (int) pass(index).segments.entryLength(reference(index));
-    }
-
-    /** Bytes of its length field, where {@link #entryLength} was asked for before. */
-    int headLength(int index) {
-        return pass(index).segments.headLength(reference(index));
+    /** What lies between the references of a chunk and the next. */
+    long distance(int index) {
+        return reference(index + 1) - reference(index);
     }
 
     /**
-     * Copies a whole entry, {@link #entryLength} bytes, to a place in an array.
+     * Copies entries to a place in an array: one, and those after it that by their references follow in the same file not far away. Whether they are neighbours
+     * indeed, and whole, is for the caller to see.
      *
-     * @return the chunk as it lies there, its checksum checked
+     * @param room how many bytes may be copied
+     * @return {@link #entries} and {@link #bytes} that were copied, 0 where the first does not fit
      */
-    Chunk copy(int index, byte[] into, int offset, int length) {
+    long load(int index, byte[] into, int offset, int room) {
         Pass pass = pass(index);
         long ref = reference(index);
-        ByteRegion region = pass.segments.segment(ChunkEntry.segment(ref));
+        int segment = ChunkEntry.segment(ref);
+        int last = index;
+        int end = Math.min(size(), index + MOST_TOGETHER);
+        while (last + 1 < end && pass(last + 1) == pass && ChunkEntry.segment(reference(last + 1)) == segment && distance(last) > 0
+                && distance(last) <= NEAR && ChunkEntry.offset(ref) >= ChunkEntry.SEGMENT_HEADER) {
+            last++;
+        }
+        long length = reference(last) - ref + pass.segments.entryLength(reference(last));
+        while (length > room && last > index) {
+            last--;
+            length = reference(last + 1) - ref;
+        }
+        if (length > room) {
+            return 0;
+        }
+        ByteRegion region = pass.segments.segment(segment);
         long at = ChunkEntry.offset(ref);
         pass.copied.at(region, at);
-        region.copy(at, into, offset, length);
-        try {
-            return ChunkEntry.decode(into, offset, offset + length, places[3 * index + 1], places[3 * index + 2], true);
-        } catch (CorruptDataException e) {
-            throw e.in(region.file(), at - offset);
-        }
+        region.copy(at, into, offset, (int) length);
+        return (long) (last - index + 1) << 32 | length;
+    }
+
+    /** How many entries {@link #load} copied. */
+    static int entries(long loaded) {
+        return (int) (loaded >>> 32);
+    }
+
+    /** How many bytes it did. */
+    static int bytes(long loaded) {
+        return (int) loaded;
     }
 }

@@ -3,6 +3,7 @@ package io.varve.tsdb;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.CancelledException;
@@ -21,6 +22,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +31,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -128,6 +132,180 @@ class MergeThreadsTest {
                 BlockMerger.write(List.of(reader), tmp.root(), reader.meta().withUlid(RESULT), BlockMerger.Options.DEFAULT);
             }
             assertThat(Files.readAllBytes(tmp.resolve(RESULT + "/chunks/000001"))).isEqualTo(old);
+        }
+    }
+
+    /** Writes a block's chunks anew: in any order, with gaps, some with a length that takes more bytes than it needs. */
+    private static Path strew(RandomGenerator random, Path block) throws IOException {
+        List<ChunkSeries> all = new ArrayList<>();
+        List<int[]> order = new ArrayList<>();
+        try (BlockReader reader = BlockReader.open(block); ChunkSeriesSet set = reader.stored()) {
+            for (ChunkSeries s = set.next(); s != null; s = set.next()) {
+                for (int i = 0; i < s.chunks().size(); i++) {
+                    order.add(new int[]{all.size(), i});
+                }
+                all.add(s);
+            }
+        }
+        if (random.nextBoolean()) {
+            // Few are moved: most are still neighbours.
+            for (int i = random.nextInt(1 + order.size() / 10); i > 0; i--) {
+                Collections.swap(order, random.nextInt(order.size()), random.nextInt(order.size()));
+            }
+        }
+        ByteWriter w = new ByteWriter(1024);
+        w.i32(ChunkEntry.MAGIC);
+        w.i32(ChunkEntry.VERSION << 24);
+        List<long[]> refs = new ArrayList<>();
+        all.forEach(s -> refs.add(new long[s.chunks().size()]));
+        for (int[] o : order) {
+            Chunk c = all.get(o[0]).chunks().get(o[1]);
+            for (int gap = random.nextInt(20) == 0 ? random.nextInt(40) : 0; gap > 0; gap--) {
+                w.u8(random.nextInt(256));
+            }
+            refs.get(o[0])[o[1]] = w.size();
+            w.uvarint(c.length());
+            if (random.nextInt(20) == 0) {
+                w.array()[w.size() - 1] |= (byte) 0x80;
+                w.u8(0);
+            }
+            byte[] sum = new byte[1 + c.length()];
+            sum[0] = (byte) c.encoding().code();
+            System.arraycopy(c.data(), c.offset(), sum, 1, c.length());
+            w.bytes(sum, 0, sum.length);
+            CRC32C crc = new CRC32C();
+            crc.update(sum);
+            w.i32((int) crc.getValue());
+        }
+        try (Stream<Path> list = Files.list(block.resolve("chunks"))) {
+            for (Path p : list.toList()) {
+                Files.delete(p);
+            }
+        }
+        Files.write(block.resolve("chunks/000001"), Arrays.copyOf(w.array(), w.size()));
+        Files.delete(block.resolve("index"));
+        try (IndexSpool spool = new IndexSpool(block.resolve("index"), MemoryBudget.UNLIMITED)) {
+            for (int i = 0; i < all.size(); i++) {
+                spool.add(all.get(i).labels(), all.get(i).chunks(), refs.get(i));
+            }
+            spool.write();
+        }
+        return block;
+    }
+
+    @Test
+    void chunksThatAreNoNeighboursAreWrittenAsThoseThatAre() {
+        Seeds.forEach(20, random -> {
+            try (TempTree tmp = TempTree.create()) {
+                List<BlockReader> blocks = new ArrayList<>();
+                for (BlockReader b : blocks(random, tmp.resolve("in"), 1 + random.nextInt(3), false)) {
+                    b.close();
+                    blocks.add(BlockReader.open(strew(random, b.directory())));
+                }
+                long segmentBytes = random.nextBoolean() ? 1000 + random.nextInt(10_000) : BlockWriter.SEGMENT_BYTES;
+                BlockMeta meta = BlockMerger.resultMeta(RESULT, blocks.stream().map(BlockReader::meta).toList());
+                Map<String, ByteBuffer> want = plainly(blocks, tmp.resolve("want"), meta, segmentBytes);
+                BlockMerger.write(blocks, tmp.resolve("got"), meta,
+                        new BlockMerger.Options(OverlapMerger::chain, segmentBytes, 1, MemoryBudget.UNLIMITED, n -> {
+                        }));
+                assertThat(files(tmp.resolve("got/" + RESULT))).isEqualTo(want);
+                blocks.forEach(BlockReader::close);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    /** Chunks larger than any buffer, between small ones. */
+    @Test
+    void largeChunksAreCopied() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            List<BlockReader> blocks = new ArrayList<>();
+            for (int b = 0; b < 2; b++) {
+                Ulid ulid = new Ulid(b + 1, 0);
+                try (BlockWriter w = BlockWriter.create(tmp.resolve("in"), ulid)) {
+                    for (int s = 0; s < 40; s++) {
+                        TreeMap<Long, Double> samples = new TreeMap<>();
+                        for (int i = 0; i < (s % 5 == 0 ? 40_000 : 30 * s); i++) {
+                            samples.put(b * SPAN + i, Math.sqrt(i * (s + 1)));
+                        }
+                        w.add(Labels.of("i", String.format("%03d", s)), RandomBlocks.chunks(samples, s % 5 == 0 ? 60_000 : 500));
+                    }
+                    w.commit(new BlockMeta(ulid, w.minTime(), w.maxTime() + 1, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(ulid)));
+                }
+                blocks.add(BlockReader.open(tmp.resolve("in/" + ulid)));
+            }
+            BlockMeta meta = BlockMerger.resultMeta(RESULT, blocks.stream().map(BlockReader::meta).toList());
+            Map<String, ByteBuffer> want = plainly(blocks, tmp.resolve("want"), meta, BlockWriter.SEGMENT_BYTES);
+            BlockMerger.write(blocks, tmp.resolve("got"), meta, BlockMerger.Options.DEFAULT.withThreads(2));
+            assertThat(files(tmp.resolve("got/" + RESULT))).isEqualTo(want);
+            blocks.forEach(BlockReader::close);
+        }
+    }
+
+    /** Two symbols that no series has, the wrong way round: numbers of symbols say nothing then, and series are merged by their labels. */
+    @Test
+    void symbolsOutOfOrderAreMergedByLabels() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            List<BlockReader> blocks = new ArrayList<>();
+            for (int b = 0; b < 2; b++) {
+                Ulid ulid = new Ulid(b + 1, 0);
+                try (BlockWriter w = BlockWriter.create(tmp.resolve("in"), ulid)) {
+                    w.addSymbol("zz1");
+                    w.addSymbol("zz2");
+                    for (int s = 0; s < 300; s++) {
+                        w.add(Labels.of("i", String.format("%03d", s)), RandomBlocks.chunks(Map.of(b * SPAN + s, 1.0), 120));
+                    }
+                    w.commit(new BlockMeta(ulid, w.minTime(), w.maxTime() + 1, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(ulid)));
+                }
+                Path index = tmp.resolve("in/" + ulid + "/index");
+                if (b == 1) {
+                    ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(index));
+                    int length = bytes.getInt(5);
+                    bytes.put(9 + length - 5, (byte) '2').put(9 + length - 1, (byte) '1');
+                    CRC32C crc = new CRC32C();
+                    crc.update(bytes.array(), 9, length);
+                    bytes.putInt(9 + length, (int) crc.getValue());
+                    Files.write(index, bytes.array());
+                }
+                blocks.add(BlockReader.open(tmp.resolve("in/" + ulid)));
+            }
+            assertThat(blocks.get(1).index().symbols().isSorted()).isFalse();
+            BlockMeta meta = BlockMerger.resultMeta(RESULT, blocks.stream().map(BlockReader::meta).toList());
+            Map<String, ByteBuffer> want = plainly(blocks, tmp.resolve("want"), meta, BlockWriter.SEGMENT_BYTES);
+            for (int threads : new int[]{1, 2}) {
+                BlockMerger.write(blocks, tmp.resolve("got" + threads), meta, BlockMerger.Options.DEFAULT.withThreads(threads));
+                assertThat(files(tmp.resolve("got" + threads + "/" + RESULT))).isEqualTo(want);
+            }
+            blocks.forEach(BlockReader::close);
+        }
+    }
+
+    /** Names that an old writer left out of order are sorted; what is out of order then is damage. */
+    @Test
+    void namesOutOfOrderAreSorted() throws IOException {
+        for (String second : List.of("1", "0")) {
+            try (TempTree tmp = TempTree.create()) {
+                Ulid ulid = new Ulid(1, 0);
+                try (BlockWriter w = BlockWriter.create(tmp.resolve("in"), ulid)) {
+                    w.add(Labels.ofSorted(new String[]{"b", "2", "a", "1"}), RandomBlocks.chunks(Map.of(1L, 1.0), 120));
+                    w.add(Labels.ofSorted(new String[]{"c", "1", "a", second}), RandomBlocks.chunks(Map.of(1L, 1.0), 120));
+                    w.add(Labels.of("d", "1"), RandomBlocks.chunks(Map.of(1L, 1.0), 120));
+                    w.commit(new BlockMeta(ulid, 0, 10, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(ulid)));
+                }
+                try (BlockReader block = BlockReader.open(tmp.resolve("in/" + ulid))) {
+                    BlockMeta meta = block.meta().withUlid(RESULT);
+                    if (second.equals("1")) {
+                        BlockMerger.write(List.of(block), tmp.resolve("got"), meta, BlockMerger.Options.DEFAULT);
+                        assertThat(files(tmp.resolve("got/" + RESULT)))
+                                .isEqualTo(plainly(List.of(block), tmp.resolve("want"), meta, BlockWriter.SEGMENT_BYTES));
+                    } else {
+                        assertThatThrownBy(() -> BlockMerger.write(List.of(block), tmp.resolve("got"), meta, BlockMerger.Options.DEFAULT))
+                                .isInstanceOf(CorruptDataException.class)
+                                .hasMessageContaining("series {a=\"0\", c=\"1\"} comes after {a=\"1\", b=\"2\"}");
+                    }
+                }
+            }
         }
     }
 

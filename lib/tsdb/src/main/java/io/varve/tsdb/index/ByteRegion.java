@@ -223,6 +223,15 @@ public final class ByteRegion {
         return compare(a, length, b, length) == 0;
     }
 
+    /** Whether a part of this region holds the same bytes as one of another; for long ones. */
+    boolean same(long a, ByteRegion other, long b, long length) {
+        try {
+            return MemorySegment.mismatch(segment, a, a + length, other.segment, b, b + length) < 0;
+        } catch (IndexOutOfBoundsException | IllegalStateException e) {
+            throw translate(e, a);
+        }
+    }
+
     /** A fault at {@code position} of this region. */
     public CorruptDataException corrupt(long position, String rule) {
         return new CorruptDataException(file, base + position, rule);

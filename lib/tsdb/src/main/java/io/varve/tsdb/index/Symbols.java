@@ -82,6 +82,24 @@ public final class Symbols {
         return count;
     }
 
+    ByteRegion region() {
+        return region;
+    }
+
+    boolean isByOffset() {
+        return byOffset;
+    }
+
+    /** A reader of all entries, from the first. */
+    RegionCursor cursor() {
+        return new RegionCursor(region, 8, end);
+    }
+
+    /** Whether another table has the same bytes. */
+    boolean isSame(Symbols other) {
+        return count == other.count && end == other.end && region.same(8, other.region, 8, end - 8);
+    }
+
     /** What every reference is below. */
     public long limit() {
         return reference(count, end);

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 class SymbolsTest {
     private static final long BASE = 5;
 
-    private record Table(Symbols symbols, List<String> texts, List<Long> references) {
+    record Table(Symbols symbols, List<String> texts, List<Long> references) {
         static Table of(List<String> texts, int version) {
             ByteArrayOutputStream body = new ByteArrayOutputStream();
             List<Long> references = new ArrayList<>();

@@ -1,0 +1,143 @@
+package io.varve.tsdb;
+
+import io.varve.chunk.Chunk;
+import io.varve.chunk.ChunkSeries;
+import io.varve.model.Labels;
+import io.varve.model.MemoryBudget;
+import io.varve.tsdb.index.SymbolUnion;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Series of several blocks in one order, as {@link MergedChunkSeriesSet} gives them, but by numbers of symbols: no labels, and chunks that are left whole
+ * stay where they are. Only series of which chunks overlap or were cut have labels while they are merged. One thread asks; the blocks must stay open.
+ */
+final class EntryMerge implements AutoCloseable {
+    private final List<BlockReader.Entries> blocks;
+    private final boolean[] isThere;
+    private final boolean[] isMember;
+    private final SymbolUnion symbols;
+    private final OrderedWork<Gathered, NumberedSeries> merges;
+    private boolean started;
+
+    /**
+     * A series: numbers of its labels' symbols, name, value, name, value, …, and its chunks.
+     *
+     * @param labels not to be changed
+     */
+    record NumberedSeries(int[] labels, List<Chunk> chunks) {
+        /** As texts. */
+        Labels texts(SymbolUnion symbols) {
+            return EntryMerge.texts(labels, symbols);
+        }
+    }
+
+    /** A series of all blocks that have it: its chunks where they only follow each other, else what is to be merged. */
+    private record Gathered(int[] labels, @Nullable StoredChunks whole, List<ChunkSeries> apart) {
+        long bytes() {
+            return whole != null ? ParallelSeriesSet.bytes(whole) : MergedChunkSeriesSet.bytes(apart);
+        }
+
+        long memory() {
+            return whole != null ? ParallelSeriesSet.memory(whole) : MergedChunkSeriesSet.memory(apart);
+        }
+    }
+
+    /**
+     * @param blocks what of each block, in the order in which equal chunks come; closed with this
+     * @param merger makes one for each thread
+     * @param threads with 1 the work is done by the thread that asks
+     * @param budget where memory for the series under way is reserved
+     */
+    EntryMerge(List<BlockReader.Entries> blocks, SymbolUnion symbols, Supplier<OverlapMerger> merger, int threads, MemoryBudget budget) {
+        this.blocks = List.copyOf(blocks);
+        this.isThere = new boolean[blocks.size()];
+        this.isMember = new boolean[blocks.size()];
+        this.symbols = symbols;
+        // Mostly one thread gathers and there is nothing else to do: others are for what overlaps.
+        this.merges = new OrderedWork<>(this::gather, Gathered::bytes, Gathered::memory, budget, () -> worker(merger.get()),
+                threads > 1 ? threads : 0);
+    }
+
+    static Labels texts(int[] labels, SymbolUnion symbols) {
+        String[] pairs = new String[labels.length];
+        for (int i = 0; i < pairs.length; i++) {
+            pairs[i] = symbols.text(labels[i]);
+        }
+        return Labels.ofSorted(pairs);
+    }
+
+    private static Function<Gathered, NumberedSeries> worker(OverlapMerger merger) {
+        return g -> new NumberedSeries(g.labels, g.whole != null ? g.whole : MergedChunkSeriesSet.merge(g.apart, merger).chunks());
+    }
+
+    /** The next series, null after the last. */
+    @Nullable
+    NumberedSeries next() {
+        return merges.next();
+    }
+
+    private @Nullable Gathered gather() {
+        int n = isThere.length;
+        if (!started) {
+            started = true;
+            for (int i = 0; i < n; i++) {
+                isThere[i] = blocks.get(i).next();
+            }
+        }
+        // Few blocks are merged at once, and mostly all of them have the series: a scan beats a tree.
+        BlockReader.Entries least = null;
+        int first = 0;
+        int chunks = 0;
+        for (int i = 0; i < n; i++) {
+            isMember[i] = false;
+            if (!isThere[i]) {
+                continue;
+            }
+            BlockReader.Entries e = blocks.get(i);
+            int c = least == null ? -1 : e.compareTo(least);
+            if (c < 0) {
+                least = e;
+                first = i;
+                chunks = 0;
+            }
+            // Those before the first are not asked.
+            isMember[i] = c <= 0;
+            chunks += c <= 0 ? e.chunkCount() : 0;
+        }
+        if (least == null) {
+            return null;
+        }
+        int[] labels = least.labels();
+        StoredChunks.Builder whole = new StoredChunks.Builder(chunks);
+        boolean inRow = true;
+        for (int i = first; i < n && inRow; i++) {
+            inRow = !isMember[i] || blocks.get(i).addTo(whole);
+        }
+        List<ChunkSeries> apart = List.of();
+        if (!inRow) {
+            Labels texts = texts(labels, symbols);
+            apart = new ArrayList<>();
+            for (int i = first; i < n; i++) {
+                if (isMember[i]) {
+                    apart.add(new ChunkSeries(texts, blocks.get(i).chunks()));
+                }
+            }
+        }
+        for (int i = first; i < n; i++) {
+            if (isMember[i]) {
+                isThere[i] = blocks.get(i).next();
+            }
+        }
+        return new Gathered(labels, inRow ? whole.build() : null, apart);
+    }
+
+    @Override
+    public void close() {
+        merges.close();
+        blocks.forEach(BlockReader.Entries::close);
+    }
+}
