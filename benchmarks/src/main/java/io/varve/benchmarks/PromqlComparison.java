@@ -47,11 +47,12 @@ public final class PromqlComparison {
     private static final int PODS = 1000;
 
     private final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    private final List<Process> processes = new ArrayList<>();
+    private final Processes processes;
     private final Path directory;
 
     private PromqlComparison(Path directory) {
         this.directory = directory;
+        this.processes = new Processes(directory, http);
     }
 
     private static String option(String[] args, String name, String otherwise) {
@@ -87,8 +88,8 @@ public final class PromqlComparison {
                 }
             }
         } finally {
-            c.stop();
-            delete(directory);
+            c.processes.close();
+            Processes.delete(directory);
         }
     }
 
@@ -195,63 +196,37 @@ public final class PromqlComparison {
         }
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return s.getLocalPort();
-        }
-    }
-
-    private void start(String name, List<String> command) throws IOException {
-        processes.add(
-                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(directory.resolve(name + ".log").toFile()).start());
-    }
-
     private String startPrometheus(String binary) throws IOException, InterruptedException {
         Path config = directory.resolve("prometheus.yml");
         Files.writeString(config, "");
-        int port = freePort();
-        start("prometheus", List.of(binary, "--config.file=" + config, "--storage.tsdb.path=" + directory.resolve("prometheus"),
-                "--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:" + port, "--enable-feature=native-histograms",
-                "--query.max-samples=1000000000"));
-        return ready("http://127.0.0.1:" + port);
+        int port = Processes.freePort();
+        String url = "http://127.0.0.1:" + port;
+        processes.startServer("prometheus",
+                List.of(binary, "--config.file=" + config, "--storage.tsdb.path=" + directory.resolve("prometheus"),
+                        "--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:" + port,
+                        "--enable-feature=native-histograms",
+                        "--query.max-samples=1000000000"),
+                url);
+        return url;
     }
 
     private String startVarve(String binary) throws IOException, InterruptedException {
         Path config = directory.resolve("bucket.yml");
         Files.writeString(config, "type: FILESYSTEM\nconfig:\n  directory: " + directory.resolve("bucket") + "\n");
-        int grpc = freePort();
-        int http = freePort();
-        start("store", List.of(binary, "store", "--data-dir=" + directory.resolve("store"), "--objstore.config-file=" + config,
-                "--grpc-address=127.0.0.1:" + grpc, "--http-address=127.0.0.1:" + http));
-        ready("http://127.0.0.1:" + http);
-        int queryHttp = freePort();
-        start("query", List.of(binary, "query", "--endpoint=127.0.0.1:" + grpc, "--grpc-address=127.0.0.1:" + freePort(),
-                "--http-address=127.0.0.1:" + queryHttp));
-        String url = ready("http://127.0.0.1:" + queryHttp);
-        for (int i = 0; i < 100 && !get(url + "/api/v1/stores").contains("cluster"); i++) {
+        int grpc = Processes.freePort();
+        int http = Processes.freePort();
+        processes.startServer("store",
+                List.of(binary, "store", "--data-dir=" + directory.resolve("store"), "--objstore.config-file=" + config,
+                        "--grpc-address=127.0.0.1:" + grpc, "--http-address=127.0.0.1:" + http),
+                "http://127.0.0.1:" + http);
+        int queryHttp = Processes.freePort();
+        String url = "http://127.0.0.1:" + queryHttp;
+        processes.startServer("query", List.of(binary, "query", "--endpoint=127.0.0.1:" + grpc,
+                "--grpc-address=127.0.0.1:" + Processes.freePort(), "--http-address=127.0.0.1:" + queryHttp), url);
+        for (int i = 0; i < 100 && !processes.get(url + "/api/v1/stores").contains("cluster"); i++) {
             TimeUnit.MILLISECONDS.sleep(200);
         }
         return url;
-    }
-
-    private String ready(String url) throws IOException, InterruptedException {
-        for (int i = 0; i < 300; i++) {
-            try {
-                if (http.send(HttpRequest.newBuilder(URI.create(url + "/-/ready")).build(), HttpResponse.BodyHandlers.discarding())
-                        .statusCode() == 200) {
-                    return url;
-                }
-            } catch (IOException e) {
-                // Not listening yet.
-            }
-            TimeUnit.MILLISECONDS.sleep(100);
-        }
-        throw new IOException(url + " does not become ready; logs are in " + directory);
-    }
-
-    private String get(String url) throws IOException, InterruptedException {
-        return http.send(HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofMinutes(2)).build(),
-                HttpResponse.BodyHandlers.ofString()).body();
     }
 
     /** Nanoseconds that an answer takes; how many series it has goes to {@code found}. */
@@ -286,24 +261,5 @@ public final class PromqlComparison {
         double samples = q.series * (hours * 3_600_000.0 / INTERVAL + 1);
         System.out.printf("%-92s %7.1f ms %7.1f ms %7.2f %9.1f%s%n", q.text, theirs / 1e6, ours / 1e6, (double) theirs / ours,
                 ours / samples, a[0] == b[0] ? "" : "   DIFFERENT: " + a[0] + " and " + b[0] + " series");
-    }
-
-    private void stop() throws InterruptedException {
-        for (Process p : processes) {
-            p.destroy();
-        }
-        for (Process p : processes) {
-            if (!p.waitFor(20, TimeUnit.SECONDS)) {
-                p.destroyForcibly().waitFor();
-            }
-        }
-    }
-
-    private static void delete(Path tree) throws IOException {
-        try (Stream<Path> walk = Files.walk(tree)) {
-            for (Path p : walk.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(p);
-            }
-        }
     }
 }
