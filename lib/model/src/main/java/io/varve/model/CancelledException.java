@@ -1,6 +1,6 @@
 package io.varve.model;
 
-/** The caller is gone or the deadline has passed; stop. */
+/** The caller is gone or the deadline has passed; stop. Has no stack trace: every query ends by cancelling what is left of it. */
 public final class CancelledException extends VarveException {
     private static final long serialVersionUID = 1L;
 
@@ -16,7 +16,7 @@ public final class CancelledException extends VarveException {
 
     /** With the text that the reader sees. */
     public CancelledException(Reason reason, String message) {
-        super(message, null);
+        super(message);
         this.reason = reason;
     }
 

@@ -17,6 +17,11 @@ public abstract sealed class VarveException extends RuntimeException
         super(message, cause);
     }
 
+    /** Without a stack trace. */
+    VarveException(String message) {
+        super(message, null, true, false);
+    }
+
     /** The message; never null. */
     @Override
     public String getMessage() {

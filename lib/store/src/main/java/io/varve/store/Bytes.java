@@ -4,16 +4,32 @@ import com.google.protobuf.ExtensionRegistryLite;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
+import io.grpc.Drainable;
 import io.grpc.KnownLength;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 
 /** Messages as plain arrays: what goes out was written by hand, what comes in is read by hand. */
 final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
     static final Bytes MARSHALLER = new Bytes();
+
+    /** What a server answers with. */
+    static final MethodDescriptor.Marshaller<Message> ANSWERS = new MethodDescriptor.Marshaller<>() {
+        @Override
+        public InputStream stream(Message value) {
+            return value;
+        }
+
+        @Override
+        public Message parse(InputStream in) {
+            byte[] all = MARSHALLER.parse(in);
+            return new Message(all, 0, all.length);
+        }
+    };
 
     private Bytes() {
     }
@@ -29,7 +45,7 @@ final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
 
     @Override
     public InputStream stream(byte[] value) {
-        return new Message(value);
+        return new Message(value, 0, value.length);
     }
 
     @Override
@@ -49,13 +65,14 @@ final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
         }
     }
 
-    private static final class Message extends ByteArrayInputStream implements KnownLength, io.grpc.Drainable {
-        Message(byte[] data) {
-            super(data);
+    /** A part of an array. */
+    static final class Message extends ByteArrayInputStream implements KnownLength, Drainable {
+        Message(byte[] data, int offset, int length) {
+            super(data, offset, length);
         }
 
         @Override
-        public int drainTo(java.io.OutputStream target) throws IOException {
+        public int drainTo(OutputStream target) throws IOException {
             int n = available();
             target.write(buf, pos, n);
             pos = count;

@@ -36,7 +36,7 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Rules}. */
     public static ServerServiceDefinition rules(RulesApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(RulesGrpc.getServiceDescriptor()).method(RulesGrpc.getRulesMethod(),
-                new ServedCall<>(budgets, (context, bytes, out) -> api.rules(context,
+                new ServedCall(budgets, (context, bytes, out) -> api.rules(context,
                         ApiWire.read(Bytes.parse(RulesRequest.parser(), bytes)),
                         answers(out, g -> RulesResponse.newBuilder().setGroup(ApiWire.write(g)).build(),
                                 w -> RulesResponse.newBuilder().setWarning(w).build()))))
@@ -46,7 +46,7 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Targets}. */
     public static ServerServiceDefinition targets(TargetsApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(TargetsGrpc.getServiceDescriptor()).method(TargetsGrpc.getTargetsMethod(),
-                new ServedCall<>(budgets, (context, bytes, out) -> api.targets(context,
+                new ServedCall(budgets, (context, bytes, out) -> api.targets(context,
                         ApiWire.read(Bytes.parse(TargetsRequest.parser(), bytes)),
                         answers(out, t -> TargetsResponse.newBuilder().setTargets(ApiWire.write(t)).build(),
                                 w -> TargetsResponse.newBuilder().setWarning(w).build()))))
@@ -56,7 +56,7 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Metadata}. */
     public static ServerServiceDefinition metadata(MetadataApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(MetadataGrpc.getServiceDescriptor()).method(MetadataGrpc.getMetricMetadataMethod(),
-                new ServedCall<>(budgets, (context, bytes, out) -> api.metadata(context,
+                new ServedCall(budgets, (context, bytes, out) -> api.metadata(context,
                         ApiWire.read(Bytes.parse(MetricMetadataRequest.parser(), bytes)),
                         answers(out, m -> MetricMetadataResponse.newBuilder().setMetadata(ApiWire.writeMetadata(m)).build(),
                                 w -> MetricMetadataResponse.newBuilder().setWarning(w).build()))))
@@ -66,7 +66,7 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Exemplars}. */
     public static ServerServiceDefinition exemplars(ExemplarsApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(ExemplarsGrpc.getServiceDescriptor()).method(ExemplarsGrpc.getExemplarsMethod(),
-                new ServedCall<>(budgets, (context, bytes, out) -> api.exemplars(context,
+                new ServedCall(budgets, (context, bytes, out) -> api.exemplars(context,
                         ApiWire.read(Bytes.parse(ExemplarsRequest.parser(), bytes)),
                         answers(out, e -> ExemplarsResponse.newBuilder().setData(ApiWire.write(e)).build(),
                                 w -> ExemplarsResponse.newBuilder().setWarning(w).build()))))
@@ -76,7 +76,7 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Status}. */
     public static ServerServiceDefinition status(StatusApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(StatusGrpc.getServiceDescriptor()).method(StatusGrpc.getTSDBStatisticsMethod(),
-                new ServedCall<>(budgets, (context, bytes, out) -> api.tsdbStatistics(context,
+                new ServedCall(budgets, (context, bytes, out) -> api.tsdbStatistics(context,
                         ApiWire.read(Bytes.parse(TSDBStatisticsRequest.parser(), bytes)),
                         answers(out, s -> TSDBStatisticsResponse.newBuilder().setStatistics(ApiWire.writeStatistics(s)).build(),
                                 w -> TSDBStatisticsResponse.newBuilder().setWarning(w).build()))))
@@ -86,13 +86,13 @@ public final class GrpcApiServices {
     /** Serves {@code thanos.Query}. */
     public static ServerServiceDefinition query(QueryApi api, Supplier<MemoryBudget> budgets) {
         return new Methods.Builder(QueryGrpc.getServiceDescriptor())
-                .method(QueryGrpc.getQueryMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                .method(QueryGrpc.getQueryMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     QueryApi.Instant request = ApiWire.read(Bytes.parse(QueryRequest.parser(), bytes));
                     ResultFrames frames = new ResultFrames(out, request.options().batchSize());
                     api.query(context, request, frames);
                     frames.flush();
                 }))
-                .method(QueryGrpc.getQueryRangeMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                .method(QueryGrpc.getQueryRangeMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     QueryApi.Range request = ApiWire.read(Bytes.parse(QueryRangeRequest.parser(), bytes));
                     ResultFrames frames = new ResultFrames(out, request.options().batchSize());
                     api.queryRange(context, request, frames);
@@ -100,7 +100,7 @@ public final class GrpcApiServices {
                 })).build();
     }
 
-    private static <T> Answers<T> answers(ServedCall.Out<byte[]> out, Function<T, MessageLite> item,
+    private static <T> Answers<T> answers(ServedCall.Out out, Function<T, MessageLite> item,
             Function<String, MessageLite> warning) {
         return new Answers<>() {
             @Override
@@ -118,13 +118,13 @@ public final class GrpcApiServices {
     /** Results as frames: 1 warning, 2 series, 3 statistics, 4 batch; the same for both methods. One thread. */
     private static final class ResultFrames implements QueryApi.Results {
         private static final int BATCH_BYTES = 1 << 20;
-        private final ServedCall.Out<byte[]> out;
+        private final ServedCall.Out out;
         private final long batchSize;
         private final ProtoWriter writer = new ProtoWriter(4096);
         private final java.util.ArrayList<byte[]> batch = new java.util.ArrayList<>();
         private long batchBytes;
 
-        ResultFrames(ServedCall.Out<byte[]> out, long batchSize) {
+        ResultFrames(ServedCall.Out out, long batchSize) {
             this.out = out;
             this.batchSize = Math.clamp(batchSize, 1, 10_000);
         }
@@ -135,7 +135,7 @@ public final class GrpcApiServices {
             TimeSeriesCodec.write(writer, labels, samples);
             if (batchSize == 1) {
                 writer.message(2, 0);
-                out.send(writer.toByteArray());
+                out.send(writer);
                 return;
             }
             writer.message(1, 0);
@@ -151,7 +151,7 @@ public final class GrpcApiServices {
             flush();
             writer.clear();
             writer.string(1, text, true);
-            out.send(writer.toByteArray());
+            out.send(writer);
         }
 
         @Override
@@ -161,7 +161,7 @@ public final class GrpcApiServices {
             writer.integer(2, peakSamples);
             writer.integer(1, samplesTotal);
             writer.message(3, 0);
-            out.send(writer.toByteArray());
+            out.send(writer);
         }
 
         void flush() {
@@ -175,7 +175,7 @@ public final class GrpcApiServices {
             writer.message(4, 0);
             batch.clear();
             batchBytes = 0;
-            out.send(writer.toByteArray());
+            out.send(writer);
         }
     }
 }

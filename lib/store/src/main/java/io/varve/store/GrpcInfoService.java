@@ -25,7 +25,7 @@ public final class GrpcInfoService implements BindableService {
     @Override
     public ServerServiceDefinition bindService() {
         return new Methods.Builder(InfoGrpc.getServiceDescriptor())
-                .method(InfoGrpc.getInfoMethod(), new ServedCall<>(() -> MemoryBudget.UNLIMITED, (context, bytes, out) -> {
+                .method(InfoGrpc.getInfoMethod(), new ServedCall(() -> MemoryBudget.UNLIMITED, (context, bytes, out) -> {
                     if (!ready.getAsBoolean()) {
                         throw new UnavailableException("Not ready");
                     }

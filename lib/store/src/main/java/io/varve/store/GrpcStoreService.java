@@ -35,7 +35,7 @@ public final class GrpcStoreService implements BindableService {
     @Override
     public ServerServiceDefinition bindService() {
         return new Methods.Builder(StoreGrpc.getServiceDescriptor())
-                .method(StoreGrpc.getSeriesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                .method(StoreGrpc.getSeriesMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     SeriesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.SeriesRequest.parser(), bytes), hints);
                     Sink sink = new Sink(out, request.batchSize());
                     if (request.batchSize() < 0) {
@@ -45,11 +45,11 @@ public final class GrpcStoreService implements BindableService {
                     store.series(context, request, sink);
                     sink.flush();
                 }))
-                .method(StoreGrpc.getLabelNamesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                .method(StoreGrpc.getLabelNamesMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     LabelNamesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.LabelNamesRequest.parser(), bytes), hints);
                     out.send(Wire.namesResponse(store.labelNames(context, request)).toByteArray());
                 }))
-                .method(StoreGrpc.getLabelValuesMethod(), new ServedCall<>(budgets, (context, bytes, out) -> {
+                .method(StoreGrpc.getLabelValuesMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     LabelValuesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.LabelValuesRequest.parser(), bytes), hints);
                     out.send(Wire.valuesResponse(store.labelValues(context, request)).toByteArray());
                 })).build();
@@ -57,7 +57,7 @@ public final class GrpcStoreService implements BindableService {
 
     /** Writes frames. One thread. */
     private static final class Sink implements SeriesSink {
-        private final ServedCall.Out<byte[]> out;
+        private final ServedCall.Out out;
         private final int batchSize;
         private final boolean hashes;
         private final boolean startTimestamps;
@@ -67,7 +67,7 @@ public final class GrpcStoreService implements BindableService {
         /** Told in front of the first frame that follows: a message of its own costs both sides a wake-up. */
         private List<String> blocks = List.of();
 
-        Sink(ServedCall.Out<byte[]> out, long batchSize) {
+        Sink(ServedCall.Out out, long batchSize) {
             this.out = out;
             this.hashes = out.wantsHashes();
             this.startTimestamps = out.readsStartTimestamps();
@@ -80,7 +80,7 @@ public final class GrpcStoreService implements BindableService {
             if (batchSize == 1) {
                 tellBlocks();
                 SeriesFrames.writeSeries(writer, series, hashes);
-                out.send(writer.toByteArray());
+                out.send(writer);
                 return;
             }
             batch.add(series);
@@ -101,7 +101,7 @@ public final class GrpcStoreService implements BindableService {
         public void warning(String text) {
             flush();
             SeriesFrames.writeWarning(writer, text);
-            out.send(writer.toByteArray());
+            out.send(writer);
         }
 
         @Override
@@ -114,7 +114,7 @@ public final class GrpcStoreService implements BindableService {
             if (!blocks.isEmpty()) {
                 SeriesFrames.writeQueriedBlocks(writer, blocks);
                 blocks = List.of();
-                out.send(writer.toByteArray());
+                out.send(writer);
             }
         }
 
@@ -125,7 +125,7 @@ public final class GrpcStoreService implements BindableService {
                 SeriesFrames.writeBatch(writer, batch, hashes);
                 batch.clear();
                 batchBytes = 0;
-                out.send(writer.toByteArray());
+                out.send(writer);
             }
         }
     }

@@ -11,9 +11,13 @@ final class Methods {
     private Methods() {
     }
 
+    /** As clients call it. */
     static MethodDescriptor<byte[], byte[]> raw(MethodDescriptor<?, ?> generated) {
-        return MethodDescriptor.<byte[], byte[]>newBuilder(Bytes.MARSHALLER, Bytes.MARSHALLER)
-                .setFullMethodName(generated.getFullMethodName())
+        return raw(generated, Bytes.MARSHALLER);
+    }
+
+    private static <A> MethodDescriptor<byte[], A> raw(MethodDescriptor<?, ?> generated, MethodDescriptor.Marshaller<A> answers) {
+        return MethodDescriptor.newBuilder(Bytes.MARSHALLER, answers).setFullMethodName(generated.getFullMethodName())
                 .setType(generated.getType()).setSchemaDescriptor(generated.getSchemaDescriptor()).setIdempotent(generated.isIdempotent())
                 .setSafe(generated.isSafe()).build();
     }
@@ -21,13 +25,13 @@ final class Methods {
     /** Builds a service of raw methods over a generated descriptor. */
     static final class Builder {
         private final ServiceDescriptor generated;
-        private final Map<String, ServedCall<byte[], byte[]>> handlers = new HashMap<>();
+        private final Map<String, ServedCall> handlers = new HashMap<>();
 
         Builder(ServiceDescriptor generated) {
             this.generated = generated;
         }
 
-        Builder method(MethodDescriptor<?, ?> method, ServedCall<byte[], byte[]> handler) {
+        Builder method(MethodDescriptor<?, ?> method, ServedCall handler) {
             handlers.put(method.getFullMethodName(), handler);
             return this;
         }
@@ -35,15 +39,15 @@ final class Methods {
         ServerServiceDefinition build() {
             ServiceDescriptor.Builder descriptor = ServiceDescriptor.newBuilder(generated.getName())
                     .setSchemaDescriptor(generated.getSchemaDescriptor());
-            Map<String, MethodDescriptor<byte[], byte[]>> methods = new HashMap<>();
+            Map<String, MethodDescriptor<byte[], Bytes.Message>> methods = new HashMap<>();
             for (MethodDescriptor<?, ?> m : generated.getMethods()) {
-                MethodDescriptor<byte[], byte[]> raw = raw(m);
+                MethodDescriptor<byte[], Bytes.Message> raw = raw(m, Bytes.ANSWERS);
                 methods.put(m.getFullMethodName(), raw);
                 descriptor.addMethod(raw);
             }
             ServerServiceDefinition.Builder service = ServerServiceDefinition.builder(descriptor.build());
             methods.forEach((name, method) -> {
-                ServedCall<byte[], byte[]> handler = handlers.get(name);
+                ServedCall handler = handlers.get(name);
                 if (handler == null) {
                     throw new IllegalStateException("no handler for " + name);
                 }

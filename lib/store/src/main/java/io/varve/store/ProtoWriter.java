@@ -7,6 +7,9 @@ import java.util.Arrays;
  * first. Fields are given in falling order, repeated ones last element first. Reused from message to message; one thread.
  */
 public final class ProtoWriter {
+    /** Arrays below grow faster. */
+    private static final int SMALL = 1 << 16;
+
     private byte[] data;
     private int pos;
 
@@ -34,6 +37,12 @@ public final class ProtoWriter {
     /** Where the message starts in {@link #array}. */
     public int offset() {
         return pos;
+    }
+
+    /** Leaves the array to who has it, and goes on with another. */
+    void giveAway() {
+        data = new byte[data.length];
+        pos = data.length;
     }
 
     /** A copy of the message. */
@@ -153,7 +162,7 @@ public final class ProtoWriter {
     private void ensure(int more) {
         if (pos < more) {
             int used = size();
-            byte[] grown = new byte[Math.max(data.length * 2, Math.addExact(used, more) + 64)];
+            byte[] grown = new byte[Math.max(data.length * (data.length < SMALL ? 4 : 2), Math.addExact(used, more) + 64)];
             System.arraycopy(data, pos, grown, grown.length - used, used);
             data = grown;
             pos = grown.length - used;

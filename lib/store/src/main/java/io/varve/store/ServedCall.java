@@ -19,17 +19,21 @@ import org.jspecify.annotations.Nullable;
  * Runs a call on a virtual thread of its own: one request in, any number of answers out. Sending blocks while the client is not ready, so a slow
  * reader slows the work and nothing piles up. The call's deadline, tenant and end become those of a {@link QueryContext}.
  */
-final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
+final class ServedCall implements ServerCallHandler<byte[], Bytes.Message> {
     static final Metadata.Key<String> TENANT = Metadata.Key.of("thanos-tenant", Metadata.ASCII_STRING_MARSHALLER);
 
     /** What a call does. */
-    interface Body<Q, A> {
-        void run(QueryContext context, Q request, Out<A> out);
+    interface Body {
+        void run(QueryContext context, byte[] request, Out out);
     }
 
     /** Where answers go. */
-    interface Out<A> {
-        void send(A message);
+    interface Out {
+        /** Sends a message, which must not change afterwards. */
+        void send(byte[] message);
+
+        /** Sends what a writer holds; it may be written anew when this returns. */
+        void send(ProtoWriter message);
 
         /** Whether sending does not wait, or not longer than so many milliseconds, which are waited for here. */
         boolean ready(long millis);
@@ -42,23 +46,23 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
     }
 
     private final Supplier<MemoryBudget> budgets;
-    private final Body<Q, A> body;
+    private final Body body;
 
-    ServedCall(Supplier<MemoryBudget> budgets, Body<Q, A> body) {
+    ServedCall(Supplier<MemoryBudget> budgets, Body body) {
         this.budgets = budgets;
         this.body = body;
     }
 
     @Override
-    public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
+    public ServerCall.Listener<byte[]> startCall(ServerCall<byte[], Bytes.Message> call, Metadata headers) {
         Run run = new Run(call, headers);
         // Two: a second request would be a fault of the client, which is to be seen.
         call.request(2);
         return run;
     }
 
-    private final class Run extends ServerCall.Listener<Q> implements Out<A> {
-        private final ServerCall<Q, A> call;
+    private final class Run extends ServerCall.Listener<byte[]> implements Out {
+        private final ServerCall<byte[], Bytes.Message> call;
         private final @Nullable String tenant;
         private final boolean wantsCoverage;
         private final boolean wantsHashes;
@@ -66,12 +70,12 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         private final Context grpcContext;
         private final ReentrantLock lock = new ReentrantLock();
         private final Condition changed = lock.newCondition();
-        private @Nullable Q request;
+        private byte @Nullable [] request;
         private @Nullable QueryContext context;
         private boolean cancelled;
         private boolean headersSent;
 
-        Run(ServerCall<Q, A> call, Metadata headers) {
+        Run(ServerCall<byte[], Bytes.Message> call, Metadata headers) {
             this.call = call;
             this.tenant = headers.get(TENANT);
             this.wantsCoverage = CoverageTrailer.wanted(headers);
@@ -81,7 +85,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         }
 
         @Override
-        public void onMessage(Q message) {
+        public void onMessage(byte[] message) {
             if (request != null) {
                 call.close(Status.INTERNAL.withDescription("more than one request in a call that takes one"), new Metadata());
                 return;
@@ -91,7 +95,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
 
         @Override
         public void onHalfClose() {
-            Q q = request;
+            byte[] q = request;
             if (q == null) {
                 call.close(Status.INTERNAL.withDescription("no request"), new Metadata());
                 return;
@@ -99,7 +103,7 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
             Thread.ofVirtual().name("grpc ", 0).start(() -> work(q));
         }
 
-        private void work(Q q) {
+        private void work(byte[] q) {
             Deadline deadline = grpcContext.getDeadline();
             long millis = deadline == null ? 0 : Math.max(1, deadline.timeRemaining(TimeUnit.MILLISECONDS));
             Status status;
@@ -153,7 +157,21 @@ final class ServedCall<Q, A> implements ServerCallHandler<Q, A> {
         }
 
         @Override
-        public void send(A message) {
+        public void send(byte[] message) {
+            send(new Bytes.Message(message, 0, message.length));
+        }
+
+        @Override
+        public void send(ProtoWriter message) {
+            Bytes.Message m = new Bytes.Message(message.array(), message.offset(), message.size());
+            send(m);
+            // A transport over a network has copied it by now.
+            if (m.available() > 0) {
+                message.giveAway();
+            }
+        }
+
+        private void send(Bytes.Message message) {
             lock.lock();
             try {
                 while (!cancelled && !call.isReady()) {
