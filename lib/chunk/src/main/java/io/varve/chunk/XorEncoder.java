@@ -110,24 +110,14 @@ final class XorEncoder extends ChunkEncoder {
                 head = head << significant | delta;
                 n += significant;
             } else {
-                long word = pending | head << 64 - n >>> used;
+                // Seven whole bytes first, which leave the place in a byte as it is: at most 45 and 64 bits are two such writes.
+                long word = pending | (head << 64 - n | delta << 64 - significant >>> n) >>> 8 << 8 >>> used;
                 BitReader.LONG.set(d, at, word);
-                int sum = used + n;
-                at += sum >>> 3;
-                pending = word << (sum & 0x38);
-                used = sum & 7;
+                at += 7;
+                pending = word << 56;
+                // Of the value the last bits: those before are shifted out.
                 head = delta;
-                n = significant;
-                if (n > 56) {
-                    word = pending | delta >>> 32 << 96 - n >>> used;
-                    BitReader.LONG.set(d, at, word);
-                    sum = used + n - 32;
-                    at += sum >>> 3;
-                    pending = word << (sum & 0x38);
-                    used = sum & 7;
-                    head = delta & 0xFFFFFFFFL;
-                    n = 32;
-                }
+                n += significant - 56;
             }
             long word = pending | head << 64 - n >>> used;
             BitReader.LONG.set(d, at, word);
