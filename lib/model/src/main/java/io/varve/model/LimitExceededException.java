@@ -3,6 +3,8 @@ package io.varve.model;
 /** A configured bound struck; the message names it and its value. Retrying the same request does not help. */
 public final class LimitExceededException extends VarveException {
     private static final long serialVersionUID = 1L;
+    /** Stands for the name of a limit of a peer, which names it in its message. */
+    public static final String ELSEWHERE = "limit of the store";
     private final String limit;
 
     /**
@@ -17,5 +19,10 @@ public final class LimitExceededException extends VarveException {
     /** The name of the limit that struck. */
     public String limit() {
         return limit;
+    }
+
+    /** Whether a peer's limit struck, and none of this process. */
+    public boolean elsewhere() {
+        return limit.equals(ELSEWHERE);
     }
 }

@@ -59,7 +59,7 @@ final class Statuses {
         }
         return switch (status.getCode()) {
             case INVALID_ARGUMENT, OUT_OF_RANGE, FAILED_PRECONDITION -> new InvalidRequestException(text);
-            case RESOURCE_EXHAUSTED -> new LimitExceededException("limit of the store", text);
+            case RESOURCE_EXHAUSTED -> new LimitExceededException(LimitExceededException.ELSEWHERE, text);
             case CANCELLED -> new CancelledException(CancelledException.Reason.CANCELED, text);
             case DEADLINE_EXCEEDED -> new CancelledException(CancelledException.Reason.TIMEOUT, text);
             case OK, UNKNOWN, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,

@@ -3,6 +3,7 @@ package io.varve.querier.api;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.JsonText;
 import io.varve.model.Labels;
+import io.varve.model.LimitExceededException;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
@@ -65,6 +66,8 @@ public final class SideApis {
             });
         } catch (InvalidRequestException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, error + e.getMessage(), e);
+        } catch (LimitExceededException e) {
+            throw new ApiException(ApiException.Kind.EXECUTION, error + e.getMessage(), e);
         } catch (VarveException e) {
             throw new ApiException(ApiException.Kind.INTERNAL, error + e.getMessage(), e);
         }

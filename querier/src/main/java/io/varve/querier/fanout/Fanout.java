@@ -3,6 +3,7 @@ package io.varve.querier.fanout;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.chunk.Chunk;
+import io.varve.model.CancelledException;
 import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
@@ -386,16 +387,9 @@ public final class Fanout implements Store {
         // Stores mostly have the same, or are one: sorted once.
         Set<String> values = new HashSet<>();
         Set<String> blocks = new HashSet<>();
-        // The query's own limit is no fault of a store, which would be left out.
-        AtomicReference<@Nullable LimitExceededException> refused = new AtomicReference<>();
         forAll(context, stores, partialResponse, what, call, s -> {
         }, answer -> {
-            try {
-                context.budget().reserve(answer.values().stream().mapToLong(Fanout::heapBytes).sum(), "names and values of labels");
-            } catch (LimitExceededException e) {
-                refused.set(e);
-                return;
-            }
+            context.budget().reserve(answer.values().stream().mapToLong(Fanout::heapBytes).sum(), "names and values of labels");
             long twice = 0;
             synchronized (values) {
                 for (String v : answer.values()) {
@@ -406,10 +400,6 @@ public final class Fanout implements Store {
             context.budget().release(twice);
             answer.warnings().forEach(context::warn);
         });
-        LimitExceededException limit = refused.get();
-        if (limit != null) {
-            throw limit;
-        }
         return new StringsResponse(values.stream().sorted(Utf8Order::compare).toList(), context.warnings(),
                 blocks.stream().sorted().toList());
     }
@@ -421,7 +411,8 @@ public final class Fanout implements Store {
 
     /**
      * Calls all stores side by side; a store that fails is a warning or, without partial response, the end. Waits no longer than the
-     * query's deadline and, where one is set, the store timeout.
+     * query's deadline and, where one is set, the store timeout. What the query itself may not do, such as to take so much memory, is no
+     * store's failure and ends it at once, as does whatever {@code answer} and {@code broken} throw.
      *
      * @param broken hears of a store that failed where that is a warning, in time for what it answered before
      */
@@ -429,58 +420,72 @@ public final class Fanout implements Store {
             Function<StoreRef, T> call, Consumer<StoreRef> broken, Consumer<T> answer) {
         CountDownLatch left = new CountDownLatch(stores.size());
         List<VarveException> failures = new ArrayList<>();
-        List<RuntimeException> bugs = new ArrayList<>();
+        AtomicReference<@Nullable Throwable> ended = new AtomicReference<>();
+        // Whoever takes a store out of these speaks for it, and counts it down when that is done.
         Set<StoreRef> waiting = java.util.concurrent.ConcurrentHashMap.newKeySet();
         waiting.addAll(stores);
         for (StoreRef s : stores) {
             Thread.ofVirtual().name("ask " + s.address()).start(() -> {
+                boolean ours = false;
                 try {
-                    T got = call.apply(s);
-                    if (waiting.remove(s)) {
+                    @Nullable
+                    T got = null;
+                    VarveException failure = null;
+                    try {
+                        got = call.apply(s);
+                    } catch (VarveException e) {
+                        if (e instanceof LimitExceededException l && !l.elsewhere()) {
+                            throw e;
+                        }
+                        failure = e;
+                    }
+                    // From here on it is told of, or was given up.
+                    ours = waiting.remove(s);
+                    if (!ours) {
+                        return;
+                    }
+                    if (got != null) {
                         boolean warned = got instanceof StringsResponse r && !r.warnings().isEmpty();
                         context.coverage().add(new Coverage.Part(s.address(),
                                 warned ? Coverage.Outcome.PARTIAL : Coverage.Outcome.ANSWERED, s.minTime(), s.maxTime(), 0, ""));
                         answer.accept(got);
-                    }
-                } catch (VarveException e) {
-                    if (waiting.remove(s)) {
+                    } else if (failure != null) {
                         if (partialResponse) {
                             broken.accept(s);
                         }
                         synchronized (failures) {
-                            failures.add(failed(context, s, what, e));
+                            failures.add(failed(context, s, what, failure));
                         }
                     }
-                } catch (RuntimeException e) {
-                    synchronized (failures) {
-                        bugs.add(e);
+                } catch (Throwable t) {
+                    ended.compareAndSet(null, t);
+                    while (left.getCount() > 0) {
+                        left.countDown();
                     }
                 } finally {
-                    left.countDown();
+                    if (ours) {
+                        left.countDown();
+                    }
                 }
             });
         }
-        try {
-            long wait = Math.min(context.remainingMillis(), frameTimeoutMillis > 0 ? frameTimeoutMillis : Long.MAX_VALUE);
-            if (!left.await(wait, TimeUnit.MILLISECONDS)) {
-                context.check();
-                for (StoreRef s : stores) {
-                    if (waiting.remove(s)) {
-                        synchronized (failures) {
-                            failures.add(failed(context, s, what,
-                                    new UnavailableException("failed to receive any data in " + wait + "ms from " + s)));
-                        }
+        await(context, left, wait -> {
+            for (StoreRef s : stores) {
+                if (waiting.remove(s)) {
+                    synchronized (failures) {
+                        failures.add(failed(context, s, what,
+                                new UnavailableException("failed to receive any data in " + wait + "ms from " + s)));
                     }
+                    left.countDown();
                 }
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        });
+        Throwable end = ended.get();
+        if (end != null) {
             context.check();
+            throw end instanceof RuntimeException e ? e : new IllegalStateException("internal error: " + end, end);
         }
         synchronized (failures) {
-            if (!bugs.isEmpty()) {
-                throw bugs.getFirst();
-            }
             if (!failures.isEmpty()) {
                 context.check();
                 if (!partialResponse) {
@@ -488,6 +493,24 @@ public final class Fanout implements Store {
                 }
                 failures.forEach(f -> context.warn(f.getMessage()));
             }
+        }
+    }
+
+    /** Waits for all; {@code late} counts those down that have not answered in time. What others have answered is taken in full. */
+    private void await(QueryContext context, CountDownLatch left, LongConsumer late) {
+        try {
+            long wait = Math.min(context.remainingMillis(), frameTimeoutMillis > 0 ? frameTimeoutMillis : Long.MAX_VALUE);
+            if (left.await(wait, TimeUnit.MILLISECONDS)) {
+                return;
+            }
+            context.check();
+            late.accept(wait);
+            while (!left.await(Math.max(1, context.remainingMillis()), TimeUnit.MILLISECONDS)) {
+                context.check();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancelledException(CancelledException.Reason.CANCELED, "interrupted while waiting for stores");
         }
     }
 
