@@ -236,6 +236,11 @@ final class SeriesMerge implements AutoCloseable {
                 : "receive series from " + ask.store + ": " + e.getMessage();
     }
 
+    /** The query's, or this process's, wherever the memory was wanted: of no store it says anything. */
+    private static boolean isOwnLimit(VarveException e) {
+        return e instanceof LimitExceededException l && !l.elsewhere();
+    }
+
     /** Streams open before there is a connection; a store that nobody answers for was never asked. */
     private static boolean unreached(VarveException e, boolean opened) {
         return !opened || e.getCause() instanceof ConnectException;
@@ -245,7 +250,6 @@ final class SeriesMerge implements AutoCloseable {
     private final class Puller implements Runnable {
         final Ask ask;
         private final ArrayBlockingQueue<Batch> queue = new ArrayBlockingQueue<>(QUEUED);
-        private @Nullable LimitExceededException ourLimit;
         private volatile @Nullable VarveException failed;
         private volatile @Nullable RuntimeException broken;
         private volatile StoreClient.@Nullable SeriesStream stream;
@@ -375,8 +379,9 @@ final class SeriesMerge implements AutoCloseable {
                 if (!told) {
                     cutOff(count[0]); // closed: nobody reads on
                 }
-            } catch (RuntimeException e) {
-                broken = e;
+            } catch (Throwable t) {
+                // An error of the JVM too: the stream has not ended well.
+                broken = t instanceof RuntimeException e ? e : new IllegalStateException("internal error: " + t, t);
             } finally {
                 StoreClient.SeriesStream s = stream;
                 if (s != null) {
@@ -407,7 +412,7 @@ final class SeriesMerge implements AutoCloseable {
         }
 
         private void fail(VarveException e, boolean opened, long series) {
-            if (e == ourLimit || context.isCancelled()) {
+            if (isOwnLimit(e) || context.isCancelled()) {
                 failed = e; // the query's fault, not the store's
                 return;
             }
@@ -427,15 +432,6 @@ final class SeriesMerge implements AutoCloseable {
                 context.warn(text);
             } else {
                 failed = unreached(e, opened) ? StoreFailedException.of(text, e) : StoreFailedException.aborted(text);
-            }
-        }
-
-        private void reserve(long bytes, String what) {
-            try {
-                context.budget().reserve(bytes, what);
-            } catch (LimitExceededException e) {
-                ourLimit = e;
-                throw e;
             }
         }
 
@@ -467,7 +463,7 @@ final class SeriesMerge implements AutoCloseable {
                     }
                 }
             } catch (VarveException e) {
-                if (partialResponse && e != ourLimit && !closed && !context.isCancelled()) {
+                if (partialResponse && !isOwnLimit(e) && !closed && !context.isCancelled()) {
                     Batch rest = pending.last();
                     if (rest != null) {
                         offer(new Batch(rest.series, rest.size, rest.bytes, false));
@@ -489,7 +485,7 @@ final class SeriesMerge implements AutoCloseable {
             void add(StoreSeries one) throws InterruptedException {
                 long size = sizeOf(one);
                 if (all != null) {
-                    reserve(size, "series of " + ask.store.address() + " that have to be sorted");
+                    context.budget().reserve(size, "series of " + ask.store.address() + " that have to be sorted");
                     allBytes += size;
                     check.that(one.labels());
                     all.add(one);
@@ -553,7 +549,7 @@ final class SeriesMerge implements AutoCloseable {
 
         private void reserve(Batch b) {
             if (b.bytes > 0) {
-                reserve(b.bytes, "series of " + ask.store.address());
+                context.budget().reserve(b.bytes, "series of " + ask.store.address());
             }
         }
 
