@@ -23,6 +23,8 @@ public final class ApiException extends RuntimeException {
         CANCELED("canceled", 503),
         /** Out of time. */
         TIMEOUT("timeout", 503),
+        /** Too much is going on; later, or elsewhere, there may be an answer. */
+        UNAVAILABLE("unavailable", 503),
         /** Anything else. */
         INTERNAL("internal", 500);
 

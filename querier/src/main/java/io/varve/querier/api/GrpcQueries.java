@@ -121,6 +121,8 @@ public final class GrpcQueries implements QueryApi {
             }, outcome -> send(outcome, results));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        } catch (ApiException e) {
+            throw Status.UNAVAILABLE.withDescription(e.getMessage()).withCause(e).asRuntimeException();
         } catch (CancelledException e) {
             throw e;
         } catch (VarveException e) {

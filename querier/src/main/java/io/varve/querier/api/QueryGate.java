@@ -22,9 +22,19 @@ final class QueryGate {
     static final long LONG_MILLIS = 5000;
     /** As many times the places may large queries wait with what they have read so far; then nobody new is let in. */
     private static final int HELD = 4;
-    private static final long SLICE_MILLIS = 100;
+    /** Whoever waits is woken up when it is let in, when its query is cancelled and at its deadline; and now and then all the same. */
+    private static final long SLICE_MILLIS = 5000;
+    /**
+     * As many times the places may queries wait that have not begun, but at least {@link #LEAST_WAITING}: some minutes' worth of them. Each costs its
+     * caller's connection, a virtual thread and its own text, some 20 KB, and nothing else bounds them: neither threads nor connections do.
+     */
+    private static final int WAITING = 100;
+    private static final int LEAST_WAITING = 1000;
+    /** Text of a query that counts as one waiting query. */
+    private static final long TEXT_BYTES = 64 << 10;
 
     private final int max;
+    private final int maxWaiting;
     private final int maxLarge;
     private final long longNanos;
     private final ReentrantLock lock = new ReentrantLock();
@@ -34,6 +44,9 @@ final class QueryGate {
     private final ArrayDeque<Turn> grown = new ArrayDeque<>();
     private int running;
     private int runningLarge;
+    /** What those in {@link #arrived} count for. */
+    private long waiting;
+    private long refused;
 
     /**
      * @param max queries at a time, at least 1
@@ -43,20 +56,49 @@ final class QueryGate {
         this.max = max;
         this.longNanos = TimeUnit.MILLISECONDS.toNanos(longMillis);
         this.maxLarge = max - max / 4;
+        this.maxWaiting = maxWaiting(max);
+    }
+
+    /** How many queries may wait for their first place where so many run at a time. */
+    static int maxWaiting(int max) {
+        return Math.clamp((long) WAITING * max, LEAST_WAITING, Integer.MAX_VALUE);
     }
 
     /**
      * Waits for a place, at most until the query's deadline.
      *
+     * @param textBytes what of the request is held while it waits
      * @param onLarge told when the query turns out to be a large one; must not block
+     * @throws ApiException where too many wait already
      */
-    Turn enter(QueryContext context, Runnable onLarge) {
+    Turn enter(QueryContext context, long textBytes, Runnable onLarge) {
         lock.lock();
         try {
+            long counts = 1 + textBytes / TEXT_BYTES;
+            if (!arrived.isEmpty() && counts > maxWaiting - waiting) {
+                refused++;
+                throw new ApiException(ApiException.Kind.UNAVAILABLE, "too many queries: " + arrived.size() + " wait already while " + max
+                        + " may run at once (limit --query.max-concurrent); ask again later");
+            }
             Turn turn = new Turn(context, onLarge);
-            turn.await(arrived, max + " queries were running all the time");
+            waiting += counts;
+            try {
+                turn.await(arrived, max + " queries were running all the time");
+            } finally {
+                waiting -= counts;
+            }
             turn.beganNanos = System.nanoTime();
             return turn;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Queries that were refused because too many waited. */
+    long refused() {
+        lock.lock();
+        try {
+            return refused;
         } finally {
             lock.unlock();
         }
@@ -111,6 +153,7 @@ final class QueryGate {
         private boolean large;
         private boolean in;
         private boolean closed;
+        private boolean watched;
 
         private Turn(QueryContext context, Runnable onLarge) {
             this.context = context;
@@ -156,6 +199,10 @@ final class QueryGate {
             }
             letIn();
             try {
+                if (!in && !watched) {
+                    watched = true;
+                    context.onCancel(this::wake);
+                }
                 while (!in) {
                     if (context.remainingMillis() == 0) {
                         throw new CancelledException(CancelledException.Reason.TIMEOUT,
@@ -174,6 +221,15 @@ final class QueryGate {
                 if (closed && in) {
                     leave();
                 }
+            }
+        }
+
+        private void wake() {
+            lock.lock();
+            try {
+                changed.signalAll();
+            } finally {
+                lock.unlock();
             }
         }
 

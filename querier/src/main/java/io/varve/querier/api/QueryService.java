@@ -1,6 +1,7 @@
 package io.varve.querier.api;
 
 import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
@@ -76,6 +77,9 @@ public final class QueryService implements AutoCloseable {
         GaugeWithCallback.builder().name("varve_query_concurrent_gate_queries_waiting")
                 .help("Number of queries that wait for their turn: new ones, and those that turned out to read much.")
                 .callback(c -> c.call(gate.waiting())).register(registry);
+        CounterWithCallback.builder().name("varve_query_concurrent_gate_queries_refused_total")
+                .help("Total number of queries that were refused because too many were waiting for their turn.")
+                .callback(c -> c.call(gate.refused())).register(registry);
         total = Counter.builder().name("thanos_query_concurrent_gate_queries_total").help("Total number of queries.").register(registry);
         waited = Histogram.builder().name("thanos_query_concurrent_gate_queries_duration_seconds")
                 .help("How many seconds it took for queries to wait at the gate.").classicOnly()
@@ -179,7 +183,7 @@ public final class QueryService implements AutoCloseable {
             }
             QueryGate.Turn turn;
             try {
-                turn = enter(call);
+                turn = enter(call, spec.text().length());
             } catch (RuntimeException e) {
                 engineMetrics.ended(spec.engine());
                 throw e;
@@ -214,17 +218,21 @@ public final class QueryService implements AutoCloseable {
         void run(QueryGate.Turn turn) throws java.io.IOException;
     }
 
-    /** Runs something that counts as a query: it waits for its turn. */
-    void gated(Call call, IoWork work) throws java.io.IOException {
-        try (QueryGate.Turn turn = enter(call)) {
+    /**
+     * Runs something that counts as a query: it waits for its turn.
+     *
+     * @param requestBytes what of the request is held while it waits
+     */
+    void gated(Call call, long requestBytes, IoWork work) throws java.io.IOException {
+        try (QueryGate.Turn turn = enter(call, requestBytes)) {
             work.run(turn);
         }
     }
 
     /** Waits for a turn, at most until the query's deadline. */
-    private QueryGate.Turn enter(Call call) {
+    private QueryGate.Turn enter(Call call, long requestBytes) {
         long start = System.nanoTime();
-        QueryGate.Turn turn = gate.enter(call.context(), call.budget()::large);
+        QueryGate.Turn turn = gate.enter(call.context(), requestBytes, call.budget()::large);
         waited.observe((System.nanoTime() - start) / 1e9);
         total.inc();
         return turn;

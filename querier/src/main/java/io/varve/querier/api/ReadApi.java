@@ -59,8 +59,11 @@ final class ReadApi {
     void handle(Request request, Response response) throws IOException {
         String tenant = tenancy.of(request);
         RemoteRead.Request read;
+        long requestBytes;
         try {
-            read = RemoteRead.readRequest(unpacked(request.readBody(MAX_BODY)));
+            byte[] plain = unpacked(request.readBody(MAX_BODY));
+            requestBytes = plain.length;
+            read = RemoteRead.readRequest(plain);
         } catch (InvalidRequestException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
         }
@@ -69,7 +72,7 @@ final class ReadApi {
             QueryContext context = call.context();
             request.onClientGone(() -> context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             try {
-                queries.gated(call, turn -> {
+                queries.gated(call, requestBytes, turn -> {
                     if (streamed) {
                         stream(context, turn, tenant, read.queries(), response);
                     } else {

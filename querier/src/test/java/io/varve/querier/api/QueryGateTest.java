@@ -35,7 +35,7 @@ class QueryGateTest {
         List<QueryGate.Turn> turns = new ArrayList<>();
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (int i = 0; i < 10; i++) {
-                QueryGate.Turn turn = gate.enter(QueryContext.unlimited(), told::incrementAndGet);
+                QueryGate.Turn turn = gate.enter(QueryContext.unlimited(), 0, told::incrementAndGet);
                 turns.add(turn);
                 threads.submit(() -> {
                     turn.read(1000);
@@ -49,7 +49,7 @@ class QueryGateTest {
             assertThat(gate.running()).isEqualTo(3);
             assertThat(told.get()).isEqualTo(10);
             for (int i = 0; i < 100; i++) {
-                try (QueryGate.Turn ordinary = gate.enter(QueryContext.unlimited(), told::incrementAndGet)) {
+                try (QueryGate.Turn ordinary = gate.enter(QueryContext.unlimited(), 0, told::incrementAndGet)) {
                     ordinary.read(QueryGate.LARGE);
                     assertThat(gate.running()).isEqualTo(4);
                 }
@@ -72,14 +72,14 @@ class QueryGateTest {
         AtomicInteger told = new AtomicInteger();
         List<QueryGate.Turn> turns = new ArrayList<>();
         for (int i = 0; i < 3; i++) {
-            turns.add(gate.enter(QueryContext.unlimited(), told::incrementAndGet));
+            turns.add(gate.enter(QueryContext.unlimited(), 0, told::incrementAndGet));
             turns.get(i).read(0);
         }
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            QueryGate.Turn greedy = gate.enter(QueryContext.unlimited(), told::incrementAndGet);
+            QueryGate.Turn greedy = gate.enter(QueryContext.unlimited(), 0, told::incrementAndGet);
             Future<?> much = threads.submit(() -> greedy.read(MUCH));
             until(() -> gate.waiting() == 1);
-            QueryGate.Turn ordinary = gate.enter(QueryContext.unlimited(), told::incrementAndGet);
+            QueryGate.Turn ordinary = gate.enter(QueryContext.unlimited(), 0, told::incrementAndGet);
             Future<?> little = threads.submit(() -> ordinary.read(0));
             until(() -> gate.waiting() == 2);
             assertThat(gate.running()).isEqualTo(3);
@@ -100,15 +100,15 @@ class QueryGateTest {
     @Test
     void whoeverWaitsTooLongIsToldWhy() {
         QueryGate gate = new QueryGate(1, 1_000_000);
-        try (QueryGate.Turn one = gate.enter(QueryContext.unlimited(), () -> {
+        try (QueryGate.Turn one = gate.enter(QueryContext.unlimited(), 0, () -> {
         })) {
             one.read(MUCH); // a gate of one place has none to keep
-            assertThatThrownBy(() -> gate.enter(new QueryContext(30, MemoryBudget.UNLIMITED), () -> {
+            assertThatThrownBy(() -> gate.enter(new QueryContext(30, MemoryBudget.UNLIMITED), 0, () -> {
             })).isInstanceOf(CancelledException.class).hasMessageContaining("query timed out in query queue: 1 queries were running")
                     .hasMessageContaining("--query.max-concurrent");
             QueryContext cancelled = QueryContext.unlimited();
             cancelled.cancel(new CancelledException(CancelledException.Reason.CANCELED, "gone"));
-            assertThatThrownBy(() -> gate.enter(cancelled, () -> {
+            assertThatThrownBy(() -> gate.enter(cancelled, 0, () -> {
             })).isInstanceOf(CancelledException.class).hasMessage("gone");
             assertThat(gate.waiting()).isZero();
         }
@@ -129,7 +129,7 @@ class QueryGateTest {
                         for (int i = 0; i < 30; i++) {
                             QueryContext context = new QueryContext(random.nextInt(4) == 0 ? 1 + random.nextInt(20) : 0,
                                     MemoryBudget.UNLIMITED);
-                            try (context; QueryGate.Turn turn = gate.enter(context, () -> {
+                            try (context; QueryGate.Turn turn = gate.enter(context, 0, () -> {
                             })) {
                                 for (int k = random.nextInt(6); k > 0; k--) {
                                     turn.read(random.nextLong(MUCH));
@@ -150,5 +150,48 @@ class QueryGateTest {
             assertThat(gate.running()).isZero();
             assertThat(gate.waiting()).isZero();
         }
+    }
+
+    @Test
+    void whoeverWouldWaitBehindTooManyIsRefused() throws Exception {
+        QueryGate gate = new QueryGate(2, 1_000_000);
+        int most = QueryGate.maxWaiting(2);
+        assertThat(most).isEqualTo(1000);
+        Runnable nothing = () -> {
+        };
+        List<QueryGate.Turn> running = List.of(gate.enter(QueryContext.unlimited(), 0, nothing),
+                gate.enter(QueryContext.unlimited(), 1L << 40, nothing));
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            AtomicInteger had = new AtomicInteger();
+            List<Future<?>> all = new ArrayList<>();
+            // 200 that count for three, 400 that count for one.
+            for (int i = 0; i < 600; i++) {
+                long bytes = i < 200 ? (64 << 10) * 2 : 1000;
+                all.add(threads.submit(() -> {
+                    try (QueryGate.Turn turn = gate.enter(QueryContext.unlimited(), bytes, nothing)) {
+                        turn.read(1);
+                        had.incrementAndGet();
+                    }
+                }));
+                int n = i + 1;
+                until(() -> gate.waiting() == n);
+            }
+            for (long bytes : new long[]{0, 1L << 40}) {
+                assertThatThrownBy(() -> gate.enter(QueryContext.unlimited(), bytes, nothing)).isInstanceOf(ApiException.class)
+                        .hasMessage(
+                                "too many queries: 600 wait already while 2 may run at once (limit --query.max-concurrent); ask again later")
+                        .extracting(e -> ((ApiException) e).status()).isEqualTo(503);
+            }
+            assertThat(gate.refused()).isEqualTo(2);
+            running.forEach(QueryGate.Turn::close);
+            for (Future<?> f : all) {
+                f.get();
+            }
+            assertThat(had).hasValue(600);
+            // All places are free again.
+            gate.enter(QueryContext.unlimited(), 1L << 40, nothing).close();
+        }
+        assertThat(gate.running()).isZero();
+        assertThat(gate.waiting()).isZero();
     }
 }
