@@ -223,17 +223,64 @@ class QueryCommandTest {
     @Test
     void timesAreReadAsGoReadsThem() throws Exception {
         for (String good : List.of("2023-11-14T22:20:00Z", "2023-11-14T22:20:00.5+02:00", "2023-11-14T22:20:00,25Z", "1e9", ".5", "+5",
-                "-1",
-                "NaN", "inf", "9e18")) {
+                "-1", "1e12", "292277025-08-18T07:12:54.999999999Z")) {
             assertThat(get("/api/v1/query", "query", "1", "time", good).statusCode()).as(good).isEqualTo(200);
         }
         for (String bad : List.of("now", "2023-11-14T22:20Z", "2023-11-14t22:20:00z", "2023-11-14", "2023-11-14T22:20:00",
                 "2023-11-14 22:20:00Z",
-                "2023-02-30T00:00:00Z", "1d", "5f", "0b1", "1e999", " 5", "5 ")) {
+                "2023-02-30T00:00:00Z", "1d", "5f", "0b1", "1e999", " 5", "5 ", "NaN", "inf", "9e18")) {
             HttpResponse<String> r = get("/api/v1/query", "query", "1", "time", bad);
             assertThat(r.statusCode()).as(bad).isEqualTo(400);
             assertThat(Shared.parse(r.body()).get("error").asText()).isEqualTo(
                     "invalid parameter \"time\": invalid time value for 'time': cannot parse \"" + bad + "\" to a valid timestamp");
+        }
+    }
+
+    @Test
+    void timesThatAreNoneAreRefusedEverywhere() throws Exception {
+        for (String time : List.of("NaN", "Inf", "-Inf", "1e300", "9223372036854776")) {
+            for (String name : List.of("start", "end")) {
+                String other = name.equals("start") ? "end" : "start";
+                for (String path : List.of("labels", "label/job/values", "series", "query_exemplars", "query_range")) {
+                    HttpResponse<String> r = get("/api/v1/" + path, "match[]", "up", "query", "up", "step", "1", name, time, other, "0");
+                    assertThat(r.statusCode()).as(path + r.body()).isEqualTo(400);
+                    assertThat(Shared.parse(r.body()).get("error").asText()).endsWith("cannot parse \"" + time + "\" to a valid timestamp");
+                }
+            }
+        }
+        // As clients write that they want all there is.
+        assertThat(get("/api/v1/labels", "start", "-292273086-05-16T16:47:06Z", "end", "292277025-08-18T07:12:54.999999999Z").body())
+                .isEqualTo(get("/api/v1/labels").body());
+    }
+
+    @Test
+    void aQueryWithoutTimeTimesOut() throws Exception {
+        for (String timeout : List.of("0", "0s", "-1", "NaN")) {
+            for (HttpResponse<String> r : List.of(get("/api/v1/query", "query", "1", "timeout", timeout),
+                    get("/api/v1/query_range", "query", "1", "start", "0", "end", "1", "step", "1", "timeout", timeout))) {
+                assertThat(r.statusCode()).as(timeout).isEqualTo(503);
+                assertThat(r.body()).isEqualTo(
+                        "{\"status\":\"error\",\"errorType\":\"timeout\",\"error\":\"query timed out in query execution\"}");
+            }
+        }
+        assertThat(get("/api/v1/query", "query", "1", "timeout", "1e300").statusCode()).isEqualTo(400);
+        assertThat(get("/api/v1/labels", "timeout", "0").statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void aLabelsNameIsUtf8() throws Exception {
+        for (List<String> bad : List.of(List.of("%FF", "\\xff"), List.of("a%FFb", "a\\xffb"), List.of("%EF%BF%BD%C3", "\ufffd\\xc3"))) {
+            HttpResponse<String> r = get("/api/v1/label/" + bad.get(0) + "/values");
+            assertThat(r.statusCode()).isEqualTo(400);
+            assertThat(Shared.parse(r.body()).get("error").asText()).isEqualTo("invalid label name: \"" + bad.get(1) + "\"");
+        }
+        for (String good : List.of("%EF%BF%BD", "%C3%A4", "a%20b", "U__a_d800_b")) {
+            assertThat(get("/api/v1/label/" + good + "/values").statusCode()).isEqualTo(200);
+        }
+        for (String parameter : List.of("labels?match[]=", "series?match[]=", "query?query=", "label/job/values?match[]=")) {
+            HttpResponse<String> r = get("/api/v1/" + parameter.replace("[]", "%5B%5D") + "up%7Bjob%3D%22%FF%22%7D");
+            assertThat(r.statusCode()).isEqualTo(400);
+            assertThat(Shared.parse(r.body()).get("error").asText()).isEqualTo("1:8: parse error: invalid UTF-8 rune");
         }
     }
 

@@ -1,5 +1,11 @@
 package io.varve.model;
 
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.StandardCharsets;
+
 /** Go's {@code strconv.Quote}: how Prometheus writes strings in label sets and error texts. */
 public final class GoQuote {
     private GoQuote() {
@@ -10,6 +16,22 @@ public final class GoQuote {
         StringBuilder sb = new StringBuilder(s.length() + 2);
         append(sb, s);
         return sb.toString();
+    }
+
+    /** The text of bytes. One that is no UTF-8 stands there as half a surrogate pair, and is quoted as the byte that it is. */
+    public static String text(byte[] bytes) {
+        CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+        ByteBuffer in = ByteBuffer.wrap(bytes);
+        CharBuffer out = CharBuffer.allocate(bytes.length);
+        while (true) {
+            CoderResult r = decoder.decode(in, out, true);
+            if (!r.isError()) {
+                return out.flip().toString();
+            }
+            for (int i = 0; i < r.length(); i++) {
+                out.put((char) (0xdc00 | in.get() & 0xff));
+            }
+        }
     }
 
     /** Appends the quoted form of {@code s}. */

@@ -1,6 +1,7 @@
 package io.varve.querier.api;
 
 import io.varve.model.CancelledException;
+import io.varve.model.GoQuote;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
@@ -229,9 +230,10 @@ public final class HttpApi {
         };
     }
 
+    /** In milliseconds, 0 where none is given, below 0 where it is over before it begins. */
     private long timeout(Params p) {
         String v = p.text("timeout");
-        return v.isEmpty() ? 0 : named("timeout", () -> Math.max(1, Params.parseDuration(v)));
+        return v.isEmpty() ? 0 : named("timeout", () -> Params.parseTimeout(v));
     }
 
     private void query(Request request, Response response) throws IOException {
@@ -381,6 +383,10 @@ public final class HttpApi {
     }
 
     private void execute(Request request, Response response, Params p, QuerySpec spec, boolean thanos, int limit) throws IOException {
+        if (spec.timeoutMillis() < 0) {
+            // Peers say one of three things by chance; this is one of them.
+            throw new ApiException(ApiException.Kind.TIMEOUT, "query timed out in query execution");
+        }
         AtomicReference<QueryContext> context = new AtomicReference<>();
         request.onClientGone(() -> {
             QueryContext c = context.get();
@@ -654,7 +660,7 @@ public final class HttpApi {
 
     private void labelValues(Request request, Response response) throws IOException {
         Params p = params(request);
-        String name = unescape(request.pathParameter("name"));
+        String name = labelName(request);
         long[] range = p.range(config.metadataRangeMillis, System.currentTimeMillis());
         boolean partial = partial(p);
         StoreFilter filter = p.storeFilter();
@@ -671,6 +677,18 @@ public final class HttpApi {
     /** How many stores are asked for: one more than the limit, so that it shows whether there are more; 0 for all. */
     private static int oneMore(int limit) {
         return limit == 0 || limit == Integer.MAX_VALUE ? 0 : limit + 1;
+    }
+
+    /** Any name that is UTF-8 can be a label's. */
+    private static String labelName(Request request) {
+        String name = request.pathParameter("name");
+        if (name.indexOf('\uFFFD') >= 0) {
+            String bytes = GoQuote.text(request.pathParameterBytes("name"));
+            if (!bytes.equals(name)) {
+                throw ApiException.badData("invalid label name: " + GoQuote.quote(bytes));
+            }
+        }
+        return unescape(name);
     }
 
     /** {@code U__…}: any name spelled with letters, digits and underscores; what is not spelled right stays as it is. */

@@ -17,7 +17,6 @@ import io.varve.runtime.http.HttpStatusException;
 import io.varve.runtime.http.Request;
 import io.varve.store.ShardInfo;
 import java.time.DateTimeException;
-import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
@@ -34,6 +33,11 @@ final class Params {
     /** As Prometheus' smallest and largest time of the API, in milliseconds. */
     static final long MIN_TIME = Long.MIN_VALUE / 1000 + 62_135_596_801L;
     static final long MAX_TIME = Long.MAX_VALUE / 1000 - 62_135_596_801L;
+    /** How Prometheus' clients write those. */
+    private static final String MIN_TIME_TEXT = "-292273086-05-16T16:47:06Z";
+    private static final String MAX_TIME_TEXT = "292277025-08-18T07:12:54.999999999Z";
+    /** From here on milliseconds do not fit into 64 bits. */
+    private static final double MOST_SECONDS = 0x1p63 / 1000;
     /** As Go takes it: hours may have one digit, and a comma may stand before fractions of any length. */
     private static final Pattern RFC_3339 = Pattern.compile(
             "(\\d{4}-\\d\\d-\\d\\d)T(\\d{1,2})(:\\d\\d:\\d\\d)(?:[.,](\\d+))?(?:Z|([+-])(\\d\\d):(\\d\\d))");
@@ -109,15 +113,21 @@ final class Params {
         return text("analyze").equals("true") || text("analyze").equals("1");
     }
 
-    /** Seconds as a float, or RFC 3339; in milliseconds. */
+    /**
+     * Seconds as a float, or RFC 3339; in milliseconds. What is no time, or has no number in milliseconds, is refused: Go's conversion makes
+     * some other time of it.
+     */
     static long parseTime(String s) {
         @Nullable
         Double d = parseFloat(s);
-        if (d != null) {
+        if (d != null && Math.abs(d) < MOST_SECONDS) {
             return millisOfSeconds(d);
         }
-        if (s.equals(Instant.ofEpochSecond(MIN_TIME / 1000).toString())) {
+        if (s.equals(MIN_TIME_TEXT)) {
             return MIN_TIME;
+        }
+        if (s.equals(MAX_TIME_TEXT)) {
+            return MAX_TIME;
         }
         java.util.regex.Matcher m = RFC_3339.matcher(s);
         try {
@@ -148,15 +158,9 @@ final class Params {
         return (local.toEpochSecond(ZoneOffset.UTC) - zone) * 1000 + millis;
     }
 
-    /** Go's conversion: what does not fit becomes the least second there is; then cut to what the API knows. */
+    /** Cut to what the API knows. */
     private static long millisOfSeconds(double d) {
-        if (Double.isNaN(d) || Double.isInfinite(d)) {
-            return MIN_TIME;
-        }
         double seconds = d < 0 ? Math.ceil(d) : Math.floor(d);
-        if (seconds >= 9.2e18 || seconds <= -9.2e18) {
-            return MIN_TIME;
-        }
         double rest = (d - seconds) * 1000;
         double millis = Math.copySign(Math.floor(Math.abs(rest) + 0.5), rest); // halves away from zero
         if (seconds > MAX_TIME / 1000.0) {
@@ -199,6 +203,15 @@ final class Params {
         } catch (InvalidRequestException | IllegalArgumentException e) {
             throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse " + GoQuote.quote(s) + " to a valid duration", e);
         }
+    }
+
+    /** A duration from now on: at least a millisecond, or below 0 where there is no time at all. */
+    static long parseTimeout(String s) {
+        long millis = parseDuration(s);
+        @Nullable
+        Double d = parseFloat(s);
+        boolean positive = d == null ? millis > 0 : d > 0;
+        return positive ? Math.max(1, millis) : -1;
     }
 
     /** A duration whose complaint names the parameter. */

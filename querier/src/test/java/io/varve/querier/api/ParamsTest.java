@@ -14,14 +14,17 @@ class ParamsTest {
             "+5., 5000",
             "0x1p4, 16000", "2023-11-15T00:00:00Z, 1700006400000", "2023-11-15T00:00:00.1239999999999Z, 1700006400123",
             "'2023-11-15T00:00:00,5Z', 1700006400500", "2023-11-15T1:00:00+01:00, 1700006400000",
-            "2023-11-14T00:00:00-24:00, 1700006400000", "1969-12-31T23:59:59.999Z, -1", "0000-01-01T00:00:00Z, -62167219200000"})
+            "2023-11-14T00:00:00-24:00, 1700006400000", "1969-12-31T23:59:59.999Z, -1", "0000-01-01T00:00:00Z, -62167219200000",
+            "-292273086-05-16T16:47:06Z, -9223309901257974", "292277025-08-18T07:12:54.999999999Z, 9223309901257974",
+            "9223372036854774, 9223309901257974", "-9223372036854774, -9223309901257974"})
     void aTimeIsReadAsGoReadsIt(String text, long millis) {
         assertThat(Params.parseTime(text)).isEqualTo(millis);
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", " 1", "1 ", "1e", "1e999", "0x1", "--1", "now", "2023-11-15", "2023-11-15T00:00:00", "2023-11-15T24:00:00Z",
-            "2023-02-30T00:00:00Z", "2023-11-15t00:00:00z", "2023-11-15T00:00:00+25:00", "2023-11-15T00:00:00.Z", "+nan"})
+            "2023-02-30T00:00:00Z", "2023-11-15t00:00:00z", "2023-11-15T00:00:00+25:00", "2023-11-15T00:00:00.Z", "+nan",
+            "NaN", "Inf", "-inf", "1e300", "-1e300", "9e18", "9223372036854776", "-9223372036854776"})
     void whatIsNoTimeIsRefusedWithItsText(String text) {
         assertThatThrownBy(() -> Params.parseTime(text)).isInstanceOf(ApiException.class)
                 .hasMessage("cannot parse \"" + text + "\" to a valid timestamp");
@@ -45,5 +48,11 @@ class ParamsTest {
     @CsvSource({"5m, 300000", "1h30m, 5400000", "0, 0", "1e3, 1000000", "0.0004, 0", "33.3, 33299", "-5, -5000"})
     void aDurationIsSecondsOrAsPrometheusWritesIt(String text, long millis) {
         assertThat(Params.parseDuration(text)).isEqualTo(millis);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5m, 300000", "1.5, 1500", "0.0001, 1", "1e-300, 1", "0, -1", "0s, -1", "-1, -1", "NaN, -1"})
+    void aTimeoutIsAtLeastAMillisecondOrNoTime(String text, long millis) {
+        assertThat(Params.parseTimeout(text)).isEqualTo(millis);
     }
 }

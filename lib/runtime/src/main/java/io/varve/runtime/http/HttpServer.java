@@ -198,8 +198,7 @@ public final class HttpServer implements AutoCloseable {
                 cors(response);
                 response.header("Vary", "Accept-Encoding");
             }
-            Map<String, String> parameters = match.parameters();
-            JettyRequest request = new JettyRequest(jetty, routes.prefix(), parameters);
+            JettyRequest request = new JettyRequest(jetty, routes.prefix(), match);
             String name = match.route().name();
             HttpMetrics m = metrics;
             if (m == null || name == null) {

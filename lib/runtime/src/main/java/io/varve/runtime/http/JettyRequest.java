@@ -15,17 +15,17 @@ import org.jspecify.annotations.Nullable;
 final class JettyRequest implements Request {
     private final org.eclipse.jetty.server.Request jetty;
     private final String prefix;
-    private final Map<String, String> pathParameters;
+    private final Routes.Match match;
     private @Nullable Map<String, List<String>> query;
     private @Nullable Map<String, List<String>> all;
     private @Nullable HttpStatusException malformed;
     private @Nullable InputStream body;
     private @Nullable WatchedEndPoint watched;
 
-    JettyRequest(org.eclipse.jetty.server.Request jetty, String prefix, Map<String, String> pathParameters) {
+    JettyRequest(org.eclipse.jetty.server.Request jetty, String prefix, Routes.Match match) {
         this.jetty = jetty;
         this.prefix = prefix;
-        this.pathParameters = pathParameters;
+        this.match = match;
     }
 
     @Override
@@ -42,11 +42,16 @@ final class JettyRequest implements Request {
 
     @Override
     public String pathParameter(String name) {
-        String value = pathParameters.get(name);
+        String value = match.parameters().get(name);
         if (value == null) {
             throw new IllegalArgumentException("the route has no {" + name + "}");
         }
         return value;
+    }
+
+    @Override
+    public byte[] pathParameterBytes(String name) {
+        return match.bytes(name);
     }
 
     @Override

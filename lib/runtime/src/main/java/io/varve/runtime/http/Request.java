@@ -20,6 +20,13 @@ public interface Request {
      */
     String pathParameter(String name);
 
+    /**
+     * The decoded value of a {@code {name}} in the route's path, byte by byte: it need not be UTF-8, as the text of it always is.
+     *
+     * @throws IllegalArgumentException where the route has no such part
+     */
+    byte[] pathParameterBytes(String name);
+
     /** A header's first value, null where there is none; the name in any case. */
     @Nullable
     String header(String name);

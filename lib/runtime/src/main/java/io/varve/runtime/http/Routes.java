@@ -1,6 +1,7 @@
 package io.varve.runtime.http;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -98,7 +99,7 @@ public final class Routes {
             }
             allowed.addAll(r.methods);
         }
-        return best == null ? null : new Match(best, best.parameters(segments), best.takes(method), allowed);
+        return best == null ? null : new Match(best, best.parameters(segments), segments, best.takes(method), allowed);
     }
 
     /** Whether OPTIONS is answered for a path with 204: all below {@code /api/v1/}, where there is such an API. */
@@ -161,7 +162,16 @@ public final class Routes {
         return path.substring(1).split("/", -1);
     }
 
-    record Match(Route route, Map<String, String> parameters, boolean methodTaken, Set<String> allowed) {
+    record Match(Route route, Map<String, String> parameters, String[] segments, boolean methodTaken, Set<String> allowed) {
+        /** What stands in the path for {@code {name}}, as bytes. */
+        byte[] bytes(String name) {
+            int at = Arrays.asList(route.segments).indexOf("{" + name + "}");
+            if (at < 0) {
+                throw new IllegalArgumentException("the route has no {" + name + "}");
+            }
+            return UrlDecoder.bytes(segments[at], false);
+        }
+
         /** The methods that the path takes, for a header. */
         String allows() {
             Set<String> all = new TreeSet<>(allowed);

@@ -2,6 +2,7 @@ package io.varve.runtime.http;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -14,9 +15,13 @@ final class UrlDecoder {
     }
 
     static String decode(String s, boolean plusIsSpace) {
-        if (s.indexOf('%') < 0 && (!plusIsSpace || s.indexOf('+') < 0)) {
-            return s;
-        }
+        return s.indexOf('%') < 0 && (!plusIsSpace || s.indexOf('+') < 0)
+                ? s
+                : new String(bytes(s, plusIsSpace), StandardCharsets.UTF_8);
+    }
+
+    /** The bytes that {@link #decode} reads as text, which may be no UTF-8. */
+    static byte[] bytes(String s, boolean plusIsSpace) {
         byte[] out = new byte[s.length() * 3];
         int n = 0;
         for (int i = 0; i < s.length(); i++) {
@@ -41,7 +46,7 @@ final class UrlDecoder {
                 i = end - 1;
             }
         }
-        return new String(out, 0, n, StandardCharsets.UTF_8);
+        return Arrays.copyOf(out, n);
     }
 
     /**

@@ -39,6 +39,7 @@ class HttpServerTest {
     private final HttpServer server = HttpServer.start("127.0.0.1:0", Duration.ofSeconds(10), Routes.builder()
             .get("values", "/api/v1/label/{name}/values", (q, a) -> a.sendText(200, q.pathParameter("name")))
             .getOrPost("query", "/api/v1/query", (q, a) -> a.sendText(200, q.parameters().toString()))
+            .get(null, "/bytes/{name}", (q, a) -> a.send(q.pathParameterBytes("name")))
             .get(null, "/files/{path*}", (q, a) -> a.sendText(200, q.pathParameter("path")))
             .get(null, "/files/exact", (q, a) -> a.sendText(200, "exact!"))
             .post(null, "/body", (q, a) -> a.send(q.readBody(100)))
@@ -155,6 +156,8 @@ class HttpServerTest {
     void routesByPathAndMethod() throws Exception {
         assertThat(get("/api/v1/label/a%2Fb+c/values").body()).isEqualTo("a/b+c");
         assertThat(get("/files/a/b%20c").body()).isEqualTo("a/b c");
+        assertThat(client.send(HttpRequest.newBuilder(URI.create("http://" + server.address() + "/bytes/a%FF%20")).build(),
+                HttpResponse.BodyHandlers.ofByteArray()).body()).containsExactly('a', 0xFF, ' ');
         assertThat(get("/files/exact").body()).isEqualTo("exact!");
         assertThat(get("/-/healthy").body()).isEqualTo("OK");
         assertThat(get("/-/ready").statusCode()).isEqualTo(503);
