@@ -228,11 +228,11 @@ public final class CompactCommand implements ProcessCommand {
         context.probes().ready(true);
         threads.add(Thread.ofPlatform().name("compact").start(() -> run(context, compactor, metrics, stopped)));
         if (wait) {
-            repeat(threads, stopped, "cleanup", cleanupInterval, compactor::cleanup);
-            repeat(threads, stopped, "progress", progressInterval, compactor::todo);
+            repeat(context, threads, stopped, "cleanup", cleanupInterval, compactor::cleanup);
+            repeat(context, threads, stopped, "progress", progressInterval, compactor::todo);
             BlockSync view = viewer;
             if (view != null) {
-                repeat(threads, stopped, "viewer", viewerInterval, () -> within(viewerTimeout, view::sync));
+                repeat(context, threads, stopped, "viewer", viewerInterval, () -> within(viewerTimeout, view::sync));
             }
         }
         return () -> {
@@ -357,12 +357,12 @@ public final class CompactCommand implements ProcessCommand {
     }
 
     /** Runs an action in a thread of its own that is interrupted when it takes too long. */
-    private static void within(Duration timeout, Runnable action) {
-        AtomicReference<RuntimeException> failure = new AtomicReference<>();
+    static void within(Duration timeout, Runnable action) {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
         Thread thread = Thread.ofVirtual().name("viewer-sync").start(() -> {
             try {
                 action.run();
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
                 failure.set(e);
             }
         });
@@ -377,13 +377,17 @@ public final class CompactCommand implements ProcessCommand {
             Thread.currentThread().interrupt();
             throw new CancelledException(CancelledException.Reason.CANCELED, "sync: interrupted");
         }
-        RuntimeException e = failure.get();
-        if (e != null) {
-            throw e;
+        switch (failure.get()) {
+            case null -> {
+            }
+            case Error e -> throw e;
+            case RuntimeException e -> throw e;
+            case Throwable e -> throw new IllegalStateException(e);
         }
     }
 
-    private static void repeat(List<Thread> threads, CountDownLatch stopped, String name, Duration interval, Runnable action) {
+    private static void repeat(ProcessContext context, List<Thread> threads, CountDownLatch stopped, String name, Duration interval,
+            Runnable action) {
         if (interval.isZero()) {
             return;
         }
@@ -403,6 +407,8 @@ public final class CompactCommand implements ProcessCommand {
                 } while (!stopped.await(interval.toMillis(), TimeUnit.MILLISECONDS));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
+            } catch (Error e) {
+                context.fail(name, e);
             }
         }));
     }

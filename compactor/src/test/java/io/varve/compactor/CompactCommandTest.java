@@ -11,6 +11,7 @@ import io.varve.block.BlockUploader;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.Labels;
+import io.varve.model.UnavailableException;
 import io.varve.objstore.BucketFactory;
 import io.varve.runtime.ProcessRunner;
 import io.varve.runtime.flags.FlagException;
@@ -27,6 +28,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -132,6 +134,21 @@ class CompactCommandTest {
         try (Stream<Path> entries = Files.list(bucket)) {
             return entries.filter(p -> Ulid.parse(p.getFileName().toString()).isPresent()).count();
         }
+    }
+
+    @Test
+    void whatEndsASyncOfTheViewerIsToldWhateverItIs() {
+        for (Throwable why : List.of(new StackOverflowError("too deep"), new UnavailableException("no bucket"),
+                new IllegalStateException("a fault"))) {
+            assertThatThrownBy(() -> CompactCommand.within(Duration.ofSeconds(30), () -> {
+                if (why instanceof Error e) {
+                    throw e;
+                }
+                throw (RuntimeException) why;
+            })).isSameAs(why);
+        }
+        assertThatThrownBy(() -> CompactCommand.within(Duration.ofMillis(20), () -> LockSupport.parkNanos(Long.MAX_VALUE)))
+                .isInstanceOf(UnavailableException.class).hasMessage("sync took longer than 0 s");
     }
 
     @Test
