@@ -41,7 +41,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A directory as a bucket: a key is a path below it. Layout and visible behaviour are those of Thanos' {@code FILESYSTEM} bucket
  * (directories that hold no object are not listed, deletion takes empty parents along), so both may work on one directory; but an
- * object appears whole or not at all: it is written below {@value #TEMPORARY}, forced to disk, and renamed.
+ * object appears whole or not at all: it is written below {@value #TEMPORARY}, forced to disk, and renamed; once an upload has returned, its
+ * name is on disk too.
  *
  * <p>
  * Safe for many threads and processes. The directory may be absent: it is then empty, and the first upload creates it.
@@ -58,7 +59,13 @@ public final class FilesystemBucket implements Bucket {
     private static final Duration ABANDONED = Duration.ofDays(1);
     private static final Pattern TEMPORARY_NAME = Pattern.compile("[0-9]+-[0-9a-z]+");
 
+    /** Makes the names in a directory durable. */
+    interface Sync {
+        void directory(Path directory) throws IOException;
+    }
+
     private final Path root;
+    private final Sync sync;
     private final AtomicBoolean swept = new AtomicBoolean();
 
     /**
@@ -67,6 +74,11 @@ public final class FilesystemBucket implements Bucket {
      * @throws InvalidRequestException where the path is something else than a directory
      */
     public FilesystemBucket(Path root) {
+        this(root, FilesystemBucket::sync);
+    }
+
+    FilesystemBucket(Path root, Sync sync) {
+        this.sync = sync;
         this.root = root.toAbsolutePath().normalize();
         if (Files.exists(this.root) && !Files.isDirectory(this.root)) {
             throw new InvalidRequestException("FILESYSTEM bucket: " + this.root + " is not a directory");
@@ -175,10 +187,11 @@ public final class FilesystemBucket implements Bucket {
         }
         Path temporary = root.resolve(TEMPORARY)
                 .resolve(ProcessHandle.current().pid() + "-" + Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36));
+        Path known = existing(target.getParent());
         try {
             try {
                 write(temporary, key, body);
-                rename(temporary, target);
+                rename(temporary, target, known);
             } finally {
                 Files.deleteIfExists(temporary);
                 removeIfEmpty(root.resolve(TEMPORARY));
@@ -301,11 +314,22 @@ public final class FilesystemBucket implements Bucket {
         }
     }
 
-    private static void rename(Path from, Path to) throws IOException {
+    private static @Nullable Path existing(@Nullable Path directory) {
+        Path d = directory;
+        while (d != null && !Files.exists(d)) {
+            d = d.getParent();
+        }
+        return d;
+    }
+
+    /** @param before a directory above that was there before anything was written */
+    private void rename(Path from, Path to, @Nullable Path before) throws IOException {
         for (int attempt = 1;; attempt++) {
             try {
+                Path known = existing(before);
                 createParent(to);
                 Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+                syncNames(to, known);
                 return;
             } catch (NoSuchFileException e) {
                 // A deletion beside removed the still empty directory.
@@ -313,6 +337,26 @@ public final class FilesystemBucket implements Bucket {
                     throw e;
                 }
             }
+        }
+    }
+
+    /** Makes the name of a file durable, and those of its directories below one that was there before. */
+    private void syncNames(Path file, @Nullable Path known) throws IOException {
+        for (Path dir = file.getParent(); dir != null; dir = dir.getParent()) {
+            try {
+                sync.directory(dir);
+            } catch (NoSuchFileException e) {
+                return; // a deletion beside removed the file, and its directory with it
+            }
+            if (dir.equals(known)) {
+                return;
+            }
+        }
+    }
+
+    private static void sync(Path directory) throws IOException {
+        try (FileChannel names = FileChannel.open(directory, StandardOpenOption.READ)) {
+            names.force(true);
         }
     }
 

@@ -6,13 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.varve.model.InvalidRequestException;
 import io.varve.model.UnavailableException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +39,38 @@ class FilesystemBucketTest extends BucketContract {
             bucket.close();
             bucket = b;
             assertThat(list("")).containsExactly("full/");
+        }
+    }
+
+    @Test
+    void namesAreMadeDurableOnceTheyAreThere() throws Exception {
+        List<String> synced = new ArrayList<>();
+        Path root = dir.resolve("new/bucket");
+        try (Bucket b = new FilesystemBucket(root, d -> {
+            try (Stream<Path> all = Files.walk(root)) {
+                assertThat(all.filter(Files::isRegularFile).toList()).isNotEmpty();
+            }
+            synced.add(dir.relativize(d).toString());
+        })) {
+            b.upload("block/chunks/000001", ObjectBody.of(new byte[]{1}));
+            assertThat(synced).containsExactly("new/bucket/block/chunks", "new/bucket/block", "new/bucket", "new", "");
+            synced.clear();
+            b.upload("block/index", ObjectBody.of(new byte[]{1}));
+            assertThat(synced).containsExactly("new/bucket/block");
+            b.upload("block/index", ObjectBody.of(new byte[]{2}));
+            b.upload("other/meta.json", ObjectBody.of(new byte[]{3}));
+            assertThat(synced).containsExactly("new/bucket/block", "new/bucket/block", "new/bucket/other", "new/bucket");
+        }
+        try (Bucket b = new FilesystemBucket(root, d -> {
+            throw new IOException("disk on fire");
+        })) {
+            assertThatThrownBy(() -> b.upload("x", ObjectBody.of(new byte[]{1}))).isInstanceOf(UnavailableException.class)
+                    .hasMessageContaining("disk on fire");
+        }
+        try (Bucket b = new FilesystemBucket(root, d -> {
+            throw new NoSuchFileException("deleted beside");
+        })) {
+            b.upload("y", ObjectBody.of(new byte[]{1}));
         }
     }
 
