@@ -212,7 +212,8 @@ final class MemcachedCache implements RemoteCache {
         this.gets = new Semaphore(settings.getConcurrency <= 0 ? Integer.MAX_VALUE : settings.getConcurrency);
         this.dns = dns;
         this.sorted = names();
-        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency, 1, new SetBreaker(settings.breaker), metrics,
+        this.sets = new AsyncSets(settings.asyncBuffer, AsyncSets.usualBytes(), settings.asyncConcurrency, 1,
+                new SetBreaker(settings.breaker), metrics,
                 this::store);
         // A thread of the platform: what looks names up may keep its thread for seconds.
         this.refresher = Thread.ofPlatform().daemon().name("memcached names").unstarted(this::refresh);

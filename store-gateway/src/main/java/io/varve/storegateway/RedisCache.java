@@ -114,7 +114,7 @@ final class RedisCache implements RemoteCache {
         this.setBatches = room(settings.setConcurrency);
         // Files that cannot be read are told at the start.
         this.tls = settings.tls.map(Tls::context).orElse(null);
-        this.sets = new AsyncSets(settings.asyncBuffer, settings.asyncConcurrency,
+        this.sets = new AsyncSets(settings.asyncBuffer, AsyncSets.usualBytes(), settings.asyncConcurrency,
                 settings.setBatch <= 0 ? Math.max(1, settings.asyncBuffer) : settings.setBatch, new SetBreaker(settings.breaker), metrics,
                 this::store);
     }
