@@ -147,6 +147,14 @@ class RemoteReadTest {
     }
 
     @Test
+    void aStreamThatFailsBeforeItLeavesIsItsFailureAlone() throws Exception {
+        HttpResponse<byte[]> r = ask(List.of(RemoteRead.ResponseType.STREAMED_XOR_CHUNKS), query(0, 10, name("jobs_total")), query(0, 10));
+        assertThat(new String(r.body(), StandardCharsets.UTF_8)).isEqualTo("a remote read query needs at least one matcher\n");
+        assertThat(r.statusCode()).isEqualTo(400);
+        assertThat(r.headers().firstValue("Content-Type")).contains("text/plain; charset=utf-8");
+    }
+
+    @Test
     void sampledAndStreamedAnswersAreTheSameAndWithoutGaps() throws Exception {
         TreeMap<String, List<Double>> one = sampled(query(0, N, name("jobs_total")));
         assertThat(one.keySet()).containsExactly("{__name__=\"jobs_total\", cluster=\"c\", job=\"j\"}");

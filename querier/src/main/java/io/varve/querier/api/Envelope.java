@@ -41,23 +41,24 @@ final class Envelope {
         if (context != null) {
             coverageHeader(response, context.coverage());
         }
-        try (OutputStream body = response.body()) {
-            JsonOut out = new JsonOut(body);
-            out.open('{').name("status").string("success").name("data");
-            data.write(out);
-            if (!warnings.isEmpty()) {
-                out.name("warnings").strings(warnings);
-            }
-            if (!infos.isEmpty()) {
-                out.name("infos").strings(infos);
-            }
-            if (withCoverage && context != null) {
-                out.name("coverage");
-                coverage(out, context.coverage().report());
-            }
-            out.close('}');
-            out.flush();
+        // Closed where all of it was written, and not otherwise: what is closed looks whole.
+        OutputStream body = response.body();
+        JsonOut out = new JsonOut(body);
+        out.open('{').name("status").string("success").name("data");
+        data.write(out);
+        if (!warnings.isEmpty()) {
+            out.name("warnings").strings(warnings);
         }
+        if (!infos.isEmpty()) {
+            out.name("infos").strings(infos);
+        }
+        if (withCoverage && context != null) {
+            out.name("coverage");
+            coverage(out, context.coverage().report());
+        }
+        out.close('}');
+        out.flush();
+        body.close();
     }
 
     /** Says what went into an answer, or was missing when it failed; in a line. */

@@ -55,6 +55,15 @@ final class JettyResponse implements Response {
 
     @Override
     public void send(byte[] bytes) throws IOException {
+        if (jetty.isCommitted()) {
+            throw new IOException("the answer has begun");
+        }
+        Body before = body;
+        if (before != null) {
+            before.forget();
+            body = null;
+            written = 0;
+        }
         try (OutputStream out = body()) {
             out.write(bytes);
         }
@@ -108,6 +117,7 @@ final class JettyResponse implements Response {
         private int count;
         private @Nullable OutputStream out;
         private boolean closed;
+        private boolean compressed;
 
         @Override
         public void write(int b) throws IOException {
@@ -141,6 +151,7 @@ final class JettyResponse implements Response {
                 o = raw;
             } else {
                 jetty.getHeaders().put(HttpHeader.CONTENT_ENCODING, encoding);
+                compressed = true;
                 jetty.getHeaders().remove(HttpHeader.CONTENT_LENGTH);
                 o = encoding.equals("gzip") ? new Gzip(raw) : new Deflate(raw);
             }
@@ -148,6 +159,14 @@ final class JettyResponse implements Response {
             buffer = new byte[0];
             out = o;
             return o;
+        }
+
+        /** Nothing of it has been sent. */
+        void forget() {
+            closed = true;
+            if (compressed) {
+                jetty.getHeaders().remove(HttpHeader.CONTENT_ENCODING);
+            }
         }
 
         @Override

@@ -16,7 +16,10 @@ public interface Response {
      */
     OutputStream body();
 
-    /** Sends a small whole body and ends the answer. */
+    /**
+     * Sends a small whole body and ends the answer. What was written of another body and has not left is forgotten; where bytes have left, an
+     * {@link java.io.IOException} says so.
+     */
     void send(byte[] body) throws java.io.IOException;
 
     /** Sends text as {@code text/plain} with that status and ends the answer. */

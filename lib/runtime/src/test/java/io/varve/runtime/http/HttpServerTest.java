@@ -73,6 +73,10 @@ class HttpServerTest {
             .get(null, "/refuses", (q, a) -> {
                 throw new HttpStatusException(422, "no");
             })
+            .get(null, "/otherwise/{bytes}", (q, a) -> {
+                a.body().write(new byte[Integer.parseInt(q.pathParameter("bytes"))]);
+                a.sendText(500, "no");
+            })
             .get(null, "/half", (q, a) -> {
                 a.body().write(new byte[200_000]);
                 a.body().flush();
@@ -101,6 +105,20 @@ class HttpServerTest {
 
     private static String part(String name, String value) {
         return "--xX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+    }
+
+    @Test
+    void whatFailsAfterItHasBegunIsTheFailureAloneOrBrokenOff() throws Exception {
+        for (int bytes : new int[]{0, 10, 5000}) {
+            for (String encoding : List.of("identity", "gzip", "deflate")) {
+                HttpResponse<String> r = send("GET", "/otherwise/" + bytes, "", "Accept-Encoding", encoding);
+                assertThat(r.statusCode()).isEqualTo(500);
+                assertThat(r.body()).isEqualTo("no");
+                assertThat(r.headers().firstValue("Content-Encoding")).isEmpty();
+                assertThat(r.headers().firstValue("Content-Length")).contains("2");
+            }
+        }
+        assertThatThrownBy(() -> get("/otherwise/200000")).isInstanceOf(IOException.class);
     }
 
     @Test
