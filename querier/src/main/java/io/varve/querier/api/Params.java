@@ -1,6 +1,7 @@
 package io.varve.querier.api;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.varve.model.GoFloat;
@@ -384,28 +385,70 @@ final class Params {
     }
 
     ShardInfo shard() {
-        String v = text("shard_info");
+        return parseShard(text("shard_info"));
+    }
+
+    /** A shard as Go's JSON decoder reads it: {@code null} is nothing, and what is of another type than its field is named by that. */
+    static ShardInfo parseShard(String v) {
         if (v.isEmpty()) {
             return ShardInfo.NONE;
         }
+        JsonNode n;
         try {
-            JsonNode n = JSON.readTree(v);
-            if (n == null || n.isMissingNode()) {
-                throw ApiException.badData("could not unmarshal parameter shard_info: unexpected end of JSON input");
-            }
-            if (!n.isObject()) {
-                throw ApiException.badData("could not unmarshal parameter shard_info: json: cannot unmarshal " + v
-                        + " into Go value of type storepb.ShardInfo");
-            }
-            List<String> labels = new ArrayList<>();
-            n.path("labels").forEach(l -> labels.add(l.asText()));
-            long total = n.path("total_shards").asLong();
-            return total < 1 ? ShardInfo.NONE : new ShardInfo(n.path("shard_index").asLong(), total, n.path("by").asBoolean(), labels);
+            n = JSON.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(v);
         } catch (JsonProcessingException e) {
             String why = e instanceof com.fasterxml.jackson.core.io.JsonEOFException
                     ? "unexpected end of JSON input"
                     : e.getOriginalMessage();
             throw new ApiException(ApiException.Kind.BAD_DATA, "could not unmarshal parameter shard_info: " + why, e);
         }
+        if (n == null || n.isMissingNode()) {
+            throw ApiException.badData("could not unmarshal parameter shard_info: unexpected end of JSON input");
+        }
+        if (n.isNull()) {
+            return ShardInfo.NONE;
+        }
+        if (!n.isObject()) {
+            throw unfit(n, "value of type storepb.ShardInfo");
+        }
+        List<String> labels = new ArrayList<>();
+        JsonNode given = n.path("labels");
+        if (!given.isArray() && !absent(given)) {
+            throw unfit(given, "struct field ShardInfo.labels of type []string");
+        }
+        for (JsonNode l : given) {
+            if (!l.isTextual() && !l.isNull()) {
+                throw unfit(l, "struct field ShardInfo.labels of type string");
+            }
+            labels.add(l.asText(""));
+        }
+        JsonNode by = n.path("by");
+        if (!by.isBoolean() && !absent(by)) {
+            throw unfit(by, "struct field ShardInfo.by of type bool");
+        }
+        long total = whole(n, "total_shards");
+        long index = whole(n, "shard_index");
+        return total < 1 ? ShardInfo.NONE : new ShardInfo(index, total, by.asBoolean(), labels);
+    }
+
+    private static long whole(JsonNode in, String field) {
+        JsonNode n = in.path(field);
+        if (!absent(n) && !(n.isIntegralNumber() && n.canConvertToLong())) {
+            throw unfit(n, "struct field ShardInfo." + field + " of type int64");
+        }
+        return n.asLong();
+    }
+
+    private static boolean absent(JsonNode n) {
+        return n.isMissingNode() || n.isNull();
+    }
+
+    private static ApiException unfit(JsonNode n, String what) {
+        String kind = n.isArray()
+                ? "array"
+                : n.isObject() ? "object" : n.isTextual() ? "string" : n.isBoolean() ? "bool" : "number";
+        String number = n.isNumber() && what.endsWith("int64") ? " " + n : "";
+        return ApiException
+                .badData("could not unmarshal parameter shard_info: json: cannot unmarshal " + kind + number + " into Go " + what);
     }
 }

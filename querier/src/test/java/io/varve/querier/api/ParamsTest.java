@@ -3,6 +3,9 @@ package io.varve.querier.api;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.varve.store.ShardInfo;
+import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -54,5 +57,30 @@ class ParamsTest {
     @CsvSource({"5m, 300000", "1.5, 1500", "0.0001, 1", "1e-300, 1", "0, -1", "0s, -1", "-1, -1", "NaN, -1"})
     void aTimeoutIsAtLeastAMillisecondOrNoTime(String text, long millis) {
         assertThat(Params.parseTimeout(text)).isEqualTo(millis);
+    }
+
+    @Test
+    void aShardIsReadAsGoReadsIt() {
+        assertThat(Params.parseShard("")).isEqualTo(ShardInfo.NONE);
+        assertThat(Params.parseShard("null")).isEqualTo(ShardInfo.NONE);
+        assertThat(Params.parseShard("{}")).isEqualTo(ShardInfo.NONE);
+        assertThat(Params.parseShard("{\"total_shards\":3,\"shard_index\":1,\"by\":true,\"labels\":[\"a\"],\"x\":5}"))
+                .isEqualTo(new ShardInfo(1, 3, true, List.of("a")));
+        assertThat(Params.parseShard("{\"total_shards\":3,\"shard_index\":null,\"by\":null,\"labels\":null}"))
+                .isEqualTo(new ShardInfo(0, 3, false, List.of()));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"[]|array into Go value of type storepb.ShardInfo",
+            "5|number into Go value of type storepb.ShardInfo",
+            "\"x\"|string into Go value of type storepb.ShardInfo", "true|bool into Go value of type storepb.ShardInfo",
+            "{\"total_shards\":\"2\"}|string into Go struct field ShardInfo.total_shards of type int64",
+            "{\"total_shards\":1.5}|number 1.5 into Go struct field ShardInfo.total_shards of type int64",
+            "{\"by\":1}|number into Go struct field ShardInfo.by of type bool",
+            "{\"labels\":{}}|object into Go struct field ShardInfo.labels of type []string",
+            "{\"labels\":[true]}|bool into Go struct field ShardInfo.labels of type string"})
+    void whatIsNoShardIsRefusedWithGosText(String text, String why) {
+        assertThatThrownBy(() -> Params.parseShard(text)).isInstanceOf(ApiException.class)
+                .hasMessage("could not unmarshal parameter shard_info: json: cannot unmarshal " + why);
     }
 }
