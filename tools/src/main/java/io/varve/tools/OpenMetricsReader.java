@@ -50,6 +50,8 @@ final class OpenMetricsReader {
     private long line;
     private boolean ended;
     private final Map<String, String> texts = new HashMap<>();
+    /** The label whose values are numbers, after the last TYPE: {@code le} of histograms, {@code quantile} of summaries, "" otherwise. */
+    private String boundLabel = "";
     private String lastKey = "";
     private Labels lastLabels = Labels.EMPTY;
 
@@ -117,6 +119,13 @@ final class OpenMetricsReader {
         String text = rest.substring(end + 1);
         if (type && !TYPES.contains(text)) {
             throw wrong("\"" + text + "\" is no type of a metric");
+        }
+        if (type) {
+            String bound = text.equals("histogram") ? "le" : text.equals("summary") ? "quantile" : "";
+            if (!bound.equals(boundLabel)) {
+                boundLabel = bound;
+                lastKey = "";
+            }
         }
         if (unit && !text.isEmpty() && !name.endsWith("_" + text)) {
             throw wrong("the unit \"" + text + "\" is no suffix of the name " + name);
@@ -244,11 +253,25 @@ final class OpenMetricsReader {
         if (brace >= 0) {
             new Pairs(key, brace + 1).read(labels);
         }
-        if (labels.isEmpty()) {
-            throw wrong("series without a name or label");
+        String bound = boundLabel.isEmpty() ? null : labels.get(boundLabel);
+        if (bound != null) {
+            labels.put(boundLabel, canonical(bound));
         }
         labels.replaceAll((n, value) -> shared(value));
-        return Labels.of(labels);
+        Labels series = Labels.of(labels);
+        if (series.isEmpty()) {
+            throw wrong("series without a name or label");
+        }
+        return series;
+    }
+
+    /** A bound as Prometheus 3 stores what it scrapes: {@code 1} and {@code 1e0} are {@code 1.0}; what is no number stays. */
+    private static String canonical(String bound) {
+        try {
+            return GoFloat.openMetrics(GoFloat.parse(bound));
+        } catch (NumberFormatException e) {
+            return bound;
+        }
     }
 
     /** The text object that stands for all equal ones, as far as they fit. */

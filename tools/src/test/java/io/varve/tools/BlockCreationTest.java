@@ -106,4 +106,40 @@ class BlockCreationTest {
             }
         }
     }
+
+    /** As Prometheus 3 stores what it scrapes; without a type the labels stay as they are, so that what was dumped makes the same blocks. */
+    @Test
+    void boundsOfHistogramsAndQuantilesAreWrittenInOneForm() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = Files.write(tmp.resolve("in.txt"),
+                    List.of("x{le=\"1\"} 1 5", "# TYPE h histogram", "h_bucket{le=\"1\"} 1 5", "h_bucket{le=\"1e0\"} 2 6",
+                            "h_bucket{le=\"1.0\"} 3 7", "h_bucket{le=\"1e-7\"} 4 5", "h_bucket{le=\"+Inf\"} 5 5", "h_bucket{le=\"a\"} 6 5",
+                            "h_bucket{quantile=\"1\"} 7 5", "# TYPE s summary", "s{quantile=\"0\"} 1 5", "s{quantile=\"0.50\"} 2 5",
+                            "s{le=\"1\"} 3 5", "# TYPE g gauge", "g{le=\"1\",quantile=\"1\"} 1 5", "# EOF"));
+            assertThat(content(tmp.resolve("out"), create(text, tmp.resolve("out"), 100, new ArrayList<>()))).isEqualTo("""
+                    5000 7001
+                    {__name__="g", le="1", quantile="1"} 1 5000=1.0
+                    {__name__="h_bucket", le="+Inf"} 1 5000=5.0
+                    {__name__="h_bucket", le="1.0"} 1 5000=1.0 6000=2.0 7000=3.0
+                    {__name__="h_bucket", le="1e-07"} 1 5000=4.0
+                    {__name__="h_bucket", le="a"} 1 5000=6.0
+                    {__name__="h_bucket", quantile="1"} 1 5000=7.0
+                    {__name__="s", le="1"} 1 5000=3.0
+                    {__name__="s", quantile="0.0"} 1 5000=1.0
+                    {__name__="s", quantile="0.5"} 1 5000=2.0
+                    {__name__="x", le="1"} 1 5000=1.0
+                    """);
+        }
+    }
+
+    @Test
+    void aSeriesWithoutAnyLabelIsRefused() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            for (String series : List.of("{\"\"}", "{}", "{a=\"\"}")) {
+                Path text = Files.write(tmp.resolve("in.txt"), List.of(series + " 1 5", "# EOF"));
+                assertThatThrownBy(() -> create(text, tmp.resolve("out"), 100, new ArrayList<>()))
+                        .isInstanceOf(InvalidRequestException.class).hasMessage(text + ": line 1: series without a name or label");
+            }
+        }
+    }
 }
