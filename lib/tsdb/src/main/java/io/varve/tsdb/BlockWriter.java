@@ -1,12 +1,10 @@
 package io.varve.tsdb;
 
 import io.varve.chunk.Chunk;
-import io.varve.chunk.ChunkAppender;
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
 import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
-import io.varve.model.SampleCursor;
 import io.varve.model.UnavailableException;
 import io.varve.tsdb.index.SymbolUnion;
 import io.varve.tsdb.index.Symbols;
@@ -14,7 +12,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
@@ -212,27 +209,9 @@ public final class BlockWriter implements AutoCloseable {
         }
     }
 
-    /** Adds a series from its samples, in chunks of 120; nothing where there are none. Start timestamps are not kept. */
-    public void addSamples(Labels labels, SampleCursor cursor) {
-        List<Chunk> out = new ArrayList<>();
-        ChunkAppender appender = ChunkAppender.plain(ChunkAppender.USUAL_SAMPLES, out::add);
-        for (SampleCursor.Kind kind = cursor.next(); kind != SampleCursor.Kind.END; kind = cursor.next()) {
-            appender.append(cursor, kind);
-        }
-        appender.cut();
-        if (!out.isEmpty()) {
-            add(labels, out);
-        }
-    }
-
     /** What was added so far. */
     public BlockMeta.Stats stats() {
         return new BlockMeta.Stats(chunks.samples(), chunks.floats(), chunks.histograms(), index.series(), chunks.chunkCount(), 0);
-    }
-
-    /** Series added so far. */
-    public long seriesCount() {
-        return index.series();
     }
 
     /** First sample's time, {@link Long#MAX_VALUE} before the first. */

@@ -301,11 +301,6 @@ final class SegmentWriter implements AutoCloseable {
         }
     }
 
-    /** How many files were begun. */
-    int segments() {
-        return segment + 1;
-    }
-
     static SegmentWriter create(Path block, long segmentBytes) throws IOException {
         Path directory = block.resolve(ChunkSegments.DIRECTORY);
         Files.createDirectories(directory);

@@ -409,7 +409,7 @@ class MergeThreadsTest {
                 try (BlockWriter writer = BlockWriter.create(tmp.root(), RESULT)) {
                     assertThatThrownBy(() -> writer.addAll(set, threads, MemoryBudget.UNLIMITED, x -> {
                     })).isInstanceOf(CorruptDataException.class).hasMessageContaining("no more");
-                    assertThat(writer.seriesCount()).isEqualTo(777);
+                    assertThat(writer.stats().series()).isEqualTo(777);
                 }
                 assertNothingLeft(tmp.root());
             }
