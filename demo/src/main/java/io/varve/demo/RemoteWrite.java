@@ -1,6 +1,6 @@
 package io.varve.demo;
 
-import io.airlift.compress.v3.snappy.SnappyCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
 import io.varve.model.Histogram;
 import io.varve.model.Labels;
 import io.varve.model.Span;
@@ -47,7 +47,7 @@ final class RemoteWrite {
     /** The compressed body. */
     byte[] body() {
         byte[] plain = request.toByteArray();
-        SnappyCompressor snappy = SnappyCompressor.create();
+        SnappyJavaCompressor snappy = new SnappyJavaCompressor();
         byte[] out = new byte[snappy.maxCompressedLength(plain.length)];
         return Arrays.copyOf(out, snappy.compress(plain, 0, plain.length, out, 0, out.length));
     }

@@ -3,8 +3,8 @@ package io.varve.sidecar;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.chunk.ChunkDecoder;
@@ -416,7 +416,7 @@ final class PrometheusStore implements Store {
     }
 
     static byte[] compress(byte[] body) {
-        SnappyCompressor snappy = SnappyCompressor.create();
+        SnappyJavaCompressor snappy = new SnappyJavaCompressor();
         byte[] out = new byte[snappy.maxCompressedLength(body.length)];
         int n = snappy.compress(body, 0, body.length, out, 0, out.length);
         return java.util.Arrays.copyOf(out, n);
@@ -424,7 +424,7 @@ final class PrometheusStore implements Store {
 
     private byte[] decompress(byte[] compressed, MemoryBudget budget) {
         try {
-            SnappyDecompressor snappy = SnappyDecompressor.create();
+            SnappyJavaDecompressor snappy = new SnappyJavaDecompressor();
             int length = snappy.getUncompressedLength(compressed, 0);
             if (length < 0 || length > 4L * MAX_SAMPLED_BYTES) {
                 throw new CorruptDataException(prometheus.address(), 0, "snappy block of " + length + " bytes");

@@ -1,8 +1,8 @@
 package io.varve.querier.api;
 
 import io.airlift.compress.v3.MalformedInputException;
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.CancelledException;
@@ -93,7 +93,7 @@ final class ReadApi {
 
     private static byte[] unpacked(byte[] body) {
         try {
-            SnappyDecompressor snappy = SnappyDecompressor.create();
+            SnappyJavaDecompressor snappy = new SnappyJavaDecompressor();
             int length = snappy.getUncompressedLength(body, 0);
             if (length < 0 || length > MAX_BODY) {
                 throw ApiException.badData("remote read request of " + length + " bytes is larger than " + MAX_BODY);
@@ -186,7 +186,7 @@ final class ReadApi {
         }
         refuseIncomplete(context);
         byte[] plain = writer.finish();
-        SnappyCompressor snappy = SnappyCompressor.create();
+        SnappyJavaCompressor snappy = new SnappyJavaCompressor();
         byte[] packed = new byte[snappy.maxCompressedLength(plain.length)];
         int n = snappy.compress(plain, 0, plain.length, packed, 0, packed.length);
         response.header("Content-Type", RemoteRead.PROTOBUF);

@@ -1,9 +1,9 @@
 package io.varve.runtime.grpc;
 
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.airlift.compress.v3.snappy.SnappyFramedInputStream;
 import io.airlift.compress.v3.snappy.SnappyFramedOutputStream;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.grpc.Codec;
 import io.grpc.CompressorRegistry;
 import io.grpc.DecompressorRegistry;
@@ -31,11 +31,11 @@ final class SnappyCodec implements Codec {
 
     @Override
     public OutputStream compress(OutputStream out) throws IOException {
-        return new SnappyFramedOutputStream(SnappyCompressor.create(), out);
+        return new SnappyFramedOutputStream(new SnappyJavaCompressor(), out);
     }
 
     @Override
     public InputStream decompress(InputStream in) throws IOException {
-        return new SnappyFramedInputStream(SnappyDecompressor.create(), in, true);
+        return new SnappyFramedInputStream(new SnappyJavaDecompressor(), in, true);
     }
 }
