@@ -187,7 +187,7 @@ public final class HttpApi {
     }
 
     private SideApis.Caller caller(Request request) {
-        return new SideApis.Caller(tenancy.nameOf(request), params(request).text("coverage").equals("true"));
+        return new SideApis.Caller(request, tenancy.nameOf(request), params(request).text("coverage").equals("true"));
     }
 
     private Params params(Request request) {
@@ -619,9 +619,7 @@ public final class HttpApi {
 
     private void strings(Request request, Response response, Params p, List<List<Matcher>> selectors, int limit, String error, Strings call)
             throws IOException {
-        try (QueryService.Call c = queries.open(0, tenancy.of(request))) {
-            request.onClientGone(
-                    () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
+        try (QueryService.Call c = queries.open(request, tenancy.of(request))) {
             Set<String> values = new LinkedHashSet<>();
             Set<String> warnings = new LinkedHashSet<>();
             try {
@@ -739,9 +737,7 @@ public final class HttpApi {
         boolean partial = partial(p);
         SourceOptions options = new SourceOptions(dedup, replicaLabels, config.dedup, partial, Long.MAX_VALUE, filter, ShardInfo.NONE,
                 config.maxSelectSeries, false, false, "");
-        try (QueryService.Call c = queries.open(0, tenant)) {
-            request.onClientGone(
-                    () -> c.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
+        try (QueryService.Call c = queries.open(request, tenant)) {
             SelectHints hints = new SelectHints(new io.varve.model.TimeRange(range[0], range[1]), 0, 0, 0, "series", false, List.of(),
                     oneMore(limit), true);
             List<Labels> found;

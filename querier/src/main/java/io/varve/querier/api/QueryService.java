@@ -6,6 +6,7 @@ import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.CancelledException;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
 import io.varve.promql.Engine;
@@ -16,6 +17,7 @@ import io.varve.querier.fanout.ResolutionProbe;
 import io.varve.querier.fanout.SelectGate;
 import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreSource;
+import io.varve.runtime.http.Request;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -108,6 +110,14 @@ public final class QueryService implements AutoCloseable {
         long t = timeoutMillis > 0 ? Math.min(timeoutMillis, config.timeoutMillis) : config.timeoutMillis;
         Budgets.QueryBudget budget = budgets.open();
         return new Call(new QueryContext(t, budget).tenant(tenant), budget);
+    }
+
+    /** The same without a deadline of its own for an HTTP request; it is cancelled when who sent that leaves. */
+    Call open(Request request, String tenant) {
+        Call call = open(0, tenant);
+        request.onClientGone(
+                () -> call.context().cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
+        return call;
     }
 
     /** A context and its budget. */

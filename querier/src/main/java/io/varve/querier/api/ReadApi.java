@@ -5,7 +5,6 @@ import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
 import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
-import io.varve.model.CancelledException;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
@@ -68,9 +67,8 @@ final class ReadApi {
             throw new ApiException(ApiException.Kind.BAD_DATA, e.getMessage(), e);
         }
         boolean streamed = !read.accepted().isEmpty() && read.accepted().getFirst() == RemoteRead.ResponseType.STREAMED_XOR_CHUNKS;
-        try (QueryService.Call call = queries.open(0, tenant)) {
+        try (QueryService.Call call = queries.open(request, tenant)) {
             QueryContext context = call.context();
-            request.onClientGone(() -> context.cancel(new CancelledException(CancelledException.Reason.CANCELED, "request was canceled")));
             try {
                 queries.gated(call, requestBytes, turn -> {
                     if (streamed) {

@@ -8,6 +8,7 @@ import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
 import io.varve.model.VarveException;
 import io.varve.querier.fanout.SideFanout;
+import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Response;
 import io.varve.store.Answers;
 import io.varve.store.ExemplarsApi;
@@ -43,7 +44,7 @@ public final class SideApis {
     }
 
     /** Who asks, and whether the whole coverage report is wanted. */
-    record Caller(String tenant, boolean coverage) {
+    record Caller(Request request, String tenant, boolean coverage) {
     }
 
     private interface Ask<T> {
@@ -90,7 +91,7 @@ public final class SideApis {
         };
         RulesApi.Request request = new RulesApi.Request(kind, p.bool("partial_response", defaultPartial), p.all("match[]"),
                 p.all("rule_name[]"), p.all("rule_group[]"), p.all("file[]"));
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             List<RulesApi.Group> groups = groups(call.context(), request);
             send(caller, response, call.context(), out -> {
                 out.open('{').name("groups").open('[');
@@ -104,7 +105,7 @@ public final class SideApis {
 
     void alerts(Caller caller, Response response, boolean defaultPartial) throws IOException {
         RulesApi.Request request = new RulesApi.Request(RulesApi.Kind.ALERT, defaultPartial, List.of(), List.of(), List.of(), List.of());
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             List<RulesApi.Alert> alerts = new ArrayList<>();
             for (RulesApi.Group g : groups(call.context(), request)) {
                 for (RulesApi.Rule r : g.rules()) {
@@ -287,7 +288,7 @@ public final class SideApis {
             default -> throw ApiException.badData("invalid targets parameter state='" + p.text("state") + "'");
         };
         TargetsApi.Request request = new TargetsApi.Request(kind, p.bool("partial_response", defaultPartial));
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             Map<String, TargetsApi.Active> active = new LinkedHashMap<>();
             Set<Labels> dropped = new LinkedHashSet<>();
             for (TargetsApi.Discovery d : gather(call.context(), "retrieving targets: ",
@@ -344,7 +345,7 @@ public final class SideApis {
         int most = limit;
         int perMetric = perMetric(p);
         MetadataApi.Request request = new MetadataApi.Request(p.text("metric"), most, p.bool("partial_response", defaultPartial));
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             Map<String, Set<MetadataApi.Meta>> all = new TreeMap<>();
             for (Map<String, List<MetadataApi.Meta>> m : gather(call.context(), "retrieving metadata: ",
                     (QueryContext c, Answers<Map<String, List<MetadataApi.Meta>>> a) -> fanout.metadata(c, request, a))) {
@@ -394,7 +395,7 @@ public final class SideApis {
             throw new ApiException(ApiException.Kind.BAD_DATA, "retrieving exemplars: proxy Exemplars: " + e.getMessage(), e);
         }
         ExemplarsApi.Request request = new ExemplarsApi.Request(query, start, end, partial);
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             Map<Labels, Set<ExemplarsApi.Exemplar>> all = new TreeMap<>();
             for (ExemplarsApi.ExemplarSeries s : gather(call.context(), "retrieving exemplars: proxy Exemplars: ",
                     (QueryContext c, Answers<ExemplarsApi.ExemplarSeries> a) -> fanout.exemplars(c, request, a))) {
@@ -438,7 +439,7 @@ public final class SideApis {
         List<Matcher> matchers = new ArrayList<>();
         p.matchers(false).forEach(matchers::addAll);
         StatusApi.Request request = new StatusApi.Request("", most, p.bool("partial_response", defaultPartial), matchers);
-        try (QueryService.Call call = queries.open(0, caller.tenant())) {
+        try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             long[] head = new long[5];
             boolean some = false;
             Map<String, Long> metrics = new TreeMap<>();
