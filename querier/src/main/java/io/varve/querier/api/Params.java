@@ -37,8 +37,6 @@ final class Params {
     /** How Prometheus' clients write those. */
     private static final String MIN_TIME_TEXT = "-292273086-05-16T16:47:06Z";
     private static final String MAX_TIME_TEXT = "292277025-08-18T07:12:54.999999999Z";
-    /** From here on milliseconds do not fit into 64 bits. */
-    private static final double MOST_SECONDS = 0x1p63 / 1000;
     /** As Go takes it: hours may have one digit, and a comma may stand before fractions of any length. */
     private static final Pattern RFC_3339 = Pattern.compile(
             "(\\d{4}-\\d\\d-\\d\\d)T(\\d{1,2})(:\\d\\d:\\d\\d)(?:[.,](\\d+))?(?:Z|([+-])(\\d\\d):(\\d\\d))");
@@ -114,14 +112,11 @@ final class Params {
         return text("analyze").equals("true") || text("analyze").equals("1");
     }
 
-    /**
-     * Seconds as a float, or RFC 3339; in milliseconds. What is no time, or has no number in milliseconds, is refused: Go's conversion makes
-     * some other time of it.
-     */
+    /** Seconds as a float, or RFC 3339; in milliseconds. */
     static long parseTime(String s) {
         @Nullable
         Double d = parseFloat(s);
-        if (d != null && Math.abs(d) < MOST_SECONDS) {
+        if (d != null) {
             return millisOfSeconds(d);
         }
         if (s.equals(MIN_TIME_TEXT)) {
@@ -159,9 +154,15 @@ final class Params {
         return (local.toEpochSecond(ZoneOffset.UTC) - zone) * 1000 + millis;
     }
 
-    /** Cut to what the API knows. */
+    /** Go's conversion: what does not fit becomes the least second there is; then cut to what the API knows. */
     private static long millisOfSeconds(double d) {
+        if (Double.isNaN(d) || Double.isInfinite(d)) {
+            return MIN_TIME;
+        }
         double seconds = d < 0 ? Math.ceil(d) : Math.floor(d);
+        if (seconds >= 9.2e18 || seconds <= -9.2e18) {
+            return MIN_TIME;
+        }
         double rest = (d - seconds) * 1000;
         double millis = Math.copySign(Math.floor(Math.abs(rest) + 0.5), rest); // halves away from zero
         if (seconds > MAX_TIME / 1000.0) {

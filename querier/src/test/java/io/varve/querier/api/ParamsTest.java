@@ -26,8 +26,7 @@ class ParamsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " 1", "1 ", "1e", "1e999", "0x1", "--1", "now", "2023-11-15", "2023-11-15T00:00:00", "2023-11-15T24:00:00Z",
-            "2023-02-30T00:00:00Z", "2023-11-15t00:00:00z", "2023-11-15T00:00:00+25:00", "2023-11-15T00:00:00.Z", "+nan",
-            "NaN", "Inf", "-inf", "1e300", "-1e300", "9e18", "9223372036854776", "-9223372036854776"})
+            "2023-02-30T00:00:00Z", "2023-11-15t00:00:00z", "2023-11-15T00:00:00+25:00", "2023-11-15T00:00:00.Z", "+nan"})
     void whatIsNoTimeIsRefusedWithItsText(String text) {
         assertThatThrownBy(() -> Params.parseTime(text)).isInstanceOf(ApiException.class)
                 .hasMessage("cannot parse \"" + text + "\" to a valid timestamp");
