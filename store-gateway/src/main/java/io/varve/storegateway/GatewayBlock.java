@@ -202,6 +202,12 @@ final class GatewayBlock {
         }
     }
 
+    /** Bytes that {@link #prefetch} reads at most. */
+    long prefetchBytes() {
+        long size = Math.max(0, block.objects().indexSize());
+        return size <= WHOLE_INDEX ? size : Math.min(size, TAIL + 2 * WHOLE_POSTINGS);
+    }
+
     boolean isLoaded() {
         lock.lock();
         try {

@@ -15,8 +15,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -33,6 +35,10 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     private static final long RECENT_MILLIS = 25 * 3600_000L;
     /** Headers loaded ahead because of one request at most. */
     private static final int PATTERN_BLOCKS = 64;
+    /** A bucket of so many blocks has the headers of all of them fetched without being asked for, as far as they take no more than the bytes. */
+    private static final int FEW_BLOCKS = 256;
+    private static final long FEW_BLOCKS_BYTES = 256L << 20;
+    private static final int FEW_BLOCKS_AT_A_TIME = 4;
     /** Headers mapped at a time at most; beyond, the one not used for longest goes. */
     private static final int MAX_HEADERS = 4096;
 
@@ -50,6 +56,9 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     record Options(Path dataDirectory, boolean keepHeaders, boolean eager, int loadConcurrency, boolean unmapIdle, long idleMillis,
             Level logLevel) {
     }
+
+    private static final Comparator<GatewayBlock> NEWEST_FIRST = Comparator.comparingLong((GatewayBlock b) -> b.meta().maxTime())
+            .reversed();
 
     private final BlockSync sync;
     private final ObjectReader reader;
@@ -137,37 +146,72 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     synchronized void serving() {
         serving = true;
         if (options.eager) {
-            loadRecent(blocks.byId().values());
+            Collection<GatewayBlock> all = blocks.byId().values();
+            loadRecent(all);
+            if (all.size() <= FEW_BLOCKS && options.keepHeaders && reader.caches()) {
+                Queue<GatewayBlock> older = new ConcurrentLinkedQueue<>(ofFewBlocks(all));
+                for (int i = 0; i < FEW_BLOCKS_AT_A_TIME; i++) {
+                    Thread.ofVirtual().name("older headers " + i).start(() -> fetchOlder(older));
+                }
+            }
+        }
+    }
+
+    /** The newest, as many as may be fetched. */
+    private List<GatewayBlock> ofFewBlocks(Collection<GatewayBlock> all) {
+        long room = Math.min(FEW_BLOCKS_BYTES, reader.readAheadBytes());
+        List<GatewayBlock> out = new ArrayList<>();
+        for (GatewayBlock b : all.stream().sorted(NEWEST_FIRST).toList()) {
+            room -= b.prefetchBytes();
+            if (room < 0) {
+                break;
+            }
+            out.add(b);
+        }
+        return out;
+    }
+
+    /** Fetches headers, so that the first question about a long time finds them on the disk. They are not kept mapped: nobody may ever ask. */
+    private void fetchOlder(Queue<GatewayBlock> older) {
+        for (GatewayBlock b = older.poll(); b != null && !closed; b = older.poll()) {
+            if (!b.isLoaded() && blocks.byId().get(b.id()) == b && fetch(b)) {
+                b.unmapIfIdle(0);
+            }
         }
     }
 
     /** Headers of the newest of the blocks; the older ones wait until a request comes near them. */
     private void loadRecent(Collection<GatewayBlock> fresh) {
         long newest = fresh.stream().mapToLong(b -> b.meta().maxTime()).max().orElse(0);
-        fresh.stream().filter(b -> b.meta().maxTime() > newest - RECENT_MILLIS)
-                .sorted(Comparator.comparingLong((GatewayBlock b) -> b.meta().maxTime()).reversed()).forEach(this::loadAhead);
+        fresh.stream().filter(b -> b.meta().maxTime() > newest - RECENT_MILLIS).sorted(NEWEST_FIRST).forEach(this::loadAhead);
     }
 
     private void loadAhead(GatewayBlock block) {
-        if (closed || block.isLoaded() || !queued.add(block.id())) {
-            return;
+        if (!closed && !block.isLoaded() && !queued.contains(block.id())) {
+            Thread.ofVirtual().name("header " + block.id()).start(() -> fetch(block));
         }
-        Thread.ofVirtual().name("header " + block.id()).start(() -> {
+    }
+
+    /** Fetches a header, unless somebody else does (false), as soon as not too many are being fetched. */
+    private boolean fetch(GatewayBlock block) {
+        if (!queued.add(block.id())) {
+            return false;
+        }
+        try {
+            loading.acquire();
             try {
-                loading.acquire();
-                try {
-                    if (!closed) {
-                        block.prefetch();
-                    }
-                } finally {
-                    loading.release();
+                if (!closed) {
+                    block.prefetch();
                 }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
             } finally {
-                queued.remove(block.id());
+                loading.release();
             }
-        });
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            queued.remove(block.id());
+        }
+        return true;
     }
 
     @Override
@@ -177,8 +221,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
         if (chosen.isEmpty() || minTime <= Long.MIN_VALUE + span) {
             return;
         }
-        set.select(minTime - span, minTime - 1, 0, b -> !b.isLoaded()).stream()
-                .sorted(Comparator.comparingLong((GatewayBlock b) -> b.meta().maxTime()).reversed()).limit(PATTERN_BLOCKS)
+        set.select(minTime - span, minTime - 1, 0, b -> !b.isLoaded()).stream().sorted(NEWEST_FIRST).limit(PATTERN_BLOCKS)
                 .forEach(this::loadAhead);
     }
 

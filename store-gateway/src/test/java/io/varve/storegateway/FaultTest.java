@@ -242,6 +242,32 @@ class FaultTest {
         }
     }
 
+    @Test
+    void headersOfAFewOldBlocksAreFetchedBeforeAnybodyAsks() throws InterruptedException {
+        MemoryBucket bucket = new MemoryBucket("old");
+        var random = Seeds.random(3);
+        TestBlocks blocks = new TestBlocks(bucket);
+        for (int b = 0; b < 3; b++) {
+            long start = b * 30L * 24 * 3600_000;
+            TreeMap<Labels, List<io.varve.chunk.Chunk>> s = new TreeMap<>();
+            s.put(Labels.of("__name__", "m"), TestBlocks.floats(start, 10_000, 100, 100, random));
+            blocks.put(Ulid.of(1_700_000_000_000L + b, random), Labels.of("cluster", "c"), start, start + 1_000_001, s, 4 << 20, true);
+        }
+        FaultyBucket counting = FaultyBucket.counting(bucket);
+        try (TestGateway g = new TestGateway(counting, TestGateway.Setup.DEFAULT)) {
+            int before = counting.events().size();
+            g.gateway.serving();
+            for (int i = 0; i < 1000 && count(counting, before, "/index") < 3; i++) {
+                Thread.sleep(10);
+            }
+            assertThat(count(counting, before, "/index")).as("fetched without being asked for").isEqualTo(3);
+            assertThat(g.series(new SeriesRequest(0, Long.MAX_VALUE, List.of(Matcher.of(Matcher.Type.EQUAL, "__name__", "m")), 0,
+                    EnumSet.allOf(Aggregate.class), false, false, List.of(), List.of(), ShardInfo.NONE, 0, 1, SeriesRequest.Spans.ALL))
+                    .chunks()).isEqualTo(3);
+            assertThat(counting.events().size() - before).as("with the chunks of each").isEqualTo(6);
+        }
+    }
+
     /** Series whose index is above what is fetched whole, and of whose chunks a short span needs few. */
     private static TestBlocks large(MemoryBucket bucket, int blocks, int series) {
         var random = Seeds.random(11);

@@ -100,7 +100,7 @@ final class TestGateway implements AutoCloseable {
         pages = setup.diskBytes > 0 ? Optional.of(new PageCache(data.resolve("pages"), setup.diskBytes)) : Optional.empty();
         reader = new ObjectReader(bucket, pages.orElse(null), 16, 64 << 20);
         gateway = new StoreGateway(sync, reader, pages, metrics,
-                new StoreGateway.Options(data.root(), true, false, 4, true, 60_000, Level.DEBUG));
+                new StoreGateway.Options(data.root(), true, true, 4, true, 60_000, Level.DEBUG));
         broker = new MemoryBroker(setup.memory, setup.concurrency, 500);
         cache = setup.cache.apply(registry);
         store = new BucketStore(new BucketStore.Parts(gateway::blocks, reader, cache, new SeriesGate(setup.concurrency, 60_000, registry),
