@@ -244,7 +244,7 @@ public final class QueryCommand implements ProcessCommand {
     private Duration slowLog = Duration.ofSeconds(10);
     @Option(names = "--query.log", defaultValue = "false", description = "Log every query.")
     private boolean logQueries;
-    @Option(names = "--query.warm-up", converter = PrometheusDuration.class, defaultValue = "4s", description = "How long to answer made-up queries before being ready, so that the first real ones are not slow; 0 = not at all.")
+    @Option(names = "--query.warm-up", converter = PrometheusDuration.class, defaultValue = "4s", description = "How long to answer made-up queries before being ready, so that the first real ones are not slow, and for three times as long afterwards while nobody asks; 0 = not at all.")
     private Duration warmUp = Duration.ofSeconds(4);
     @Option(names = "--remote-read.max-samples", defaultValue = "50000000", description = "Samples in one sampled remote read; 0 = no limit.")
     private long maxReadSamples = 50_000_000;
@@ -310,7 +310,7 @@ public final class QueryCommand implements ProcessCommand {
         context.startHttp(http, routes.build());
         context.startGrpc(grpc, services);
         if (context.alone() && warmUp.isPositive()) {
-            WarmUp.run(warmUp);
+            WarmUp.run(warmUp, queries::wasAsked);
         }
         // Whoever asks right after "ready" is to see the endpoints that are there.
         set.awaitFirst(FIRST_ROUND_MILLIS);

@@ -47,7 +47,7 @@ import picocli.CommandLine.Mixin;
 /**
  * Answers queries before anybody asks. What a JVM runs for the first time it interprets, so that the first answers after a restart would
  * take several times as long as later ones; a restart is no reason for a slow dashboard. A second querier in this JVM is asked over made-up
- * series, on loopback from the socket to the JSON, for a bounded time, before the real one says that it is ready.
+ * series, on loopback from the socket to the JSON, for a bounded time, before the real one says that it is ready, and for a while afterwards unless somebody asks.
  */
 final class WarmUp {
     private static final Logger LOG = LoggerFactory.getLogger(WarmUp.class);
@@ -67,17 +67,25 @@ final class WarmUp {
     private static final List<String> LISTS = List.of("/api/v1/labels", "/api/v1/label/instance/values",
             "/api/v1/series?match%5B%5D=" + REQUESTS, "/api/v1/label/code/values?match%5B%5D=" + REQUESTS);
     private static final int REQUEST_TIMEOUT_MILLIS = 10_000;
+    /** How long to go on in all while nobody asks, in times of the limit. */
+    private static final int IDLE_LIMITS = 4;
 
     private WarmUp() {
     }
 
     /**
-     * Asks until {@code limit} has passed, and returns then however slow this machine is: what is still under way ends by itself. What
-     * fails is logged and harms nobody.
+     * Asks until {@code limit} has passed, and returns then however slow this machine is. Asking goes on until {@link #IDLE_LIMITS} times the
+     * limit have passed or somebody else asks. What fails is logged and harms nobody.
+     *
+     * @param asked whether the querier that is to be fast was asked anything; from any thread
      */
-    static void run(Duration limit) {
+    static void run(Duration limit, BooleanSupplier asked) {
         long begin = System.nanoTime();
-        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(() -> System.nanoTime() - begin >= limit.toNanos()));
+        BooleanSupplier enough = () -> {
+            long spent = System.nanoTime() - begin;
+            return spent >= IDLE_LIMITS * limit.toNanos() || spent >= limit.toNanos() && asked.getAsBoolean();
+        };
+        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(enough));
         try {
             thread.join(limit);
         } catch (InterruptedException e) {

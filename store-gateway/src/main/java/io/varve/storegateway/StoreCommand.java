@@ -215,7 +215,7 @@ public final class StoreCommand implements ProcessCommand {
     @Option(names = "--disable-admin-operations", negatable = true, defaultValue = "false", fallbackValue = "true", description = "Refuse to mark blocks through /api/v1/blocks/mark.")
     private boolean disableAdminOperations;
 
-    @Option(names = "--store.warm-up", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "3s", description = "How long to serve made-up blocks in the background once ready, so that the first real requests are not slow; 0 = not at all.")
+    @Option(names = "--store.warm-up", paramLabel = "<duration>", converter = PrometheusDuration.class, defaultValue = "3s", description = "How long to serve made-up blocks in the background once ready, so that the first real requests are not slow, and for three times as long afterwards while nobody asks; 0 = not at all.")
     private Duration warmUp = Duration.ofSeconds(3);
 
     static final class Discovery extends OneOf {
@@ -393,7 +393,7 @@ public final class StoreCommand implements ProcessCommand {
                     .addKeyValue("seconds", String.format("%.3f", (System.nanoTime() - begin) / 1e9)).log("store gateway is ready");
             if (context.alone() && warmUp.isPositive()) {
                 Thread.ofPlatform().name("warm-up").daemon()
-                        .start(() -> WarmUp.run(dataDir.resolve("warm-up"), warmUp, () -> stopping.getCount() == 0));
+                        .start(() -> WarmUp.run(dataDir.resolve("warm-up"), warmUp, () -> stopping.getCount() == 0, gateway::wasAsked));
             }
             long interval = Math.max(1, syncBlockDuration.toMillis());
             long idle = Math.max(100, Math.min(interval, lazyReaderIdleTimeout.toMillis() / 10));

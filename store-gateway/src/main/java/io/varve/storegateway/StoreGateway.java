@@ -69,6 +69,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     private final Set<String> queued = ConcurrentHashMap.newKeySet();
     private volatile Blocks blocks = Blocks.EMPTY;
     private volatile boolean closed;
+    private volatile boolean asked;
     private boolean serving;
 
     StoreGateway(BlockSync sync, ObjectReader reader, Optional<PageCache> pages, StoreMetrics metrics, Options options) {
@@ -88,6 +89,11 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     /** The catalog of the last sync. */
     BlockCatalog catalog() {
         return sync.latest();
+    }
+
+    /** Whether anybody has asked for anything that these blocks may have. */
+    boolean wasAsked() {
+        return asked;
     }
 
     /** Brings what is served in step with the bucket. Where metas could not all be read, blocks are only added. */
@@ -216,6 +222,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
 
     @Override
     public void queried(BlockSet set, List<GatewayBlock> chosen, long minTime, long maxTime) {
+        asked = true;
         // Who looks at a span mostly looks at the one before it next.
         long span = Math.min(Math.max(maxTime - minTime, 1), 366L * 24 * 3600_000);
         if (chosen.isEmpty() || minTime <= Long.MIN_VALUE + span) {

@@ -43,6 +43,8 @@ final class WarmUp {
     private static final int BLOCKS = 4;
     private static final Duration START = Duration.ofSeconds(10);
     private static final long REQUEST_MILLIS = 10_000;
+    /** How long to go on in all while nobody asks, in times of the limit. */
+    private static final int IDLE_LIMITS = 4;
     private static final List<List<Matcher>> SELECTORS = List.of(List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total")),
             List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total"), Matcher.of(Matcher.Type.REGEX, "code", "5..|404")),
             List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_latency_seconds_bucket"),
@@ -52,23 +54,26 @@ final class WarmUp {
 
     private final Path directory;
     private final BooleanSupplier stopping;
+    private final BooleanSupplier asked;
     private final long end = System.currentTimeMillis() / BLOCK_MILLIS * BLOCK_MILLIS;
     private int requests;
 
-    private WarmUp(Path directory, BooleanSupplier stopping) {
+    private WarmUp(Path directory, BooleanSupplier stopping, BooleanSupplier asked) {
         this.directory = directory;
         this.stopping = stopping;
+        this.asked = asked;
     }
 
     /**
-     * Serves for about {@code limit}. What fails is logged and harms nobody.
+     * Serves for about {@code limit}, and while nobody asks for {@link #IDLE_LIMITS} times that. What fails is logged and harms nobody.
      *
      * @param directory for blocks and caches; what is in it is deleted, before and after
      * @param stopping whether to end early
+     * @param asked whether the store gateway that is to be fast was asked anything
      * @return how many requests were answered
      */
-    static int run(Path directory, Duration limit, BooleanSupplier stopping) {
-        WarmUp warmUp = new WarmUp(directory, stopping);
+    static int run(Path directory, Duration limit, BooleanSupplier stopping, BooleanSupplier asked) {
+        WarmUp warmUp = new WarmUp(directory, stopping, asked);
         long begin = System.nanoTime();
         try {
             Durable.deleteTree(directory);
@@ -114,7 +119,8 @@ final class WarmUp {
     }
 
     private boolean over(long begin, Duration limit) {
-        return stopping.getAsBoolean() || requests > 0 && System.nanoTime() - begin >= limit.toNanos();
+        long enough = (asked.getAsBoolean() ? 1 : IDLE_LIMITS) * limit.toNanos();
+        return stopping.getAsBoolean() || requests > 0 && System.nanoTime() - begin >= enough;
     }
 
     private static String quoted(Path path) {

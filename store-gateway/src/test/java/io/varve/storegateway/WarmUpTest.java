@@ -14,12 +14,12 @@ class WarmUpTest {
         Path directory = data.resolve("warm-up");
         // What a killed process left.
         Files.createDirectories(directory.resolve("bucket/01ARZ3NDEKTSV4RRFFQ69G5FAV"));
-        assertThat(WarmUp.run(directory, Duration.ofMillis(1), () -> false)).isPositive();
+        assertThat(WarmUp.run(directory, Duration.ofMillis(1), () -> false, () -> true)).isPositive();
         assertThat(directory).doesNotExist();
     }
 
     @Test
     void aStoppingProcessDoesNotWarmUp(@TempDir Path data) {
-        assertThat(WarmUp.run(data.resolve("warm-up"), Duration.ofMinutes(1), () -> true)).isZero();
+        assertThat(WarmUp.run(data.resolve("warm-up"), Duration.ofMinutes(1), () -> true, () -> false)).isZero();
     }
 }

@@ -48,6 +48,7 @@ public final class QueryService implements AutoCloseable {
     private final Config config;
     private final Budgets budgets;
     private final ActiveQueries active;
+    private volatile boolean asked;
     private final QueryGate gate;
     private final Counter total;
     private final Histogram waited;
@@ -105,8 +106,14 @@ public final class QueryService implements AutoCloseable {
         return fanout;
     }
 
+    /** Whether anybody has asked anything. */
+    public boolean wasAsked() {
+        return asked;
+    }
+
     /** A context with the deadline that the caller may have; closing it ends everything it started. */
     Call open(long timeoutMillis, String tenant) {
+        asked = true;
         long t = timeoutMillis > 0 ? Math.min(timeoutMillis, config.timeoutMillis) : config.timeoutMillis;
         Budgets.QueryBudget budget = budgets.open();
         return new Call(new QueryContext(t, budget).tenant(tenant), budget);
