@@ -54,8 +54,7 @@ final class Processes implements AutoCloseable {
                 throw new IOException(name + " ended with " + p.exitValue() + "; its log is " + directory.resolve(name + ".log"));
             }
             try {
-                if (http.send(HttpRequest.newBuilder(URI.create(url + "/-/ready")).build(), HttpResponse.BodyHandlers.discarding())
-                        .statusCode() == 200) {
+                if (send(url + "/-/ready").statusCode() == 200) {
                     return p;
                 }
             } catch (IOException e) {
@@ -68,8 +67,12 @@ final class Processes implements AutoCloseable {
 
     /** The body of an answer. */
     String get(String url) throws IOException, InterruptedException {
+        return send(url).body();
+    }
+
+    private HttpResponse<String> send(String url) throws IOException, InterruptedException {
         return http.send(HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofMinutes(2)).build(),
-                HttpResponse.BodyHandlers.ofString()).body();
+                HttpResponse.BodyHandlers.ofString());
     }
 
     /** Processor seconds that the process has taken. */

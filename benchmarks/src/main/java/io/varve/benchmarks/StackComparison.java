@@ -51,6 +51,7 @@ public final class StackComparison {
     private final int users;
     private final int rounds;
     private final List<Long> latencies = new ArrayList<>();
+    private final List<String> scenarios = new ArrayList<>();
     private final String only;
 
     private StackComparison(String[] args) {
@@ -69,8 +70,7 @@ public final class StackComparison {
                 case "--rounds" -> r = Integer.parseInt(value);
                 case "--latency" -> late = value;
                 case "--only" -> text = value;
-                case "--scenario" -> {
-                }
+                case "--scenario" -> scenarios.add(value);
                 default -> throw new IllegalArgumentException("unexpected argument " + arg);
             }
         }
@@ -89,8 +89,7 @@ public final class StackComparison {
     /** Runs it. */
     public static void main(String[] args) throws Exception {
         StackComparison c = new StackComparison(args);
-        List<String> scenarios = List.of(args).stream().filter(a -> a.startsWith("--scenario=")).map(a -> a.substring(11)).toList();
-        for (String s : scenarios.isEmpty() ? List.of("dashboards", "latency") : scenarios) {
+        for (String s : c.scenarios.isEmpty() ? List.of("dashboards", "latency") : c.scenarios) {
             switch (s) {
                 case "dashboards" -> c.dashboards();
                 case "latency" -> c.latency();

@@ -8,7 +8,9 @@ import io.varve.model.PromDuration;
 import io.varve.promql.Engine;
 import io.varve.promql.EngineOptions;
 import io.varve.promql.Feature;
+import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
+import io.varve.promql.parser.StringLiteral;
 import io.varve.querier.api.ActiveQueries;
 import io.varve.querier.api.Budgets;
 import io.varve.querier.api.GrpcQueries;
@@ -421,15 +423,27 @@ public final class QueryCommand implements ProcessCommand {
         Labels.Builder b = new Labels.Builder();
         for (String s : selectorLabels) {
             int eq = s.indexOf('=');
-            String value = eq < 0 ? "" : s.substring(eq + 1);
-            if (eq <= 0 || value.length() < 2 || !value.startsWith("\"") || !value.endsWith("\"")) {
-                throw new FlagException(
-                        "parse selector labels: unquote label value: " + GoQuote.quote(s) + " is not of the form name=\"value\"");
+            if (eq <= 0) {
+                throw new FlagException("parse selector labels: "
+                        + (eq < 0 ? "unrecognized label " + GoQuote.quote(s) : "unsupported format for label " + s));
             }
-            b.set(s.substring(0, eq), value.substring(1, value.length() - 1).replace("\\\"", "\"").replace("\\\\", "\\"));
+            b.set(s.substring(0, eq), unquoted(s.substring(eq + 1)));
         }
         Labels l = b.build();
         return l.isEmpty() ? List.of() : List.of(l);
+    }
+
+    /** What a quoted text stands for; PromQL's texts are Go's. */
+    private static String unquoted(String text) {
+        boolean quoted = text.length() >= 2 && "\"`'".indexOf(text.charAt(0)) >= 0 && text.charAt(0) == text.charAt(text.length() - 1);
+        try {
+            if (quoted && Parser.parse(text, ParserOptions.DEFAULT) instanceof StringLiteral l) {
+                return l.value();
+            }
+        } catch (InvalidRequestException e) {
+            throw new FlagException("parse selector labels: unquote label value: " + text + ": " + e.getMessage(), e);
+        }
+        throw new FlagException("parse selector labels: unquote label value: " + text + " is no quoted text");
     }
 
     private Set<Feature> features() {

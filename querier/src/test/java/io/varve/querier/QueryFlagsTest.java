@@ -83,7 +83,8 @@ class QueryFlagsTest {
     void valuesThatMakeNoSenseAreRefusedByName() {
         for (String flag : List.of("--query.max-concurrent=0", "--query.max-concurrent-select=0", "--query.timeout=0s",
                 "--query.default-step=0s", "--query.default-evaluation-interval=0s", "--endpoint=nonsense", "--deduplication.func=x",
-                "--selector-label=x", "--endpoint-strict=dns+x:1", "--query.promql-engine=x", "--enable-feature=no-such-feature",
+                "--selector-label=x", "--selector-label=x=y", "--selector-label=x=\"y\"z\"", "--selector-label==\"y\"",
+                "--endpoint-strict=dns+x:1", "--query.promql-engine=x", "--enable-feature=no-such-feature",
                 "--grpc-compression=gzip")) {
             assertThatThrownBy(
                     () -> ProcessRunner.launch(new QueryCommand(), "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0", flag))

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +23,33 @@ public final class QueryContext implements AutoCloseable {
     private final Set<String> warnings = new LinkedHashSet<>();
     private volatile String tenant = DEFAULT_TENANT;
     private final Turns turns = new Turns();
-    private final List<Runnable> onCancel = new CopyOnWriteArrayList<>();
+    private final Set<Action> onCancel = ConcurrentHashMap.newKeySet();
+
+    /** What is to run at the query's end, until it is removed. */
+    public interface Registration {
+        /** Forgets the action, and with it all that it holds; nothing happens where it ran already. */
+        void remove();
+    }
+
+    private final class Action implements Registration {
+        private final Runnable run;
+
+        Action(Runnable run) {
+            this.run = run;
+        }
+
+        /** Runs it unless somebody else did, or it was removed. */
+        void run() {
+            if (onCancel.remove(this)) {
+                run.run();
+            }
+        }
+
+        @Override
+        public void remove() {
+            onCancel.remove(this);
+        }
+    }
 
     /**
      * @param timeoutMillis from now; 0 or less means none
@@ -91,8 +117,13 @@ public final class QueryContext implements AutoCloseable {
     /** Ends the query from outside: running work stops at its next check, streams are closed. Only the first call counts. */
     public void cancel(CancelledException why) {
         if (cancelled.compareAndSet(null, why)) {
-            onCancel.forEach(Runnable::run);
+            onCancel.forEach(Action::run);
         }
+    }
+
+    /** Whether it was cancelled or is past its deadline: the next {@link #check} throws. */
+    public boolean isOver() {
+        return cancelled.get() != null || deadlineNanos != Long.MAX_VALUE && System.nanoTime() - deadlineNanos >= 0;
     }
 
     /** Whether the query was cancelled. */
@@ -100,12 +131,23 @@ public final class QueryContext implements AutoCloseable {
         return cancelled.get() != null;
     }
 
-    /** Runs {@code action} when the query is cancelled, at once if it already is. Must not throw or block. */
-    public void onCancel(Runnable action) {
-        onCancel.add(action);
+    /**
+     * Runs {@code action} once when the query is cancelled or over, at once if it already is. Must not throw or block.
+     *
+     * @return for whatever ends before the query does and shall not be kept until then
+     */
+    public Registration onCancel(Runnable action) {
+        Action a = new Action(action);
+        onCancel.add(a);
         if (cancelled.get() != null) {
-            action.run();
+            a.run();
         }
+        return a;
+    }
+
+    /** How many actions wait for the end. */
+    int waitingForTheEnd() {
+        return onCancel.size();
     }
 
     /** Adds a warning, once per text. */

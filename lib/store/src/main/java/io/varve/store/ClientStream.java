@@ -41,6 +41,9 @@ final class ClientStream implements AutoCloseable {
     private @Nullable Status closed;
     private @Nullable VarveException failure;
     private boolean done;
+    /** At the query's end; a stream that is closed before must not be kept until then. */
+    private QueryContext.Registration atEnd = () -> {
+    };
 
     private ClientStream(QueryContext context, String address, ClientCall<byte[], byte[]> call) {
         this.context = context;
@@ -67,7 +70,7 @@ final class ClientStream implements AutoCloseable {
         stream.call.request(stream.outstanding);
         stream.call.sendMessage(request);
         stream.call.halfClose();
-        context.onCancel(stream::interrupt);
+        stream.atEnd = context.onCancel(stream::interrupt);
         return stream;
     }
 
@@ -187,6 +190,7 @@ final class ClientStream implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+        atEnd.remove();
         if (release > 0) {
             context.budget().release(release);
         }

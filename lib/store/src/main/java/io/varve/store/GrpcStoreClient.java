@@ -159,7 +159,9 @@ public final class GrpcStoreClient implements StoreClient {
 
         @Override
         public void warning(String text) {
-            pending.add(new Frame.OfWarning(text));
+            if (!text.isEmpty()) { // says nothing, in Thanos too
+                pending.add(new Frame.OfWarning(text));
+            }
         }
 
         @Override

@@ -4,6 +4,8 @@ import io.varve.model.CorruptDataException;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.store.SeriesRequest;
+import io.varve.store.StoreChunk;
+import io.varve.store.StoreSeries;
 import java.util.List;
 
 /**
@@ -23,8 +25,19 @@ final class AnswerCheck {
         good = new String[matchers.size()];
     }
 
-    /** @throws CorruptDataException where a series was not asked for */
-    void that(Labels labels) {
+    /** @throws CorruptDataException where a series was not asked for, or what it has cannot be */
+    void that(StoreSeries series) {
+        that(series.labels());
+        for (StoreChunk c : series.chunks()) {
+            if (c.minTime() > c.maxTime()) {
+                throw new CorruptDataException("", -1,
+                        "store " + store.address() + " sent " + series.labels() + " with a chunk that begins at "
+                                + c.minTime() + " and ends at " + c.maxTime());
+            }
+        }
+    }
+
+    private void that(Labels labels) {
         for (int i = 0; i < good.length; i++) {
             Matcher m = matchers.get(i);
             String value = labels.get(m.name());

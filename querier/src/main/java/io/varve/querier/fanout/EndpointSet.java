@@ -133,6 +133,8 @@ public final class EndpointSet implements AutoCloseable {
     private final Map<String, Endpoint> endpoints = new LinkedHashMap<>();
     private final Map<String, List<String>> resolved = new LinkedHashMap<>();
     private final Gauge connections;
+    /** Values of its labels as they were set last. */
+    private Set<List<String>> counted = Set.of();
     private final Counter duplicates;
     private final List<Thread> threads = new ArrayList<>();
     /** Wakes whoever asks endpoints: a name has other addresses now. */
@@ -276,6 +278,9 @@ public final class EndpointSet implements AutoCloseable {
         List<Endpoint> gone = new ArrayList<>();
         List<Endpoint> all;
         synchronized (endpoints) {
+            if (closed) {
+                return; // nobody would close what is opened now
+            }
             for (Spec s : specs) {
                 for (String a : resolved.getOrDefault(s.address, List.of())) {
                     if (!wanted.add(a)) {
@@ -366,6 +371,9 @@ public final class EndpointSet implements AutoCloseable {
         Map<List<String>, Integer> counts = new LinkedHashMap<>();
         long now = System.currentTimeMillis();
         synchronized (endpoints) {
+            if (closed) {
+                return;
+            }
             unresolved.forEach((name, why) -> notThere.add(new Missing(name, why, List.of(), Long.MIN_VALUE, Long.MAX_VALUE)));
             for (Endpoint e : endpoints.values()) {
                 StoreInfo info = e.info;
@@ -401,8 +409,10 @@ public final class EndpointSet implements AutoCloseable {
                 }
             }
             snapshot = new Snapshot(List.copyOf(there), List.copyOf(notThere), List.copyOf(shown));
-            connections.clear();
+            // Never all away at once: somebody may be looking.
             counts.forEach((labels, n) -> connections.labelValues(labels.toArray(String[]::new)).set(n));
+            counted.stream().filter(l -> !counts.containsKey(l)).forEach(l -> connections.remove(l.toArray(String[]::new)));
+            counted = Set.copyOf(counts.keySet());
         }
     }
 
@@ -467,7 +477,7 @@ public final class EndpointSet implements AutoCloseable {
         synchronized (endpoints) {
             endpoints.values().forEach(e -> e.peer.store().close());
             endpoints.clear();
+            snapshot = new Snapshot(List.of(), List.of(), List.of());
         }
-        snapshot = new Snapshot(List.of(), List.of(), List.of());
     }
 }

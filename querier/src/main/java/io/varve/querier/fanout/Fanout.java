@@ -49,6 +49,9 @@ public final class Fanout implements Store {
     private static final Comparator<StoreChunk> BY_TIME = Comparator.comparingLong(StoreChunk::minTime)
             .thenComparingLong(StoreChunk::maxTime).thenComparing(Fanout::compareContents);
 
+    /** What a place in a set takes of the heap, in bytes. */
+    private static final long PLACE = 40;
+
     private final EndpointSet endpoints;
     private final List<Labels> selectorLabels;
     private final long frameTimeoutMillis;
@@ -406,7 +409,7 @@ public final class Fanout implements Store {
 
     /** What a text of an answer takes with its place in a set and in lists. */
     private static long heapBytes(String text) {
-        return 96 + text.length();
+        return PLACE + HeapBytes.of(text);
     }
 
     /**

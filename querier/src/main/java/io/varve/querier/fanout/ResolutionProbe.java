@@ -82,9 +82,13 @@ public final class ResolutionProbe {
         // A context of its own: what the probe reads is no part of the answer and of its coverage.
         try (QueryContext own = new QueryContext(Math.min(context.remainingMillis(), PROBE_MILLIS), context.budget())
                 .tenant(context.tenant())) {
-            context.onCancel(own::close);
-            while (level < LEVELS.size() && !has(own, s, stream, minTime, LEVELS.get(level))) {
-                level++;
+            QueryContext.Registration atEnd = context.onCancel(own::close);
+            try {
+                while (level < LEVELS.size() && !has(own, s, stream, minTime, LEVELS.get(level))) {
+                    level++;
+                }
+            } finally {
+                atEnd.remove();
             }
         } catch (VarveException e) {
             context.check();

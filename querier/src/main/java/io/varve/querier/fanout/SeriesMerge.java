@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -25,6 +26,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongConsumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +47,10 @@ final class SeriesMerge implements AutoCloseable {
     /** How long is waited between two looks, in milliseconds, where nothing wakes up. */
     private static final long WAIT_MILLIS = 200;
     private static final long OVERHEAD = 200;
+    /** So many further shares of one series are taken between two looks at the query's end. */
+    private static final int SHARES_AT_ONCE = 64;
+    /** So many warnings of a stream stand in the coverage report. */
+    private static final int MAX_DETAILS = 10;
 
     /**
      * One stream to open.
@@ -57,8 +63,44 @@ final class SeriesMerge implements AutoCloseable {
     record Ask(StoreRef store, SeriesRequest request, String replica, Collection<String> strip) {
     }
 
-    /** One stream's share of a series. */
-    record Part(String replica, List<StoreChunk> chunks) {
+    /** What one replica has of a series, and whose word that is. */
+    static final class Part {
+        private final String replica;
+        private List<StoreChunk> chunks;
+        private List<StoreRef> stores;
+        /** Whether the lists are of more than one share, and our own. */
+        private boolean several;
+
+        Part(String replica, List<StoreChunk> chunks, List<StoreRef> stores) {
+            this.replica = replica;
+            this.chunks = chunks;
+            this.stores = stores;
+        }
+
+        String replica() {
+            return replica;
+        }
+
+        List<StoreChunk> chunks() {
+            return chunks;
+        }
+
+        /** Those that sent the chunks. */
+        List<StoreRef> stores() {
+            return stores;
+        }
+
+        private void add(List<StoreChunk> more, StoreRef store) {
+            if (!several) {
+                several = true;
+                chunks = new ArrayList<>(chunks);
+                stores = new ArrayList<>(stores);
+            }
+            chunks.addAll(more);
+            if (!stores.contains(store)) {
+                stores.add(store);
+            }
+        }
     }
 
     /** @param last whether the stream has ended well behind it */
@@ -75,6 +117,10 @@ final class SeriesMerge implements AutoCloseable {
     private boolean started;
     private Labels labels = Labels.EMPTY;
     private final List<Part> parts = new ArrayList<>();
+    /** Further shares of the present series, and their bytes: batches are released when they are through, what is kept of them is not. */
+    private int shares;
+    private long shareBytes;
+    private final QueryContext.Registration atEnd;
     private volatile boolean closed;
 
     /**
@@ -94,7 +140,7 @@ final class SeriesMerge implements AutoCloseable {
         for (int i = 0; i < pullers.length; i++) {
             pullers[i] = new Puller(asks.get(i));
         }
-        context.onCancel(this::close);
+        atEnd = context.onCancel(this::stop);
         for (Puller p : pullers) {
             p.thread = Thread.ofVirtual().name("select " + p.ask.store.address()).start(p);
         }
@@ -111,6 +157,11 @@ final class SeriesMerge implements AutoCloseable {
             build();
         }
         parts.clear();
+        if (shareBytes > 0) {
+            context.budget().release(shareBytes);
+            shareBytes = 0;
+        }
+        shares = 0;
         int w = winner();
         if (w < 0 || pullers[w].current == null) {
             return false;
@@ -123,7 +174,7 @@ final class SeriesMerge implements AutoCloseable {
             if (s == null || s != first && !s.labels().equals(labels)) {
                 break;
             }
-            add(p.replicaOfCurrent(), s.chunks());
+            add(p, s.chunks());
             p.advance();
             replay(w);
             w = winner();
@@ -131,25 +182,23 @@ final class SeriesMerge implements AutoCloseable {
         return true;
     }
 
-    private void add(String replica, List<StoreChunk> chunks) {
-        Part last = parts.isEmpty() ? null : parts.getLast();
-        if (last != null && last.replica.equals(replica)) {
-            List<StoreChunk> both = new ArrayList<>(last.chunks.size() + chunks.size());
-            both.addAll(last.chunks);
-            both.addAll(chunks);
-            parts.set(parts.size() - 1, new Part(replica, both));
-            return;
-        }
-        for (int i = 0; i < parts.size(); i++) {
+    private void add(Puller from, List<StoreChunk> chunks) {
+        String replica = from.replicaOfCurrent();
+        for (int i = parts.size() - 1; i >= 0; i--) {
             Part p = parts.get(i);
             if (p.replica.equals(replica)) {
-                List<StoreChunk> both = new ArrayList<>(p.chunks);
-                both.addAll(chunks);
-                parts.set(i, new Part(replica, both));
+                // A store may send a series in any number of frames, one that is broken without an end.
+                if (++shares % SHARES_AT_ONCE == 0) {
+                    context.check();
+                }
+                long bytes = sizeOf(chunks);
+                context.budget().reserve(bytes, "chunks of one series");
+                shareBytes += bytes;
+                p.add(chunks, from.ask.store);
                 return;
             }
         }
-        parts.add(new Part(replica, chunks));
+        parts.add(new Part(replica, chunks, from.itself));
     }
 
     Labels labels() {
@@ -218,6 +267,11 @@ final class SeriesMerge implements AutoCloseable {
 
     @Override
     public void close() {
+        atEnd.remove();
+        stop();
+    }
+
+    private void stop() {
         closed = true;
         for (Puller p : pullers) {
             p.cancel();
@@ -249,6 +303,7 @@ final class SeriesMerge implements AutoCloseable {
     /** Reads one stream. */
     private final class Puller implements Runnable {
         final Ask ask;
+        final List<StoreRef> itself;
         private final ArrayBlockingQueue<Batch> queue = new ArrayBlockingQueue<>(QUEUED);
         private volatile @Nullable VarveException failed;
         private volatile @Nullable RuntimeException broken;
@@ -265,6 +320,7 @@ final class SeriesMerge implements AutoCloseable {
 
         Puller(Ask ask) {
             this.ask = ask;
+            itself = List.of(ask.store);
             seen = new Seen(ask);
             check = new AnswerCheck(ask.store, ask.request);
         }
@@ -326,7 +382,15 @@ final class SeriesMerge implements AutoCloseable {
                 while (true) {
                     // Nobody wakes this thread up at the deadline.
                     Batch b = queue.poll(Math.min(WAIT_MILLIS, context.remainingMillis()) + 1, TimeUnit.MILLISECONDS);
+                    if (b == END) {
+                        return b; // a failure says more of the query's end than the query does
+                    }
                     if (b != null && b != CLOSED) {
+                        // A stream that is never waited for may never end.
+                        if (context.isOver()) {
+                            context.budget().release(b.bytes);
+                            context.check();
+                        }
                         return b;
                     }
                     read.accept(0);
@@ -346,7 +410,7 @@ final class SeriesMerge implements AutoCloseable {
         @Override
         public void run() {
             long[] count = new long[1];
-            List<String> warned = new ArrayList<>();
+            Set<String> warned = new LinkedHashSet<>();
             boolean opened = false;
             boolean told = false;
             boolean ended = false;
@@ -363,7 +427,7 @@ final class SeriesMerge implements AutoCloseable {
                 }
                 context.coverage().add(new Coverage.Part(ask.store.address(),
                         warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
-                        count[0], String.join("; ", warned), seen.replicas(), seen.resolutions()));
+                        count[0], details(warned), seen.replicas(), seen.resolutions()));
                 told = true;
                 if (rest != null) {
                     offer(rest);
@@ -439,7 +503,7 @@ final class SeriesMerge implements AutoCloseable {
          * Reads the stream to its end. What was not sent yet, its memory reserved; null where that is nothing. Where the stream breaks off
          * and a part of it is wanted, what came before goes out first.
          */
-        private @Nullable Batch pull(StoreClient.SeriesStream s, long[] count, List<String> warned) throws InterruptedException {
+        private @Nullable Batch pull(StoreClient.SeriesStream s, long[] count, Set<String> warned) throws InterruptedException {
             Pending pending = new Pending();
             try {
                 while (true) {
@@ -449,11 +513,13 @@ final class SeriesMerge implements AutoCloseable {
                             return pending.last();
                         }
                         case StoreClient.SeriesStream.Frame.OfWarning w -> {
-                            warned.add(w.text());
                             if (!partialResponse) {
                                 throw StoreFailedException.aborted(w.text());
                             }
-                            context.warn(w.text());
+                            if (warned.add(w.text())) {
+                                context.budget().reserve(HeapBytes.of(w.text()), "warnings");
+                                context.warn(w.text());
+                            }
                         }
                         case StoreClient.SeriesStream.Frame.OfSeries f -> {
                             count[0]++;
@@ -473,6 +539,11 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
+        private static String details(Set<String> warned) {
+            String first = warned.stream().limit(MAX_DETAILS).collect(Collectors.joining("; "));
+            return warned.size() <= MAX_DETAILS ? first : first + "; and " + (warned.size() - MAX_DETAILS) + " more";
+        }
+
         /** Series that were received and not sent to the merging thread yet. */
         private final class Pending {
             private StoreSeries[] series = new StoreSeries[BATCH_SERIES];
@@ -487,7 +558,7 @@ final class SeriesMerge implements AutoCloseable {
                 if (all != null) {
                     context.budget().reserve(size, "series of " + ask.store.address() + " that have to be sorted");
                     allBytes += size;
-                    check.that(one.labels());
+                    check.that(one);
                     all.add(one);
                     return;
                 }
@@ -496,7 +567,7 @@ final class SeriesMerge implements AutoCloseable {
                             + ": series must come in label order");
                 }
                 lastLabels = one.labels();
-                check.that(one.labels());
+                check.that(one);
                 series[n++] = one;
                 bytes += size;
                 if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
@@ -645,8 +716,12 @@ final class SeriesMerge implements AutoCloseable {
     }
 
     static long sizeOf(StoreSeries s) {
-        long n = OVERHEAD + 40L * s.labels().size();
-        for (StoreChunk c : s.chunks()) {
+        return OVERHEAD + 40L * s.labels().size() + sizeOf(s.chunks());
+    }
+
+    private static long sizeOf(List<StoreChunk> chunks) {
+        long n = 0;
+        for (StoreChunk c : chunks) {
             n += 64 + length(c.raw()) + length(c.count()) + length(c.sum()) + length(c.min()) + length(c.max()) + length(c.counter());
         }
         return n;

@@ -97,6 +97,9 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
 
         @Override
         public void warning(String text) {
+            if (text.isEmpty()) {
+                return; // says nothing, in Thanos too
+            }
             budget.reserve(HeapBytes.of(text), "warnings");
             warnings.add(text);
         }

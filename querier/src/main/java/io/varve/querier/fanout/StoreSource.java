@@ -1,6 +1,7 @@
 package io.varve.querier.fanout;
 
 import io.varve.model.CorruptDataException;
+import io.varve.model.Coverage;
 import io.varve.model.InvalidRequestException;
 import io.varve.model.LabelRegex;
 import io.varve.model.Labels;
@@ -35,6 +36,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +57,8 @@ public final class StoreSource implements SeriesSource {
     private static final int MAX_REPLICAS_PER_STORE = 16;
     private static final int MAX_TRACES = 100;
     private static final int SAMPLES_PER_CHUNK = 120;
+    /** So many damaged chunks are named. */
+    private static final int MAX_DAMAGE = 10;
 
     private final Fanout fanout;
     private final ResolutionProbe probe;
@@ -61,6 +66,7 @@ public final class StoreSource implements SeriesSource {
     private final @Nullable SelectGate gate;
     private final Observer observer;
     private final ConcurrentLinkedQueue<SeriesTrace> traces = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger damage = new AtomicInteger();
     /** As many as there were threads that merged at a time. */
     private final ConcurrentLinkedQueue<ReplicaMerge.Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
@@ -368,7 +374,7 @@ public final class StoreSource implements SeriesSource {
                 for (SeriesMerge.Part p : parts) {
                     chunks += p.chunks().size();
                 }
-                return new OneSeries(merge.labels(), parts, hints, aggregates, spans, min, max);
+                return new OneSeries(context, merge.labels(), parts, hints, aggregates, spans, min, max);
             }
             close();
             return null;
@@ -402,16 +408,18 @@ public final class StoreSource implements SeriesSource {
     }
 
     private final class OneSeries implements Series {
+        private final QueryContext context;
         private final Labels labels;
-        private final List<SeriesMerge.Part> parts;
+        private List<SeriesMerge.Part> parts;
         private final SelectHints hints;
         private final Set<Aggregate> aggregates;
         private final Spans spans;
         private final long min;
         private final long max;
 
-        OneSeries(Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min,
-                long max) {
+        OneSeries(QueryContext context, Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates,
+                Spans spans, long min, long max) {
+            this.context = context;
             this.labels = labels;
             this.parts = parts;
             this.hints = hints;
@@ -437,6 +445,59 @@ public final class StoreSource implements SeriesSource {
 
         @Override
         public void read(SampleBuffer into) {
+            int start = into.size;
+            try {
+                readAll(into);
+            } catch (CorruptDataException e) {
+                if (options.function() != DedupFunction.VARVE) {
+                    throw e;
+                }
+                into.size = start;
+                if (options.partialResponse() && leaveOutDamaged()) {
+                    readAll(into);
+                    return;
+                }
+                throw new CorruptDataException("", -1, "series " + labels + " of " + senders(parts) + ": " + e.getMessage(), e);
+            }
+        }
+
+        private static String senders(List<SeriesMerge.Part> parts) {
+            return parts.stream().flatMap(p -> p.stores().stream()).map(StoreRef::address).distinct().collect(Collectors.joining(", "));
+        }
+
+        /** Keeps chunks that can be read, and says which cannot; false where none of them alone is to blame. */
+        private boolean leaveOutDamaged() {
+            List<SeriesMerge.Part> kept = new ArrayList<>(parts.size());
+            boolean any = false;
+            for (SeriesMerge.Part p : parts) {
+                List<StoreChunk> sound = new ArrayList<>(p.chunks().size());
+                for (StoreChunk c : p.chunks()) {
+                    try {
+                        ChunkReader.readMixed(List.of(c), aggregates, Long.MIN_VALUE, Long.MAX_VALUE, 0, new SampleBuffer(128));
+                        sound.add(c);
+                    } catch (CorruptDataException e) {
+                        any = true;
+                        damaged(p.stores(), c, e);
+                    }
+                }
+                kept.add(new SeriesMerge.Part(p.replica(), sound, p.stores()));
+            }
+            parts = kept;
+            return any;
+        }
+
+        private void damaged(List<StoreRef> stores, StoreChunk chunk, CorruptDataException e) {
+            String text = damage.incrementAndGet() > MAX_DAMAGE
+                    ? "more damaged chunks were left out"
+                    : "series " + labels + " of " + senders(parts) + ": chunk of " + chunk.minTime() + " to " + chunk.maxTime()
+                            + " is damaged and was left out: " + e.getMessage();
+            context.warn(text);
+            for (StoreRef s : stores) {
+                context.coverage().add(new Coverage.Part(s.address(), Coverage.Outcome.PARTIAL, s.minTime(), s.maxTime(), 0, text));
+            }
+        }
+
+        private void readAll(SampleBuffer into) {
             if (options.function() == DedupFunction.VARVE) {
                 readOwn(into);
             } else {
