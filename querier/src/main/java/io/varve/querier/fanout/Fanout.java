@@ -391,7 +391,7 @@ public final class Fanout implements Store {
         Set<String> values = new HashSet<>();
         Set<String> blocks = new HashSet<>();
         forAll(context, stores, partialResponse, what, call, s -> {
-        }, answer -> {
+        }, StringsResponse::warnings, answer -> {
             context.budget().reserve(answer.values().stream().mapToLong(Fanout::heapBytes).sum(), "names and values of labels");
             long twice = 0;
             synchronized (values) {
@@ -418,9 +418,10 @@ public final class Fanout implements Store {
      * store's failure and ends it at once, as does whatever {@code answer} and {@code broken} throw.
      *
      * @param broken hears of a store that failed where that is a warning, in time for what it answered before
+     * @param warnings those of an answer, which is not whole then
      */
     <T> void forAll(QueryContext context, Collection<StoreRef> stores, boolean partialResponse, String what,
-            Function<StoreRef, T> call, Consumer<StoreRef> broken, Consumer<T> answer) {
+            Function<StoreRef, T> call, Consumer<StoreRef> broken, Function<T, List<String>> warnings, Consumer<T> answer) {
         CountDownLatch left = new CountDownLatch(stores.size());
         List<VarveException> failures = new ArrayList<>();
         AtomicReference<@Nullable Throwable> ended = new AtomicReference<>();
@@ -448,9 +449,10 @@ public final class Fanout implements Store {
                         return;
                     }
                     if (got != null) {
-                        boolean warned = got instanceof StringsResponse r && !r.warnings().isEmpty();
+                        List<String> warned = warnings.apply(got);
                         context.coverage().add(new Coverage.Part(s.address(),
-                                warned ? Coverage.Outcome.PARTIAL : Coverage.Outcome.ANSWERED, s.minTime(), s.maxTime(), 0, ""));
+                                warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, s.minTime(), s.maxTime(), 0,
+                                SeriesMerge.details(warned)));
                         answer.accept(got);
                     } else if (failure != null) {
                         if (partialResponse) {

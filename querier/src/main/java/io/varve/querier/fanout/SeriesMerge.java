@@ -539,11 +539,6 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
-        private static String details(Set<String> warned) {
-            String first = warned.stream().limit(MAX_DETAILS).collect(Collectors.joining("; "));
-            return warned.size() <= MAX_DETAILS ? first : first + "; and " + (warned.size() - MAX_DETAILS) + " more";
-        }
-
         /** Series that were received and not sent to the merging thread yet. */
         private final class Pending {
             private StoreSeries[] series = new StoreSeries[BATCH_SERIES];
@@ -701,6 +696,12 @@ final class SeriesMerge implements AutoCloseable {
             }
             return out;
         }
+    }
+
+    /** Warnings as the coverage report has them. */
+    static String details(Collection<String> warned) {
+        String first = warned.stream().limit(MAX_DETAILS).collect(Collectors.joining("; "));
+        return warned.size() <= MAX_DETAILS ? first : first + "; and " + (warned.size() - MAX_DETAILS) + " more";
     }
 
     /** The values of the replica labels, which tell one replica from another. */

@@ -74,7 +74,7 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
             if (got != null) {
                 tell.accept(got); // what came before a stream broke off counts, as in Thanos
             }
-        }, tell);
+        }, got -> got.warnings, tell);
         context.warnings().forEach(out::warning);
     }
 

@@ -2,9 +2,11 @@ package io.varve.querier.fanout;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.CancelledException;
+import io.varve.model.Coverage;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.QueryContext;
@@ -49,7 +51,7 @@ class ForAllTest {
         List<StoreRef> stores = set.now().stores();
         assertThat(stores).hasSize(2);
         fanout.forAll(context, stores, true, "ask ", s -> call.apply(s.address()), s -> {
-        }, answer);
+        }, a -> a.endsWith("!") ? List.of(a) : List.of(), answer);
     }
 
     private String hang() {
@@ -115,6 +117,18 @@ class ForAllTest {
             assertThat(got).hasToString("b:1");
             assertThat(c.warnings()).singleElement().asString().contains("a:1", "failed to receive any data in 300ms");
             assertThat(c.coverage().report().complete()).isFalse();
+        }
+    }
+
+    @Test
+    void anAnswerWithAWarningIsNotWhole() {
+        try (QueryContext c = QueryContext.unlimited()) {
+            ask(c, 0, a -> a.equals("b:1") ? "half!" : a, x -> {
+            });
+            assertThat(c.coverage().report().complete()).isFalse();
+            assertThat(c.coverage().parts()).extracting(Coverage.Part::store, Coverage.Part::outcome, Coverage.Part::detail)
+                    .containsExactlyInAnyOrder(tuple("a:1", Coverage.Outcome.ANSWERED, ""),
+                            tuple("b:1", Coverage.Outcome.PARTIAL, "half!"));
         }
     }
 

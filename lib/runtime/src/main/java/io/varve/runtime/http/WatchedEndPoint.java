@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
+import java.util.concurrent.TimeoutException;
 import org.eclipse.jetty.io.ManagedSelector;
 import org.eclipse.jetty.io.SocketChannelEndPoint;
 import org.eclipse.jetty.util.BufferUtil;
@@ -21,6 +22,8 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
     private final Object lock = new Object();
     private final ByteBuffer ahead = BufferUtil.allocate(1024);
     private boolean ended;
+    /** Whether a handler is at work for the client, which waits for its answer. */
+    private boolean atWork;
     /** The look that is awaited; one that comes late, when another request is at work, is none. */
     private @Nullable Look awaited;
 
@@ -31,6 +34,7 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
     /** Runs {@code action}, on a thread of its own, when the client ends the connection before {@link #unwatch}. The request was read whole. */
     void watch(Runnable action) {
         synchronized (lock) {
+            atWork = true;
             if (ended) {
                 Thread.startVirtualThread(action);
             } else if (awaited == null && !ahead.hasRemaining()) {
@@ -42,6 +46,7 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
     /** Leaves reading to Jetty again. */
     void unwatch() {
         synchronized (lock) {
+            atWork = false;
             if (awaited != null) {
                 awaited = null;
                 getFillInterest().onFail(new IOException("no longer watched"));
@@ -72,6 +77,21 @@ final class WatchedEndPoint extends SocketChannelEndPoint {
             if (ended) {
                 Thread.startVirtualThread(look.action);
             }
+        }
+    }
+
+    /**
+     * A connection is not idle while a handler is at work for it, however long that takes, and even where the server stops and has a second for idle
+     * ones. Whoever does not take what is written is.
+     */
+    @Override
+    protected void onIdleExpired(TimeoutException timeout) {
+        boolean waits;
+        synchronized (lock) {
+            waits = atWork;
+        }
+        if (!waits || getWriteFlusher().isPending()) {
+            super.onIdleExpired(timeout);
         }
     }
 

@@ -24,6 +24,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.InflaterInputStream;
 import org.junit.jupiter.api.AfterEach;
@@ -295,6 +296,25 @@ class HttpServerTest {
         assertThat(entered.await(10, TimeUnit.SECONDS)).isTrue();
         Thread closing = Thread.ofVirtual().start(slow::close);
         release.countDown();
+        assertThat(answer.get(10, TimeUnit.SECONDS).body()).isEqualTo("whole");
+        closing.join();
+    }
+
+    @Test
+    void drainsRequestsThatAreWatchedAndHaveBeenAtWorkForLong() throws Exception {
+        CountDownLatch entered = new CountDownLatch(1);
+        AtomicBoolean gone = new AtomicBoolean();
+        HttpServer slow = HttpServer.start("127.0.0.1:0", Duration.ofSeconds(20), Routes.builder().route(null, Set.of(), "/", (q, a) -> {
+            q.onClientGone(() -> gone.set(true));
+            TimeUnit.MILLISECONDS.sleep(1500);
+            entered.countDown();
+            TimeUnit.MILLISECONDS.sleep(2500);
+            a.sendText(200, gone.get() ? "gone" : "whole");
+        }).build(), new PrometheusRegistry());
+        CompletableFuture<HttpResponse<String>> answer = client.sendAsync(
+                HttpRequest.newBuilder(URI.create("http://" + slow.address() + "/")).build(), BodyHandlers.ofString());
+        assertThat(entered.await(10, TimeUnit.SECONDS)).isTrue();
+        Thread closing = Thread.ofVirtual().start(slow::close);
         assertThat(answer.get(10, TimeUnit.SECONDS).body()).isEqualTo("whole");
         closing.join();
     }
