@@ -5,6 +5,7 @@ import java.lang.management.MemoryNotificationInfo;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import javax.management.NotificationEmitter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,12 +14,15 @@ import org.slf4j.LoggerFactory;
  * Keeps the parallel collector's old generation near what is alive in it. That collector lets the old generation grow to its maximum before it
  * looks into it, so a process whose requests live a little longer than a young collection would take all the memory it may have, and
  * keep it. Here a full collection runs whenever the old generation holds twice what was alive after the last one, so that its cost stays in
- * proportion. Does nothing under other collectors.
+ * proportion. What a burst of requests made it grow to is given back a minute after the last of these: the launcher's flags let a collection that is
+ * asked for resize the heap. Does nothing under other collectors.
  */
 final class OldGeneration {
     private static final Logger LOG = LoggerFactory.getLogger(OldGeneration.class);
     /** Below this it is not worth it, in bytes. */
     private static final long FLOOR = 160L << 20;
+    /** After how long without a collection to look whether there is something to give back. */
+    private static final long IDLE_SECONDS = 60;
     private static final String POOL = "PS Old Gen";
 
     private final MemoryPoolMXBean pool;
@@ -50,19 +54,31 @@ final class OldGeneration {
     }
 
     private void run() {
+        // What the last look left committed; 0 after a collection since which nobody looked.
+        long kept = pool.getUsage().getCommitted();
         while (true) {
+            boolean grown;
             try {
-                full.acquire();
+                grown = full.tryAcquire(IDLE_SECONDS, TimeUnit.SECONDS);
             } catch (InterruptedException e) {
                 return;
             }
             full.drainPermits();
+            if (!grown && !worthALook(pool.getUsage().getCommitted(), kept)) {
+                continue;
+            }
             long before = pool.getUsage().getUsed();
             System.gc();
             setThreshold();
+            kept = grown ? 0 : pool.getUsage().getCommitted();
             LOG.atDebug().addKeyValue("before_bytes", before).addKeyValue("after_bytes", pool.getUsage().getUsed())
-                    .log("collected the old generation");
+                    .addKeyValue("committed_bytes", pool.getUsage().getCommitted()).log("collected the old generation");
         }
+    }
+
+    /** Whether memory that is committed may be given back: not where the last look at about as much gave nothing. */
+    static boolean worthALook(long committed, long kept) {
+        return committed > FLOOR && committed > kept + kept / 2;
     }
 
     private void setThreshold() {
