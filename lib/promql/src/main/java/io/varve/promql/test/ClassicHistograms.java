@@ -4,7 +4,6 @@ import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
 import io.varve.model.GoFloat;
 import io.varve.model.Labels;
-import io.varve.model.SampleBuffer;
 import io.varve.model.Span;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +14,12 @@ import org.jspecify.annotations.Nullable;
 /** Collects classic histograms, series by series, and makes native ones with custom bounds of them. */
 final class ClassicHistograms {
     private final Map<Labels, TreeMap<Long, Parts>> collected = new LinkedHashMap<>();
+    private final int line;
+
+    /** @param line of the script, for errors */
+    ClassicHistograms(int line) {
+        this.line = line;
+    }
 
     /** What is known of one histogram at one instant. */
     private static final class Parts {
@@ -24,13 +29,16 @@ final class ClassicHistograms {
         double sum;
     }
 
-    /** Takes a sample where its series is part of a classic histogram. */
+    /** Takes a sample where its series is part of a classic histogram. A stale marker is a NaN as any other. */
     void add(Labels labels, long time, Value value) {
         String name = labels.metricName();
-        if (value.omitted() || value.histogram() != null || SampleBuffer.isStale(value.number())) {
+        if (value.omitted() || value.histogram() != null) {
             return;
         }
-        if (name.endsWith("_bucket") && labels.has("le")) {
+        if (name.endsWith("_bucket")) {
+            if (!labels.has("le")) {
+                throw new ScriptException(line, labels + " has no label le");
+            }
             double bound;
             try {
                 bound = GoFloat.parse(labels.get("le"));
@@ -53,13 +61,25 @@ final class ClassicHistograms {
         return collected.computeIfAbsent(base, l -> new TreeMap<>()).computeIfAbsent(time, t -> new Parts());
     }
 
-    /** Stores what was collected. */
-    void store(TestStorage storage, int line) {
-        collected.forEach((labels, byTime) -> byTime
-                .forEach((time, parts) -> storage.add(labels, time, new Value(false, 0, convert(parts, labels, line), false), 0)));
+    /**
+     * The native histograms of what was collected, by series and time.
+     *
+     * @throws ScriptException where counts do not rise or do not fit together
+     */
+    Map<Labels, Map<Long, Value>> histograms() {
+        Map<Labels, Map<Long, Value>> out = new LinkedHashMap<>();
+        collected.forEach((labels, byTime) -> {
+            if (labels.isEmpty()) {
+                throw new ScriptException(line, "a histogram without labels");
+            }
+            Map<Long, Value> values = new TreeMap<>();
+            byTime.forEach((time, parts) -> values.put(time, new Value(false, 0, convert(parts, labels), false)));
+            out.put(labels, values);
+        });
+        return out;
     }
 
-    private static FloatHistogram convert(Parts parts, Labels labels, int line) {
+    private FloatHistogram convert(Parts parts, Labels labels) {
         TreeMap<Double, Double> buckets = parts.buckets;
         double count = parts.count != null ? parts.count : buckets.isEmpty() ? 0 : buckets.lastEntry().getValue();
         buckets.putIfAbsent(Double.POSITIVE_INFINITY, count);
@@ -69,7 +89,8 @@ final class ClassicHistograms {
         int i = 0;
         for (Map.Entry<Double, Double> b : buckets.entrySet()) {
             double n = b.getValue();
-            if (!(n >= before)) {
+            // What is not a number may stand anywhere but at the end, where the count is compared.
+            if (n < before) {
                 throw new ScriptException(line,
                         "buckets of " + labels + " do not rise: " + GoFloat.general(n) + " after " + GoFloat.general(before));
             }

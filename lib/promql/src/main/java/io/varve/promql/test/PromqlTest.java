@@ -118,7 +118,7 @@ public final class PromqlTest {
     }
 
     private void load(Command.Load load) {
-        ClassicHistograms classic = new ClassicHistograms();
+        ClassicHistograms classic = new ClassicHistograms(load.line());
         // A label set that is repeated replaces what the load said of it before.
         Map<Labels, List<Value>> bySeries = new LinkedHashMap<>();
         Map<Labels, List<Value>> startTimes = new HashMap<>();
@@ -149,13 +149,20 @@ public final class PromqlTest {
             if (labels.isEmpty()) {
                 throw new ScriptException(load.line(), "a series without labels");
             }
-            for (Value v : values) {
-                String broken = v.histogram() == null ? null : HistogramRules.broken(v.histogram());
-                if (broken != null) {
-                    throw new ScriptException(load.line(), broken + " (" + labels + ")");
+            for (int i = 0; i < values.size(); i++) {
+                Value v = values.get(i);
+                if (v.omitted()) {
+                    continue;
+                }
+                check(v.histogram() == null ? null : HistogramRules.broken(v.histogram()), labels, load);
+                check(storage.refuses(labels, i * load.stepMillis(), v), labels, load);
+                if (load.nhcb()) {
+                    classic.add(labels, i * load.stepMillis(), v);
                 }
             }
         });
+        Map<Labels, Map<Long, Value>> histograms = classic.histograms();
+        histograms.forEach((labels, values) -> values.forEach((time, v) -> check(storage.refuses(labels, time, v), labels, load)));
         bySeries.forEach((labels, values) -> {
             List<Value> starts = startTimes.getOrDefault(labels, List.of());
             for (int i = 0; i < values.size(); i++) {
@@ -164,13 +171,16 @@ public final class PromqlTest {
                 if (!v.omitted()) {
                     long start = starts.isEmpty() || starts.get(i).omitted() ? 0 : time + (long) starts.get(i).number();
                     storage.add(labels, time, v, start);
-                    if (load.nhcb()) {
-                        classic.add(labels, time, v);
-                    }
                 }
             }
         });
-        classic.store(storage, load.line());
+        histograms.forEach((labels, values) -> values.forEach((time, v) -> storage.add(labels, time, v, 0)));
+    }
+
+    private static void check(@Nullable String broken, Labels labels, Command.Load load) {
+        if (broken != null) {
+            throw new ScriptException(load.line(), broken + " (" + labels + ")");
+        }
     }
 
     // ---- evaluation

@@ -176,7 +176,6 @@ final class ScriptReader {
                     String text = line.substring(regex ? 20 : 21).strip();
                     // An empty message is none.
                     mode = new Check(Subject.FAIL, regex || text.isEmpty() ? null : text, regex ? pattern(text) : null);
-                    requireEnd();
                     break;
                 }
                 if (!expectation(line)) {
@@ -187,14 +186,14 @@ final class ScriptReader {
                     new Expected(List.copyOf(series), window, scalar, string));
         }
 
-        /** Reads a line; false where it ends the block. */
+        /** Reads a line; false where it ends the block: a command may then follow without an empty line. */
         private boolean expectation(String line) {
             Matcher m = EXPECT_RANGE.matcher(line);
             if (m.find()) {
                 window = new Window(duration(m.group(1), next, "start time"), duration(m.group(2), next, "end time"),
                         duration(m.group(3), next, "step"));
-                if (window.stepMillis() <= 0) {
-                    throw new ScriptException(next, "step must be greater than 0");
+                if (window.endMillis() < window.startMillis()) {
+                    throw new ScriptException(next, "end of the range vector is before its start");
                 }
                 return true;
             }
@@ -203,14 +202,14 @@ final class ScriptReader {
                 string = text(m.group(1).strip());
                 return true;
             }
-            if (line.split("\\s+", 2)[0].equals("expect")) {
+            // With a tab behind it, it is the name of a series.
+            if (line.equals("expect") || line.startsWith("expect ")) {
                 check(line);
                 return true;
             }
             Double number = number(line);
             if (number != null) {
                 scalar = number;
-                requireEnd();
                 return false;
             }
             SeriesLine s = SeriesReader.read(line, next);
@@ -230,26 +229,19 @@ final class ScriptReader {
                 throw new ScriptException(next, "invalid expect statement, must match `expect <type> <match_type> <string>` format");
             }
             String kind = m.group(1);
+            String how = m.group(2);
+            String text = m.group(3) == null ? "" : m.group(3).strip();
+            // Read also where it does not matter, behind "ordered": it must be one.
+            Pattern pattern = "regex".equals(how) ? pattern(text) : null;
             if (kind.equals("ordered")) {
                 ordered = true;
                 return;
             }
-            Subject subject = Subject.valueOf(kind.toUpperCase(Locale.ROOT));
-            String how = m.group(2);
-            String text = m.group(3) == null ? "" : m.group(3).strip();
-            checks.add(how == null
-                    ? new Check(subject, null, null)
-                    : how.equals("msg") ? new Check(subject, text, null) : new Check(subject, null, pattern(text)));
+            checks.add(new Check(Subject.valueOf(kind.toUpperCase(Locale.ROOT)), "msg".equals(how) ? text : null, pattern));
             exclude(Subject.WARN, Subject.NO_WARN);
             exclude(Subject.INFO, Subject.NO_INFO);
             if (checks.stream().filter(c -> c.subject() == Subject.FAIL).count() > 1) {
                 throw new ScriptException(next, "an evaluation can fail once");
-            }
-        }
-
-        private void requireEnd() {
-            if (next < lines.length && !lines[next].isEmpty()) {
-                throw new ScriptException(next + 1, "expected an empty line, found \"" + lines[next] + "\"");
             }
         }
 

@@ -26,14 +26,38 @@ final class TestStorage implements SeriesSource {
     private final TreeMap<Labels, TreeMap<Long, Stored>> series = new TreeMap<>();
 
     private record Stored(double number, @Nullable FloatHistogram histogram, long startTimestamp) {
+        /** Whether a value is this one, bit by bit. */
+        boolean holds(Value value) {
+            FloatHistogram other = value.histogram();
+            if (histogram == null || other == null) {
+                return histogram == null && other == null
+                        && Double.doubleToRawLongBits(number) == Double.doubleToRawLongBits(value.number());
+            }
+            return histogram.sameAs(other);
+        }
     }
 
     void clear() {
         series.clear();
     }
 
+    /** Why a database that holds what was stored so far does not take a sample; null where it does. */
+    @Nullable
+    String refuses(Labels labels, long time, Value value) {
+        TreeMap<Long, Stored> samples = series.get(labels);
+        Map.Entry<Long, Stored> last = samples == null ? null : samples.lastEntry();
+        if (last == null || time > last.getKey()) {
+            return null;
+        }
+        return time < last.getKey() ? "out of order sample" : last.getValue().holds(value) ? null : "duplicate sample for timestamp";
+    }
+
+    /** Adds a sample. One that does not follow the last of its series is left out without a word, as when a database commits. */
     void add(Labels labels, long time, Value value, long startTimestamp) {
-        series.computeIfAbsent(labels, l -> new TreeMap<>()).put(time, new Stored(value.number(), value.histogram(), startTimestamp));
+        TreeMap<Long, Stored> samples = series.computeIfAbsent(labels, l -> new TreeMap<>());
+        if (samples.isEmpty() || time > samples.lastKey()) {
+            samples.put(time, new Stored(value.number(), value.histogram(), startTimestamp));
+        }
     }
 
     @Override

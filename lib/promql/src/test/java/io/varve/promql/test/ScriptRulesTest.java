@@ -94,4 +94,73 @@ class ScriptRulesTest {
                 .containsExactly(5);
         assertThat(failing(LOAD + "eval instant at 0 sort(m)\n  expect ordered\n  m{a=\"1\"} 1\n  m{a=\"2\"} 2\n")).isEmpty();
     }
+
+    @Test
+    void aNumberEndsItsBlock() {
+        assertThat(failing("eval instant at 0 1\n  1\nclear\n")).isEmpty();
+        assertThat(failing("eval instant at 0 1\n  1\neval instant at 0 2\n  3\n")).containsExactly(3);
+        assertThat(failing("eval instant at 0 1\n  1\nload 1m\n  foo 1\n\neval instant at 0 foo\n  foo 1\n")).isEmpty();
+        assertThat(failing("eval instant at 0 1\n  1\n  foo 1\n")).containsExactly(3);
+        assertThat(failing(LOAD + "eval_fail instant at 0 m + on() m\n  expected_fail_regexp many-to-many\nclear\n")).isEmpty();
+    }
+
+    @Test
+    void valuesOfARangeVectorMayLieAtOneTime() {
+        assertThat(failing(LOAD + "eval instant at 1m m{a=\"1\"}[30s]\n  expect range vector from 1m to 1m step 0\n  m{a=\"1\"} 2\n"))
+                .isEmpty();
+    }
+
+    @Test
+    void aRangeVectorThatEndsBeforeItsStart() {
+        assertThat(failing(LOAD + "eval instant at 0 m\n  expect range vector from 1m to 0 step 1m\n")).containsExactly(6);
+    }
+
+    @Test
+    void aTabBehindExpectMakesItASeries() {
+        assertThat(failing(LOAD + "eval instant at 0 m\n  expect\tno_warn\n")).containsExactly(6);
+        assertThat(failing("load 1m\n  expect\t1\n\neval instant at 0 expect\n  expect\t1\n")).isEmpty();
+    }
+
+    @Test
+    void aPatternIsReadAlsoWhereItDoesNotMatter() {
+        assertThat(failing(LOAD + "eval instant at 0 m\n  expect ordered regex: (\n")).containsExactly(6);
+    }
+
+    @Test
+    void samplesThatDoNotFollowThoseOfFormerLoads() {
+        String m = "load 1m\n  m 1 2\n\n";
+        assertThat(failing(m + "load 1m\n  m 1 2 3\n")).containsExactly(4);
+        assertThat(failing(m + "load 1m\n  m _ 3\n")).containsExactly(4);
+        assertThat(failing(m + "load 1m\n  m _ {{count:2}}\n")).containsExactly(4);
+        assertThat(failing("load 1m\n  m {{count:2}}\n\nload 1m\n  m {{count:3}}\n")).containsExactly(4);
+        assertThat(failing("load 1m\n  m 0\n\nload 1m\n  m -0\n")).containsExactly(4);
+        // Nothing of a load that fails is there.
+        assertThat(failing(m + "load 1m\n  n 5\n  m 1\n\neval instant at 0 n\n")).containsExactly(4);
+        // The same sample again is taken.
+        assertThat(failing(m + "load 1m\n  m _ 2 3\n\neval range from 0 to 2m step 1m m\n  m 1 2 3\n")).isEmpty();
+        assertThat(failing("load 1m\n  m {{count:2}}\n\nload 1m\n  m {{count:2}} 5\n\neval instant at 1m m\n  m 5\n")).isEmpty();
+        assertThat(failing("load 1m\n  m stale NaN\n\nload 1m\n  m _ NaN 5\n\neval instant at 2m m\n  m 5\n")).isEmpty();
+    }
+
+    @Test
+    void withinALoadTheFirstSampleOfATimeCounts() {
+        assertThat(failing("load 0\n  m 1 2 {{count:1}}\n\neval instant at 0 m\n  m 1\n")).isEmpty();
+        assertThat(failing("load_with_nhcb 1m\n  h 5 _\n  h_bucket{le=\"1\"} 1 2\n\neval range from 0 to 1m step 1m h\n"
+                + "  h 5 {{schema:-53 count:2 custom_values:[1] buckets:[2]}}\n")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"h_bucket 1", "h_bucket{le=\"\"} 1", "_count 1", "h_bucket{le=\"1\"} NaN", "h_bucket{le=\"1\"} stale",
+            "h_bucket{le=\"1\"} 1\n  h_count stale", "h_count NaN", "h_count -1", "h_bucket{le=\"1\"} -1\n  h_count 1",
+            "h_bucket{le=\"1\"} 2\n  h_bucket{le=\"2\"} 1", "h_bucket{le=\"+Inf\"} 2\n  h_count 1"})
+    void classicHistogramsThatAreNone(String series) {
+        assertThat(failing("load_with_nhcb 1m\n  " + series + "\n")).containsExactly(1);
+    }
+
+    @Test
+    void classicHistogramsWithNumbersThatAreNone() {
+        assertThat(failing("load_with_nhcb 1m\n  h_bucket{le=\"1\"} NaN stale 1\n  h_count 2 3 4\n  h_sum 0 0 stale\n\n"
+                + "eval range from 0 to 2m step 1m h\n  h {{schema:-53 count:2 custom_values:[1] buckets:[NaN NaN]}}"
+                + " {{schema:-53 count:3 custom_values:[1] buckets:[NaN NaN]}} _\n")).isEmpty();
+    }
 }
