@@ -103,7 +103,7 @@ final class CacheConfig {
         } else {
             cache = c.remote(type, config, clients, "caching-bucket");
         }
-        return new CachingBucket(bucket, cache, settings, store, clients.registry());
+        return new CachingBucket(bucket, cache, settings, store, type.replace("-", "").toLowerCase(Locale.ROOT), clients.registry());
     }
 
     private RemoteCache remote(String type, JsonNode n, CacheMetrics clients, String name) {

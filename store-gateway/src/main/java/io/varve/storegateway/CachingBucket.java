@@ -1,5 +1,6 @@
 package io.varve.storegateway;
 
+import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.UnavailableException;
@@ -50,15 +51,28 @@ final class CachingBucket implements BucketReader {
             long attributesTtl, long existsTtl, long missingTtl) {
     }
 
+    /** What is read, as Thanos' metrics name it. */
+    private static final String CHUNKS = "chunks";
+    private static final String METAS = "meta.jsons";
+    private static final String LISTING = "blocks-iter";
+
     private final BucketReader bucket;
     private final RemoteCache cache;
     private final Settings settings;
     private final String listingKey;
     private final Counter requests;
     private final Counter hits;
+    private final Counter askedBytes;
+    private final Counter gotBytes;
+    private final Counter gotAgainBytes;
+    private final CounterDataPoint asked;
+    private final CounterDataPoint found;
 
-    /** @param store what tells this object store from others that share the cache; objects of blocks are told apart by their ids */
-    CachingBucket(BucketReader bucket, RemoteCache cache, Settings settings, String store, PrometheusRegistry registry) {
+    /**
+     * @param store what tells this object store from others that share the cache; objects of blocks are told apart by their ids
+     * @param kind the cache's as metrics have it: {@code inmemory}, {@code memcached} or {@code redis}
+     */
+    CachingBucket(BucketReader bucket, RemoteCache cache, Settings settings, String store, String kind, PrometheusRegistry registry) {
         this.listingKey = "varve:iter-recursive:" + HexFormat.of().toHexDigits(XxHash64.hash(store.getBytes(StandardCharsets.UTF_8)));
         this.bucket = bucket;
         this.cache = cache;
@@ -67,6 +81,43 @@ final class CachingBucket implements BucketReader {
                 .help("Number of requested operations matching given config.").labelNames("operation", "config").register(registry);
         this.hits = Counter.builder().name("thanos_store_bucket_cache_operation_hits_total")
                 .help("Number of operations served from cache for given config.").labelNames("operation", "config").register(registry);
+        this.askedBytes = Counter.builder().name("thanos_store_bucket_cache_getrange_requested_bytes_total")
+                .help("Total number of bytes requested via GetRange.").labelNames("config").register(registry);
+        this.gotBytes = Counter.builder().name("thanos_store_bucket_cache_getrange_fetched_bytes_total")
+                .help("Total number of bytes fetched because of GetRange operation. Data from bucket is then stored to cache.")
+                .labelNames("origin", "config").register(registry);
+        this.gotAgainBytes = Counter.builder().name("thanos_store_bucket_cache_getrange_refetched_bytes_total")
+                .help("Total number of bytes re-fetched from storage because of GetRange operation, despite being in cache already.")
+                .labelNames("origin", "config").register(registry);
+        this.asked = Counter.builder().name("thanos_cache_" + kind + "_requests_total")
+                .help("Total number of items requests to the " + kind + " cache.").labelNames("name").register(registry)
+                .labelValues("caching-bucket");
+        this.found = Counter.builder().name("thanos_cache_" + kind + "_hits_total")
+                .help("Total number of items requests to the " + kind + " cache that were a hit.").labelNames("name")
+                .register(registry).labelValues("caching-bucket");
+        initLabels();
+    }
+
+    /** Rates of what did not happen yet are zero, not nothing. */
+    private void initLabels() {
+        for (Counter c : List.of(requests, hits)) {
+            c.initLabelValues("get_range", CHUNKS);
+            c.initLabelValues("attributes", CHUNKS);
+            c.initLabelValues("get", METAS);
+            c.initLabelValues("exists", METAS);
+            c.initLabelValues("iter", LISTING);
+        }
+        askedBytes.initLabelValues(CHUNKS);
+        gotBytes.initLabelValues("bucket", CHUNKS);
+        gotBytes.initLabelValues("cache", CHUNKS);
+        gotAgainBytes.initLabelValues("cache", CHUNKS);
+    }
+
+    private Map<String, byte[]> lookUp(List<String> keys) {
+        asked.inc(keys.size());
+        Map<String, byte[]> known = cache.getAll(keys);
+        found.inc(known.size());
+        return known;
     }
 
     @Override
@@ -75,10 +126,10 @@ final class CachingBucket implements BucketReader {
             return bucket.open(key);
         }
         String cacheKey = "varve:content:" + key;
-        requests.labelValues("get", "metafile").inc();
-        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        requests.labelValues("get", METAS).inc();
+        byte[] known = lookUp(List.of(cacheKey)).get(cacheKey);
         if (known != null) {
-            hits.labelValues("get", "metafile").inc();
+            hits.labelValues("get", METAS).inc();
             return new ByteArrayInputStream(known);
         }
         InputStream in = bucket.open(key);
@@ -120,11 +171,14 @@ final class CachingBucket implements BucketReader {
         for (long i = first; i <= last; i++) {
             keys.add(cacheKey(key, i));
         }
-        requests.labelValues("getrange", "chunks").inc(keys.size());
-        Map<String, byte[]> known = new HashMap<>(cache.getAll(keys));
+        requests.labelValues("get_range", CHUNKS).inc();
+        askedBytes.labelValues(CHUNKS).inc(length);
+        Map<String, byte[]> known = new HashMap<>(lookUp(keys));
         // What is not a whole piece was not stored from here.
         known.values().removeIf(v -> v.length != piece);
-        hits.labelValues("getrange", "chunks").inc(known.size());
+        // The share of a read that the cache had, as Thanos counts.
+        hits.labelValues("get_range", CHUNKS).inc((double) known.size() / keys.size());
+        gotBytes.labelValues("cache", CHUNKS).inc((double) known.size() * piece);
         Ranges missing = new Ranges();
         for (long i = first; i <= last; i++) {
             if (!known.containsKey(cacheKey(key, i))) {
@@ -140,11 +194,15 @@ final class CachingBucket implements BucketReader {
         plan = plan.cut(ObjectReader.MAX_PART / piece * piece);
         for (int r = 0; r < plan.size(); r++) {
             byte[] bytes = bucket.readRange(key, plan.start(r), plan.length(r));
+            gotBytes.labelValues("bucket", CHUNKS).inc(bytes.length);
             for (int at = 0; at < plan.length(r); at += piece) {
                 int n = Math.clamp(bytes.length - at, 0, piece);
                 byte[] part = n == 0 ? new byte[0] : Arrays.copyOfRange(bytes, at, at + n);
                 String k = cacheKey(key, (plan.start(r) + at) / piece);
-                known.put(k, part);
+                if (known.put(k, part) != null) {
+                    // Lies between pieces that were missing.
+                    gotAgainBytes.labelValues("cache", CHUNKS).inc(n);
+                }
                 // A short piece is the end of the object, or a read that was cut off: not worth the doubt.
                 if (n == piece) {
                     cache.set(k, part, settings.subrangeTtl);
@@ -179,10 +237,10 @@ final class CachingBucket implements BucketReader {
             return bucket.find(key);
         }
         String operation = chunks ? "attributes" : "exists";
-        String config = chunks ? "chunks" : "metafile";
+        String config = chunks ? CHUNKS : METAS;
         String cacheKey = "varve:attrs:" + key;
         requests.labelValues(operation, config).inc();
-        byte[] known = cache.getAll(List.of(cacheKey)).get(cacheKey);
+        byte[] known = lookUp(List.of(cacheKey)).get(cacheKey);
         if (known != null && (known.length == 0 || known.length == 16)) {
             hits.labelValues(operation, config).inc();
             if (known.length == 0) {
@@ -217,11 +275,11 @@ final class CachingBucket implements BucketReader {
             bucket.listRecursive(prefix, cuts, objects);
             return;
         }
-        requests.labelValues("iter", "blocks-iter").inc();
-        byte[] known = cache.getAll(List.of(listingKey)).get(listingKey);
+        requests.labelValues("iter", LISTING).inc();
+        byte[] known = lookUp(List.of(listingKey)).get(listingKey);
         List<ObjectAttributes> all = known == null ? null : parse(new String(known, StandardCharsets.UTF_8));
         if (all != null) {
-            hits.labelValues("iter", "blocks-iter").inc();
+            hits.labelValues("iter", LISTING).inc();
             all.forEach(objects);
             return;
         }

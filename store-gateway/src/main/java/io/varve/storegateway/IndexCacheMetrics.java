@@ -36,7 +36,7 @@ final class IndexCacheMetrics {
         maxItemBytes = gauge(r, "max_item_size_bytes", "Maximum number of bytes for single entry to be held in the index cache.");
         fetchSeconds = Histogram.builder().name("thanos_store_index_cache_fetch_duration_seconds").classicOnly()
                 .help("Histogram to track latency to fetch items from index cache").labelNames("item_type", "tenant")
-                .classicUpperBounds(0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120).register(r);
+                .classicUpperBounds(0.01, 0.1, 0.3, 0.6, 1, 3, 6, 10, 15, 20, 30, 45, 60, 90, 120).register(r);
         storedBytes = Histogram.builder().name("thanos_store_index_cache_stored_data_size_bytes").classicOnly()
                 .help("Histogram to track item data size stored in index cache").labelNames("item_type", "tenant")
                 .classicUpperBounds(32, 256, 512, 1024, 32 << 10, 256 << 10, 512 << 10, 1 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20,

@@ -102,7 +102,7 @@ final class SeriesGate {
                 .help("Number of queries that are currently in flight.")
                 .register(registry);
         total = Counter.builder().name("thanos_bucket_store_series_gate_queries_total").help("Total number of queries.").register(registry);
-        double[] bounds = {0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120};
+        double[] bounds = {0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720};
         waited = Histogram.builder().name("thanos_bucket_store_series_gate_queries_duration_seconds").classicOnly()
                 .help("How many seconds it took for queries to wait at the gate.").classicUpperBounds(bounds).register(registry);
     }

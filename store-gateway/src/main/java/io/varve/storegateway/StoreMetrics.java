@@ -60,10 +60,10 @@ final class StoreMetrics {
         blocksLoaded = Gauge.builder().name("thanos_bucket_store_blocks_loaded").help("Number of currently loaded blocks.").register(r);
         lastLoaded = Gauge.builder().name("thanos_bucket_store_blocks_last_loaded_timestamp_seconds")
                 .help("Timestamp when last block got loaded.").register(r);
-        blockLoadSeconds = histogram(r, "block_load_duration_seconds", "The total time taken to load a block in seconds.", SECONDS);
+        blockLoadSeconds = histogram(r, "block_load_duration_seconds", "The total time taken to load a block in seconds.",
+                new double[]{0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 90, 120, 300});
         queriesDropped = counter(r, "queries_dropped_total", "Number of queries that were dropped due to the limit.", "reason", "tenant");
-        double[] counts = powers(10, 10, 7);
-        double[] bytes = powers(1024, 4, 11);
+        double[] bytes = powers(1024, 2, 15);
         dataTouched = histogram(r, "series_data_touched",
                 "Number of items of a data type touched to fulfill a single Store API series request.",
                 powers(200, 2, 15), "data_type", "tenant");
@@ -77,8 +77,9 @@ final class StoreMetrics {
                 "Total size of items of a data type fetched to fulfill a single Store API series request in Bytes.", bytes, "data_type",
                 "tenant");
         blocksQueried = histogram(r, "series_blocks_queried", "Number of blocks in a bucket store that were touched to satisfy a query.",
-                powers(1, 2, 14), "tenant");
-        resultSeries = histogram(r, "series_result_series", "Number of series observed in the final result of a query.", counts, "tenant");
+                powers(1, 2, 10), "tenant");
+        resultSeries = histogram(r, "series_result_series", "Number of series observed in the final result of a query.",
+                powers(100, 2, 15), "tenant");
         getAllSeconds = histogram(r, "series_get_all_duration_seconds",
                 "Time it takes until all per-block prepares and loads for a query are finished.",
                 SECONDS, "tenant");
@@ -89,7 +90,8 @@ final class StoreMetrics {
                 "Size in bytes of the chunks for the single series, which is adequate to the gRPC message size sent to querier.",
                 new double[]{32, 256, 512, 1024, 32 << 10, 256 << 10, 512 << 10, 1 << 20, 32 << 20, 256 << 20, 512 << 20}, "tenant");
         postingsBytes = histogram(r, "postings_size_bytes", "Size in bytes of the postings for a single series call.",
-                new double[]{32, 256, 512, 1024, 32 << 10, 256 << 10, 512 << 10, 1 << 20, 32 << 20, 128 << 20, 256 << 20, 512 << 20},
+                new double[]{32, 256, 512, 1024, 32 << 10, 256 << 10, 512 << 10, 1 << 20, 32 << 20, 128 << 20, 256 << 20, 512 << 20,
+                        768 << 20, 1 << 30},
                 "tenant");
         postingsSeconds = histogram(r, "postings_fetch_duration_seconds",
                 "The time it takes to fetch postings to respond to a request sent to a store gateway.",
@@ -107,7 +109,7 @@ final class StoreMetrics {
                 "The total absolute time spent fetching chunks within a single request for one block.",
                 SECONDS, "tenant");
         seriesRefetches = counter(r, "series_refetches_total", "Total number of cases where a series entry was larger than estimated.");
-        chunkRefetches = counter(r, "chunk_refetches_total", "Total number of cases where a chunk was larger than estimated.");
+        chunkRefetches = counter(r, "chunk_refetches_total", "Total number of cases where a chunk was larger than estimated.", "tenant");
         cachedPostingsBytes = counter(r, "cached_postings_original_size_bytes_total", "Original size of postings stored into cache.",
                 "tenant");
         cachedPostingsStoredBytes = counter(r, "cached_postings_compressed_size_bytes_total",
@@ -129,7 +131,7 @@ final class StoreMetrics {
         headerUnloads = counter(r, "indexheader_lazy_unload_total", "Total number of index-header lazy unload operations.");
         counter(r, "indexheader_lazy_unload_failed_total", "Total number of failed index-header lazy unload operations.");
         headerLoadSeconds = histogram(r, "indexheader_lazy_load_duration_seconds", "Duration of the index-header lazy loading in seconds.",
-                new double[]{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 120, 300});
+                new double[]{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 90, 120, 300});
         headerOpenSeconds = histogram(r, "indexheader_load_duration_seconds", "Duration of the index-header loading in seconds.",
                 new double[]{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 90, 120, 300});
         headerDownloadSeconds = histogram(r, "indexheader_download_duration_seconds",
@@ -147,7 +149,8 @@ final class StoreMetrics {
                 .help("Number of requested series for Series calls").classicUpperBounds(1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
                 .register(r);
         requestedChunks = Histogram.builder().name("thanos_store_server_chunks_requested").classicOnly()
-                .help("Number of requested chunks for Series calls").classicUpperBounds(1, 100, 1000, 10_000, 100_000, 10_000_000)
+                .help("Number of requested chunks for Series calls")
+                .classicUpperBounds(1, 100, 1000, 10_000, 100_000, 10_000_000, 100_000_000, 1_000_000_000)
                 .register(r);
         for (Histogram h : List.of(blocksQueried, resultSeries, getAllSeconds, mergeSeconds, sentChunkBytes, postingsBytes, postingsSeconds,
                 seriesSeconds, seriesSecondsSum, chunksSeconds, chunksSecondsSum)) {
@@ -164,6 +167,7 @@ final class StoreMetrics {
             queriesDropped.initLabelValues(reason, QueryContext.DEFAULT_TENANT);
         }
         emptyPostings.initLabelValues(QueryContext.DEFAULT_TENANT);
+        chunkRefetches.initLabelValues(QueryContext.DEFAULT_TENANT);
         blockFaults.initLabelValues("damaged");
         blockFaults.initLabelValues("unavailable");
     }
@@ -207,6 +211,6 @@ final class StoreMetrics {
         }
         postingsBytes.labelValues(tenant).observe(s.touchedBytes(ReadStats.Kind.POSTINGS));
         seriesRefetches.inc(s.seriesRefetches.sum());
-        chunkRefetches.inc(s.chunkRefetches.sum());
+        chunkRefetches.labelValues(tenant).inc(s.chunkRefetches.sum());
     }
 }

@@ -253,9 +253,12 @@ class OddCacheServersTest {
     }
 
     private static CachingBucket caching(MapCache cache, MemoryBucket bucket, String store) {
+        return caching(cache, bucket, store, new PrometheusRegistry());
+    }
+
+    private static CachingBucket caching(MapCache cache, MemoryBucket bucket, String store, PrometheusRegistry registry) {
         return new CachingBucket(FaultyBucket.counting(bucket), cache, new CachingBucket.Settings(100, 3, 60, 60, 60, 50, 60, 60, 60),
-                store,
-                new PrometheusRegistry());
+                store, "memcached", registry);
     }
 
     @Test
@@ -284,5 +287,38 @@ class OddCacheServersTest {
             other.listRecursive("", o -> listed.add(o.key()));
             assertThat(listed).hasSize(2);
         }
+    }
+
+    @Test
+    void theCachingBucketCountsAsThanosDoes() throws Exception {
+        String id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        PrometheusRegistry registry = new PrometheusRegistry();
+        MapCache cache = new MapCache();
+        MemoryBucket bucket = new MemoryBucket("counted");
+        bucket.upload(id + "/chunks/000001", ObjectBody.of(new byte[1000]));
+        bucket.upload(id + "/meta.json", ObjectBody.of(new byte[10]));
+        try (CachingBucket b = caching(cache, bucket, "one", registry)) {
+            b.readRange(id + "/chunks/000001", 0, 100);
+            b.readRange(id + "/chunks/000001", 0, 400);
+            for (int i = 0; i < 2; i++) {
+                b.open(id + "/meta.json").close();
+                b.find(id + "/meta.json");
+                b.find(id + "/chunks/000001");
+            }
+        }
+        String requests = "thanos_store_bucket_cache_operation_requests";
+        String hits = "thanos_store_bucket_cache_operation_hits";
+        assertThat(counted(registry, requests, "config", "chunks", "operation", "get_range")).isEqualTo(2);
+        assertThat(counted(registry, hits, "config", "chunks", "operation", "get_range")).as("one piece of four").isEqualTo(0.25);
+        for (String[] c : new String[][]{{"chunks", "attributes"}, {"meta.jsons", "get"}, {"meta.jsons", "exists"}}) {
+            assertThat(counted(registry, requests, "config", c[0], "operation", c[1])).as(c[1]).isEqualTo(2);
+            assertThat(counted(registry, hits, "config", c[0], "operation", c[1])).as(c[1]).isEqualTo(1);
+        }
+        String bytes = "thanos_store_bucket_cache_getrange_";
+        assertThat(counted(registry, bytes + "requested_bytes", "config", "chunks")).isEqualTo(500);
+        assertThat(counted(registry, bytes + "fetched_bytes", "config", "chunks", "origin", "bucket")).isEqualTo(400);
+        assertThat(counted(registry, bytes + "fetched_bytes", "config", "chunks", "origin", "cache")).isEqualTo(100);
+        assertThat(counted(registry, "thanos_cache_memcached_requests", "name", "caching-bucket")).isEqualTo(11);
+        assertThat(counted(registry, "thanos_cache_memcached_hits", "name", "caching-bucket")).isEqualTo(4);
     }
 }
