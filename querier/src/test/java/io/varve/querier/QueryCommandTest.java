@@ -189,6 +189,7 @@ class QueryCommandTest {
         assertThat(config.headers().firstValue("Content-Type").orElse("")).startsWith("text/plain");
         assertThat(data(get("/api/v1/status/flags")).get("query.replica-label").asText()).contains("replica");
         assertThat(data(get("/api/v1/status/runtimeinfo")).has("storageRetention")).isTrue();
+        assertThat(data(get("/api/v1/status/runtimeinfo")).get("goroutineCount").asInt()).isPositive();
         // What a decoder of envelopes relies on: the status says the same twice.
         for (String bad : List.of("sum(", "jobs_total * on() jobs_total")) {
             HttpResponse<String> r = post("/api/v1/query", "query", bad, "time", at);

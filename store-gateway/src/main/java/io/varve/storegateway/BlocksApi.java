@@ -169,7 +169,8 @@ final class BlocksApi {
         ObjectNode n = JSON.createObjectNode();
         n.put("startTime", Instant.ofEpochMilli(ManagementFactory.getRuntimeMXBean().getStartTime()).toString());
         n.put("CWD", Path.of("").toAbsolutePath().toString());
-        n.put("goroutineCount", Thread.activeCount());
+        // Not Thread.activeCount(): that is of the caller's group, which of a virtual thread is empty.
+        n.put("goroutineCount", ManagementFactory.getThreadMXBean().getThreadCount());
         n.put("GOMAXPROCS", Runtime.getRuntime().availableProcessors());
         n.put("GOGC", "");
         n.put("GODEBUG", "");

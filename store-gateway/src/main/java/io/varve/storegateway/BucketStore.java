@@ -202,7 +202,7 @@ final class BucketStore implements Store {
         return switch (e.limit()) {
             case RequestLimits.SERIES -> "series";
             case RequestLimits.SAMPLES -> "chunks";
-            case "store.grpc.downloaded-bytes-limit" -> "bytes";
+            case RequestLimits.BYTES -> "bytes";
             case SeriesGate.LIMIT -> "concurrency";
             default -> "memory";
         };
@@ -279,13 +279,15 @@ final class BucketStore implements Store {
             this.warn = warn;
         }
 
-        /** Too many series or chunks, in Thanos' words; which of several blocks is named depends on which came last. */
+        /** Too many series, chunks or bytes, in Thanos' words; which of several blocks is named depends on which came last. */
         private LimitExceededException told(GatewayBlock block, LimitExceededException e) {
             String status = "rpc error: code = ResourceExhausted desc = " + e.getMessage();
             return switch (e.limit()) {
                 case RequestLimits.SERIES -> new LimitExceededException(e.limit(),
                         (strings ? "" : "fetch postings for block " + block.id() + ": ") + status);
                 case RequestLimits.SAMPLES -> new LimitExceededException(e.limit(), "receive series from " + block.id() + ": " + status);
+                case RequestLimits.BYTES -> new LimitExceededException(e.limit(),
+                        (strings ? "iterate series for block " : "receive series from ") + block.id() + ": " + status);
                 default -> e;
             };
         }

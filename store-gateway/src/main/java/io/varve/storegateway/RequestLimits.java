@@ -7,6 +7,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class RequestLimits {
     static final String SERIES = "store.limits.request-series";
     static final String SAMPLES = "store.limits.request-samples";
+    static final String BYTES = "store.grpc.downloaded-bytes-limit";
     /** Samples that a chunk counts as. */
     static final long SAMPLES_PER_CHUNK = 120;
 
@@ -53,7 +54,7 @@ final class RequestLimits {
     void bytes(long n, String what) {
         long now = bytes.addAndGet(n);
         if (limits.bytes > 0 && now > limits.bytes) {
-            throw new LimitExceededException("store.grpc.downloaded-bytes-limit",
+            throw new LimitExceededException(BYTES,
                     "exceeded bytes limit while fetching " + what + ": limit " + limits.bytes + " violated (got " + now + ")");
         }
     }

@@ -376,6 +376,10 @@ public final class StoreCommand implements ProcessCommand {
                     gateway.sync();
                     break;
                 } catch (VarveException e) {
+                    if (stopping.getCount() == 0) {
+                        // Interrupted: the process ends, and what ends it was said elsewhere.
+                        return;
+                    }
                     if (System.nanoTime() - begin > TimeUnit.MILLISECONDS.toNanos(START_MILLIS)) {
                         context.fail("initial sync of blocks", e);
                         return;

@@ -204,7 +204,8 @@ class FaultTest {
                 "fetch postings for block ID: rpc error: code = ResourceExhausted desc = exceeded series limit: limit 59 violated (got 60)",
                 TestGateway.Setup.DEFAULT.limits(0, 479, 0),
                 "receive series from ID: rpc error: code = ResourceExhausted desc = exceeded chunks limit: limit 3 violated (got ",
-                TestGateway.Setup.DEFAULT.limits(0, 0, 10), "exceeded bytes limit while fetching ",
+                TestGateway.Setup.DEFAULT.limits(0, 0, 10),
+                "receive series from ID: rpc error: code = ResourceExhausted desc = exceeded bytes limit while fetching ",
                 TestGateway.Setup.DEFAULT.memory(1000, 1), "exceeded memory limit while ");
         cases.forEach((setup, text) -> {
             FaultyBucket counting = FaultyBucket.counting(bucket);

@@ -13,6 +13,7 @@ import io.varve.runtime.BuildInfo;
 import io.varve.runtime.http.Request;
 import io.varve.runtime.http.Response;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.Instant;
@@ -95,7 +96,9 @@ final class ServerStatus {
                 .string(started.toString())
                 .name("CWD").string(System.getProperty("user.dir", "")).name("hostname").string(hostname()).name("serverTime")
                 .string(Instant.now().toString()).name("reloadConfigSuccess").bool(true).name("lastConfigTime").string(started.toString())
-                .name("corruptionCount").number(0).name("goroutineCount").number(Thread.activeCount()).name("GOMAXPROCS")
+                .name("corruptionCount").number(0).name("goroutineCount")
+                // Not Thread.activeCount(): that is of the caller's group, which of a virtual thread is empty.
+                .number(ManagementFactory.getThreadMXBean().getThreadCount()).name("GOMAXPROCS")
                 .number(Runtime.getRuntime().availableProcessors()).name("GOMEMLIMIT").number(Runtime.getRuntime().maxMemory()).name("GOGC")
                 .string("").name("GODEBUG").string("").name("storageRetention").string("").close('}'));
     }
