@@ -5,6 +5,7 @@ import io.grpc.ServerServiceDefinition;
 import io.varve.model.MemoryBudget;
 import io.varve.model.UnavailableException;
 import io.varve.proto.thanos.info.InfoGrpc;
+import io.varve.proto.thanos.info.InfoRequest;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
@@ -26,6 +27,8 @@ public final class GrpcInfoService implements BindableService {
     public ServerServiceDefinition bindService() {
         return new Methods.Builder(InfoGrpc.getServiceDescriptor())
                 .method(InfoGrpc.getInfoMethod(), new ServedCall(() -> MemoryBudget.UNLIMITED, (context, bytes, out) -> {
+                    // Says nothing, but what is no message is refused as anywhere else.
+                    Bytes.parse(InfoRequest.parser(), bytes);
                     if (!ready.getAsBoolean()) {
                         throw new UnavailableException("Not ready");
                     }

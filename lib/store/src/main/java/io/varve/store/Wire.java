@@ -322,6 +322,10 @@ final class Wire {
         if (!present || policy == HintsPolicy.NONE) {
             return List.of();
         }
+        if (hints.getTypeUrl().indexOf('/') < 0) {
+            throw new InvalidRequestException(
+                    "unmarshal " + call + " request hints: message type url \"" + hints.getTypeUrl() + "\" is invalid");
+        }
         String got = typeName(hints);
         if (!got.equals("hintspb." + wanted)) {
             throw new InvalidRequestException(

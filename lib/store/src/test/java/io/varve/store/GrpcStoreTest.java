@@ -255,6 +255,29 @@ class GrpcStoreTest {
     }
 
     @Test
+    void whatIsNoMessageIsAnInternalErrorOfEveryCall() {
+        for (var method : List.of(io.varve.proto.thanos.info.InfoGrpc.getInfoMethod(),
+                io.varve.proto.thanos.StoreGrpc.getLabelNamesMethod(), io.varve.proto.thanos.StoreGrpc.getLabelValuesMethod(),
+                io.varve.proto.thanos.StoreGrpc.getSeriesMethod())) {
+            var raw = method.toBuilder(Bytes.MARSHALLER, Bytes.MARSHALLER).build();
+            var ended = new java.util.concurrent.CompletableFuture<io.grpc.Status>();
+            var call = channel.newCall(raw, io.grpc.CallOptions.DEFAULT);
+            call.start(new io.grpc.ClientCall.Listener<>() {
+                @Override
+                public void onClose(io.grpc.Status status, io.grpc.Metadata trailers) {
+                    ended.complete(status);
+                }
+            }, new io.grpc.Metadata());
+            call.sendMessage(new byte[]{(byte) 0xFF, (byte) 0xFF});
+            call.halfClose();
+            call.request(1);
+            io.grpc.Status status = ended.orTimeout(10, java.util.concurrent.TimeUnit.SECONDS).join();
+            assertThat(status.getCode()).as(method.getFullMethodName()).isEqualTo(io.grpc.Status.Code.INTERNAL);
+            assertThat(status.getDescription()).startsWith("cannot read the message: ");
+        }
+    }
+
+    @Test
     void kindsOfFailureKeepTheirMeaning() {
         record Case(RuntimeException thrown, Class<? extends VarveException> seen, String text) {
         }
@@ -370,6 +393,11 @@ class GrpcStoreTest {
         assertThatThrownBy(() -> Wire.read(request, HintsPolicy.STRICT)).isInstanceOf(InvalidRequestException.class).hasMessage(
                 "unmarshal series request hints: mismatched message type: got \"hintspb.LabelNamesRequestHints\" want \"hintspb.SeriesRequestHints\"");
         assertThat(Wire.read(request, HintsPolicy.NONE).blockMatchers()).isEmpty();
+        for (String url : List.of("", "hintspb.SeriesRequestHints")) {
+            var nameless = request.toBuilder().setHints(com.google.protobuf.Any.newBuilder().setTypeUrl(url)).build();
+            assertThatThrownBy(() -> Wire.read(nameless, HintsPolicy.STRICT)).isInstanceOf(InvalidRequestException.class)
+                    .hasMessage("unmarshal series request hints: message type url \"" + url + "\" is invalid");
+        }
     }
 
     @Test
