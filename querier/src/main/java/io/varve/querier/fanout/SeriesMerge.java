@@ -25,6 +25,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -119,7 +120,7 @@ final class SeriesMerge implements AutoCloseable {
     private final List<Part> parts = new ArrayList<>();
     /** Further shares of the present series, and their bytes: batches are released when they are through, what is kept of them is not. */
     private int shares;
-    private long shareBytes;
+    private final AtomicLong shareBytes = new AtomicLong();
     private final QueryContext.Registration atEnd;
     private volatile boolean closed;
 
@@ -157,10 +158,7 @@ final class SeriesMerge implements AutoCloseable {
             build();
         }
         parts.clear();
-        if (shareBytes > 0) {
-            context.budget().release(shareBytes);
-            shareBytes = 0;
-        }
+        releaseShares();
         shares = 0;
         int w = winner();
         if (w < 0 || pullers[w].current == null) {
@@ -193,7 +191,7 @@ final class SeriesMerge implements AutoCloseable {
                 }
                 long bytes = sizeOf(chunks);
                 context.budget().reserve(bytes, "chunks of one series");
-                shareBytes += bytes;
+                shareBytes.addAndGet(bytes);
                 p.add(chunks, from.ask.store);
                 return;
             }
@@ -265,10 +263,18 @@ final class SeriesMerge implements AutoCloseable {
         return c < 0 || c == 0 && a < b;
     }
 
+    private void releaseShares() {
+        long bytes = shareBytes.getAndSet(0);
+        if (bytes > 0) {
+            context.budget().release(bytes);
+        }
+    }
+
     @Override
     public void close() {
         atEnd.remove();
         stop();
+        releaseShares();
     }
 
     private void stop() {
