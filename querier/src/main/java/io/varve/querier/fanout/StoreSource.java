@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
@@ -67,6 +68,8 @@ public final class StoreSource implements SeriesSource {
     private final Observer observer;
     private final ConcurrentLinkedQueue<SeriesTrace> traces = new ConcurrentLinkedQueue<>();
     private final AtomicInteger damage = new AtomicInteger();
+    /** Stores of which more chunks were damaged than are named. */
+    private final Set<String> unnamedDamage = ConcurrentHashMap.newKeySet();
     /** As many as there were threads that merged at a time. */
     private final ConcurrentLinkedQueue<ReplicaMerge.Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
@@ -487,13 +490,17 @@ public final class StoreSource implements SeriesSource {
         }
 
         private void damaged(List<StoreRef> stores, StoreChunk chunk, CorruptDataException e) {
-            String text = damage.incrementAndGet() > MAX_DAMAGE
-                    ? "more damaged chunks were left out"
-                    : "series " + labels + " of " + senders(parts) + ": chunk of " + chunk.minTime() + " to " + chunk.maxTime()
-                            + " is damaged and was left out: " + e.getMessage();
+            boolean named = damage.incrementAndGet() <= MAX_DAMAGE;
+            String text = named
+                    ? "series " + labels + " of " + senders(parts) + ": chunk of " + chunk.minTime() + " to " + chunk.maxTime()
+                            + " is damaged and was left out: " + e.getMessage()
+                    : "more damaged chunks were left out";
             context.warn(text);
             for (StoreRef s : stores) {
-                context.coverage().add(new Coverage.Part(s.address(), Coverage.Outcome.PARTIAL, s.minTime(), s.maxTime(), 0, text));
+                // However many there are, the report holds the rest of a store's once.
+                if (named || unnamedDamage.add(s.address())) {
+                    context.coverage().add(new Coverage.Part(s.address(), Coverage.Outcome.PARTIAL, s.minTime(), s.maxTime(), 0, text));
+                }
             }
         }
 
