@@ -23,6 +23,7 @@ import io.varve.store.StoreInfo;
 import io.varve.store.StoreSeries;
 import io.varve.store.StringsResponse;
 import io.varve.store.WarmUpSeries;
+import io.varve.store.WarmUpTime;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -67,25 +68,19 @@ final class WarmUp {
     private static final List<String> LISTS = List.of("/api/v1/labels", "/api/v1/label/instance/values",
             "/api/v1/series?match%5B%5D=" + REQUESTS, "/api/v1/label/code/values?match%5B%5D=" + REQUESTS);
     private static final int REQUEST_TIMEOUT_MILLIS = 10_000;
-    /** How long to go on in all while nobody asks, in times of the limit. */
-    private static final int IDLE_LIMITS = 4;
 
     private WarmUp() {
     }
 
     /**
-     * Asks until {@code limit} has passed, and returns then however slow this machine is. Asking goes on until {@link #IDLE_LIMITS} times the
-     * limit have passed or somebody else asks. What fails is logged and harms nobody.
+     * Asks until {@code limit} has passed, and returns then however slow this machine is. Asking goes on as {@link WarmUpTime} says. What
+     * fails is logged and harms nobody.
      *
      * @param asked whether the querier that is to be fast was asked anything; from any thread
      */
     static void run(Duration limit, BooleanSupplier asked) {
-        long begin = System.nanoTime();
-        BooleanSupplier enough = () -> {
-            long spent = System.nanoTime() - begin;
-            return spent >= IDLE_LIMITS * limit.toNanos() || spent >= limit.toNanos() && asked.getAsBoolean();
-        };
-        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(enough));
+        WarmUpTime time = new WarmUpTime(limit, asked);
+        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(time::isOver));
         try {
             thread.join(limit);
         } catch (InterruptedException e) {

@@ -16,6 +16,7 @@ import io.varve.store.ShardInfo;
 import io.varve.store.StoreClient;
 import io.varve.store.StoreSeries;
 import io.varve.store.WarmUpSeries;
+import io.varve.store.WarmUpTime;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockWriter;
 import io.varve.tsdb.Durable;
@@ -43,8 +44,6 @@ final class WarmUp {
     private static final int BLOCKS = 4;
     private static final Duration START = Duration.ofSeconds(10);
     private static final long REQUEST_MILLIS = 10_000;
-    /** How long to go on in all while nobody asks, in times of the limit. */
-    private static final int IDLE_LIMITS = 4;
     private static final List<List<Matcher>> SELECTORS = List.of(List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total")),
             List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_requests_total"), Matcher.of(Matcher.Type.REGEX, "code", "5..|404")),
             List.of(Matcher.equal(Labels.METRIC_NAME, "warmup_latency_seconds_bucket"),
@@ -65,7 +64,7 @@ final class WarmUp {
     }
 
     /**
-     * Serves for about {@code limit}, and while nobody asks for {@link #IDLE_LIMITS} times that. What fails is logged and harms nobody.
+     * Serves for about {@code limit}, and longer as {@link WarmUpTime} says. What fails is logged and harms nobody.
      *
      * @param directory for blocks and caches; what is in it is deleted, before and after
      * @param stopping whether to end early
@@ -99,9 +98,9 @@ final class WarmUp {
                 write(bucket, replica, end - (i + 1) * BLOCK_MILLIS);
             }
         }
-        long begin = System.nanoTime();
+        WarmUpTime time = new WarmUpTime(limit, asked);
         try (Channels channels = new Channels(new PrometheusRegistry(), Channels.Compression.NONE)) {
-            for (int round = 0; !over(begin, limit); round++) {
+            for (int round = 0; !over(time); round++) {
                 Path data = directory.resolve("data-" + round);
                 try (ProcessRunner.Running store = ProcessRunner.launch(new StoreCommand(), "--http-address=127.0.0.1:0",
                         "--grpc-address=127.0.0.1:0", "--data-dir=" + data, "--objstore.config={type: FILESYSTEM, config: {directory: "
@@ -111,16 +110,15 @@ final class WarmUp {
                     }
                     String address = store.context().grpcAddress();
                     try (StoreClient client = new GrpcStoreClient(channels.open(address), address)) {
-                        ask(client, begin, limit);
+                        ask(client, time);
                     }
                 }
             }
         }
     }
 
-    private boolean over(long begin, Duration limit) {
-        long enough = (asked.getAsBoolean() ? 1 : IDLE_LIMITS) * limit.toNanos();
-        return stopping.getAsBoolean() || requests > 0 && System.nanoTime() - begin >= enough;
+    private boolean over(WarmUpTime time) {
+        return stopping.getAsBoolean() || requests > 0 && time.isOver();
     }
 
     private static String quoted(Path path) {
@@ -128,11 +126,11 @@ final class WarmUp {
     }
 
     /** Every selector over one, over some and over all blocks, the first time from files and the second from caches. */
-    private void ask(StoreClient client, long begin, Duration limit) {
+    private void ask(StoreClient client, WarmUpTime time) {
         for (int repeat = 0; repeat < 2; repeat++) {
             for (List<Matcher> matchers : SELECTORS) {
                 for (long span = BLOCK_MILLIS / 2; span <= BLOCKS * BLOCK_MILLIS; span *= 2) {
-                    if (over(begin, limit)) {
+                    if (over(time)) {
                         return;
                     }
                     series(client, matchers, end - span, repeat == 0 && span > BLOCK_MILLIS * 2);

@@ -131,6 +131,12 @@ public final class QueryContext implements AutoCloseable {
         return cancelled.get() != null;
     }
 
+    /** Whether its deadline ended it. */
+    public boolean isTimedOut() {
+        CancelledException c = cancelled.get();
+        return c != null && c.reason() == CancelledException.Reason.TIMEOUT;
+    }
+
     /**
      * Runs {@code action} once when the query is cancelled or over, at once if it already is. Must not throw or block.
      *

@@ -25,6 +25,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
@@ -323,6 +324,8 @@ final class SeriesMerge implements AutoCloseable {
         private @Nullable Labels lastLabels;
         private final Seen seen;
         private final AnswerCheck check;
+        /** Whether the coverage report knows how it went. */
+        private final AtomicBoolean told = new AtomicBoolean();
 
         Puller(Ask ask) {
             this.ask = ask;
@@ -395,12 +398,12 @@ final class SeriesMerge implements AutoCloseable {
                         // A stream that is never waited for may never end.
                         if (context.isOver()) {
                             context.budget().release(b.bytes);
-                            context.check();
+                            checkTime();
                         }
                         return b;
                     }
                     read.accept(0);
-                    context.check();
+                    checkTime();
                     if (closed) {
                         throw new CancelledException(CancelledException.Reason.CANCELED, "select was closed");
                     }
@@ -411,6 +414,20 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
+        /** Where the query's time is over here, of all places, the error says which store was read. */
+        private void checkTime() {
+            try {
+                context.check();
+            } catch (CancelledException e) {
+                throw e.reason() == CancelledException.Reason.TIMEOUT ? timedOut("read from") : e;
+            }
+        }
+
+        private CancelledException timedOut(String doing) {
+            return new CancelledException(CancelledException.Reason.TIMEOUT,
+                    "query timed out in expression evaluation: its time was over while it " + doing + " " + ask.store.address());
+        }
+
         // --- the reading thread
 
         @Override
@@ -418,8 +435,13 @@ final class SeriesMerge implements AutoCloseable {
             long[] count = new long[1];
             Set<String> warned = new LinkedHashSet<>();
             boolean opened = false;
-            boolean told = false;
             boolean ended = false;
+            // Before the error is anywhere: where the time is over while others are read or evaluated, this store is still to be seen.
+            QueryContext.Registration atEnd = context.onCancel(() -> {
+                if (context.isTimedOut()) {
+                    late(0, List.of(), List.of());
+                }
+            });
             try {
                 StoreClient.SeriesStream s = ask.store.client().series(context, ask.request);
                 stream = s;
@@ -431,10 +453,7 @@ final class SeriesMerge implements AutoCloseable {
                 if (count[0] == 0) {
                     emptyStream.run();
                 }
-                context.coverage().add(new Coverage.Part(ask.store.address(),
-                        warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, ask.store.minTime(), ask.store.maxTime(),
-                        count[0], details(warned), seen.replicas(), seen.resolutions()));
-                told = true;
+                tell(warned.isEmpty() ? Coverage.Outcome.ANSWERED : Coverage.Outcome.PARTIAL, count[0], details(warned));
                 if (rest != null) {
                     offer(rest);
                     ended = true;
@@ -446,13 +465,12 @@ final class SeriesMerge implements AutoCloseable {
                     cutOff(count[0]);
                 }
             } catch (InterruptedException e) {
-                if (!told) {
-                    cutOff(count[0]); // closed: nobody reads on
-                }
+                cutOff(count[0]); // closed: nobody reads on
             } catch (Throwable t) {
                 // An error of the JVM too: the stream has not ended well.
                 broken = t instanceof RuntimeException e ? e : new IllegalStateException("internal error: " + t, t);
             } finally {
+                atEnd.remove();
                 StoreClient.SeriesStream s = stream;
                 if (s != null) {
                     s.close();
@@ -475,10 +493,25 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
+        /** Says once how it went; the first word counts. */
+        private void tell(Coverage.Outcome outcome, long series, String detail) {
+            tell(outcome, series, detail, seen.replicas(), seen.resolutions());
+        }
+
+        private void tell(Coverage.Outcome outcome, long series, String detail, Collection<String> replicas, Collection<Long> resolutions) {
+            if (told.compareAndSet(false, true)) {
+                context.coverage().add(new Coverage.Part(ask.store.address(), outcome, ask.store.minTime(), ask.store.maxTime(), series,
+                        detail, replicas, resolutions));
+            }
+        }
+
         /** The reader had enough: nothing is missing of what it took. */
         private void cutOff(long series) {
-            context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.ANSWERED, ask.store.minTime(),
-                    ask.store.maxTime(), series, "not read to its end", seen.replicas(), seen.resolutions()));
+            tell(Coverage.Outcome.ANSWERED, series, "not read to its end");
+        }
+
+        private void late(long series, Collection<String> replicas, Collection<Long> resolutions) {
+            tell(Coverage.Outcome.FAILED, series, "had not answered in full when the query's time was over", replicas, resolutions);
         }
 
         private void fail(VarveException e, boolean opened, long series) {
@@ -488,16 +521,12 @@ final class SeriesMerge implements AutoCloseable {
             }
             if (e instanceof CancelledException c && c.reason() == CancelledException.Reason.TIMEOUT
                     && context.remainingMillis() <= OWN_END_MILLIS) {
-                context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
-                        ask.store.maxTime(), series, "had not answered in full when the query's time was over", seen.replicas(),
-                        seen.resolutions()));
-                failed = new CancelledException(CancelledException.Reason.TIMEOUT,
-                        "query timed out in expression evaluation: its time was over while it waited for " + ask.store.address());
+                late(series, seen.replicas(), seen.resolutions());
+                failed = timedOut("waited for");
                 return;
             }
             String text = e.getCause() instanceof StoreFailedException ? e.getMessage() : failure(ask, e, opened);
-            context.coverage().add(new Coverage.Part(ask.store.address(), Coverage.Outcome.FAILED, ask.store.minTime(),
-                    ask.store.maxTime(), series, text, seen.replicas(), seen.resolutions()));
+            tell(Coverage.Outcome.FAILED, series, text);
             if (partialResponse) {
                 context.warn(text);
             } else {

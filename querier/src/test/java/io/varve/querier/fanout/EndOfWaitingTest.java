@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.model.CancelledException;
+import io.varve.model.Coverage;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
@@ -49,7 +50,13 @@ class EndOfWaitingTest {
                         CompletableFuture.runAsync(() -> c.cancel(new CancelledException(CancelledException.Reason.CANCELED, "gone")),
                                 CompletableFuture.delayedExecutor(AFTER_MILLIS, TimeUnit.MILLISECONDS));
                     }
-                    assertThatThrownBy(found::next).isInstanceOf(CancelledException.class);
+                    assertThatThrownBy(found::next).isInstanceOf(CancelledException.class)
+                            .hasMessageContaining(deadline ? "its time was over while it read from a:1" : "gone");
+                    if (deadline) {
+                        assertThat(c.coverage().report().stores()).singleElement()
+                                .matches(s -> s.address().equals("a:1") && s.outcome() == Coverage.Outcome.FAILED
+                                        && s.detail().equals("had not answered in full when the query's time was over"));
+                    }
                 }
                 best = Math.min(best, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin) - AFTER_MILLIS);
             }
