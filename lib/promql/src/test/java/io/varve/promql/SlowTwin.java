@@ -208,7 +208,7 @@ final class SlowTwin {
             case SubqueryExpr s -> {
                 long end = reference(s.shift(), time);
                 long start = end - s.rangeMillis();
-                long step = s.stepMillis() == 0 ? 60_000 : s.stepMillis();
+                long step = s.stepNanos() == 0 ? 60_000 : s.stepMillis();
                 for (long t = (start / step + 1) * step; t <= end; t += step) {
                     for (Map.Entry<Labels, Value> e : vector(s.expr(), t).entrySet()) {
                         Window w = out.computeIfAbsent(e.getKey(), l -> new Window(new ArrayList<>(), new ArrayList<>(), start, end));

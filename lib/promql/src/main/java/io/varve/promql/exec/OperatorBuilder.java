@@ -236,8 +236,8 @@ public final class OperatorBuilder {
     }
 
     private SelectHints hints(PlanNode.Select s, Grid grid) {
-        long window = s.rangeMillis() > 0 ? s.rangeMillis() : run.lookback;
-        long before = s.rangeMillis() > 0 && s.edges() != Edges.NORMAL ? run.lookback : 0;
+        long window = s.isRange() ? s.rangeMillis() : run.lookback;
+        long before = s.isRange() && s.edges() != Edges.NORMAL ? run.lookback : 0;
         long after = s.edges() == Edges.SMOOTHED ? run.lookback : 0;
         Long at = s.atMillis();
         long first = (at != null ? at : grid.start()) - s.offsetMillis();
@@ -263,6 +263,10 @@ public final class OperatorBuilder {
         Long at = s.atMillis();
         long firstEnd = (at != null ? at : grid.start()) - s.offsetMillis();
         long lastEnd = (at != null ? at : grid.end()) - s.offsetMillis();
+        if (s.stepMillis() == 0) {
+            // A step below a millisecond, in Prometheus' words.
+            throw QueryRun.failure("unexpected error: runtime error: integer divide by zero");
+        }
         if (grid.count() == 0) {
             return new Grid(firstEnd, s.stepMillis(), 0);
         }
@@ -364,7 +368,7 @@ public final class OperatorBuilder {
         List<String> labels = a.grouping();
         String detail = Grouping.describe(labels, a.without());
         Grouping grouping = new Grouping(labels, a.without());
-        Position inner = a.input().position();
+        Position inner = a.input().position().within(a.position());
         if (parameter == null) {
             return new Aggregation(run, grid, detail, input, a.op(), grouping, a.sharded(), inner);
         }
@@ -377,10 +381,12 @@ public final class OperatorBuilder {
         }
         Operator p = node(parameter, grid);
         return switch (a.op()) {
-            case QUANTILE -> new QuantileAggregation(run, grid, detail, input, p, grouping, inner, parameter.position());
+            case QUANTILE ->
+                new QuantileAggregation(run, grid, detail, input, p, grouping, inner, parameter.position().within(a.position()));
             case TOPK, BOTTOMK -> new TopK(run, grid, detail, input, p, a.op() == AggregateOp.TOPK, grouping, a.sharded(), a.position());
             case LIMITK, LIMIT_RATIO ->
-                new Limit(run, grid, detail, input, p, a.op() == AggregateOp.LIMIT_RATIO, grouping, a.sharded(), parameter.position());
+                new Limit(run, grid, detail, input, p, a.op() == AggregateOp.LIMIT_RATIO, grouping, a.sharded(),
+                        parameter.position().within(a.position()));
             default -> throw new IllegalArgumentException(a.op().text() + " has no parameter");
         };
     }
@@ -632,7 +638,7 @@ public final class OperatorBuilder {
     private Operator timestamp(PlanNode.Call c, Grid grid, InstantKernel.Take take) {
         boolean nothing = take == InstantKernel.Take.START_TIME && !run.options.has(Feature.USE_START_TIMESTAMPS);
         PlanNode arg = c.inputs().getFirst();
-        if (!nothing && unwrapped(arg) instanceof PlanNode.Select s && s.rangeMillis() == 0) {
+        if (!nothing && unwrapped(arg) instanceof PlanNode.Select s && !s.isRange()) {
             return new RowMap(run, grid, c.function(), "", List.of(instant(s, grid, take)), naming(arg), false, row -> {
             });
         }
@@ -650,9 +656,9 @@ public final class OperatorBuilder {
         List<Position> positions = new ArrayList<>();
         for (PlanNode s : scalars) {
             ops.add(node(s, grid));
-            positions.add(s.position());
+            positions.add(s.position().within(c.position()));
         }
-        return new HistogramEstimate(run, grid, c.function(), node(vector, grid), ops, kind, label, vector.position(),
+        return new HistogramEstimate(run, grid, c.function(), node(vector, grid), ops, kind, label, vector.position().within(c.position()),
                 positions);
     }
 
@@ -726,7 +732,7 @@ public final class OperatorBuilder {
         }
         PlanNode inner = unwrapped(arg);
         checkEdges(f, inner);
-        Position position = c.inputs().getFirst().position();
+        Position position = c.inputs().getFirst().position().within(c.position());
         boolean absence = f.equals("absent_over_time");
         // Of what is looked for in absence, series may well be equal but for their names.
         boolean drops = !f.equals("last_over_time") && !f.equals("first_over_time") && !absence;
@@ -735,12 +741,12 @@ public final class OperatorBuilder {
         ParameterSource parameterSource = new ParameterSource(scalars);
         Operator rows = switch (inner) {
             case PlanNode.Select s -> leaf(s, grid, f, () -> new RangeKernel(
-                    new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, position, starts,
+                    new Windows(grid, s.rangeNanos(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, position, starts,
                             run.context::check),
                     function(f, parameterSource.get()), drops, dropNow, true, run.context::check));
             case PlanNode.Subquery s -> {
                 Grid innerGrid = subqueryGrid(s, grid);
-                Windows windows = new Windows(grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
+                Windows windows = new Windows(grid, s.rangeNanos(), s.offsetMillis(), s.atMillis(), Edges.NORMAL, run.lookback, position,
                         false, run.context::check);
                 yield new SubqueryRange(run, grid, innerGrid, f,
                         PlanPrinter.subquery(s), below(s, grid, innerGrid),

@@ -95,7 +95,7 @@ public final class RangeRows implements AutoCloseable {
 
         Copy(QueryRun run, PlanNode.Select s) {
             this.run = run;
-            windows = new Windows(run.grid, s.rangeMillis(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, s.position(), false,
+            windows = new Windows(run.grid, s.rangeNanos(), s.offsetMillis(), s.atMillis(), s.edges(), run.lookback, s.position(), false,
                     run.context::check);
         }
 

@@ -155,9 +155,8 @@ public final class ClassicBuckets {
                 double r;
                 if (lower == Double.NEGATIVE_INFINITY) {
                     r = raw[i];
-                } else if (upper == Double.POSITIVE_INFINITY) {
-                    r = rank;
                 } else {
+                    // In the last bucket, without an end, this adds 0; NaN where the product is infinite as well, as in Prometheus.
                     r = rank + (raw[i] - rank) * (v - lower) / (upper - lower);
                 }
                 return r > total ? total : r;

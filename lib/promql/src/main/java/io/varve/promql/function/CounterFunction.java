@@ -69,7 +69,7 @@ public final class CounterFunction implements RangeFunction {
             }
             return;
         }
-        scale = perSecond ? 1000.0 / w.range : 1;
+        scale = perSecond ? 1 / w.seconds : 1;
         if (counter) {
             counterResets.find(w, w.starts);
         } else {
@@ -352,7 +352,7 @@ public final class CounterFunction implements RangeFunction {
             toEnd = average / 2;
         }
         double factor = sampled == 0 ? 1 : (sampled + toEnd) / sampled;
-        return perSecond ? factor / (w.range / 1000.0) : factor;
+        return perSecond ? factor / w.seconds : factor;
     }
 
     private void noteOverlaps(Windows w, Notes notes) {

@@ -86,7 +86,7 @@ public final class ExtendedEdges {
             // Where the left edge lies on a line that begins behind a reset, that one is corrected already.
             result += resets.add(0, between ? Math.min(first + 1, last) : first, last);
         }
-        out.values[step] = perSecond ? result / (w.range / 1000.0) : result;
+        out.values[step] = perSecond ? result / w.seconds : result;
     }
 
     /**
@@ -200,7 +200,7 @@ public final class ExtendedEdges {
         }
         sum.hint(CounterResetHint.GAUGE);
         if (perSecond) {
-            sum.scale(1 / (w.range / 1000.0));
+            sum.scale(1 / w.seconds);
         }
         out.setHistogram(step, sum.result());
     }

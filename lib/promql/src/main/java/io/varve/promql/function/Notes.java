@@ -14,8 +14,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Warnings and infos of an evaluation, once per text, with the place of the first. One thread; what other threads collected is added
- * with {@link #addAll} in the order of the series.
+ * Warnings and infos of an evaluation, once per text. One thread; what other threads collected is added with {@link #addAll} in the order of
+ * the series.
+ *
+ * <p>
+ * The position of a note begins at what is shown and ends where the call or operation ends that noted it, so that positions tell the order
+ * in which Prometheus evaluates: of several places of one text it shows the last, of buckets that had to rise the first, whichever side is
+ * read first here.
  */
 public final class Notes {
     private static final String WARNING = "PromQL warning: ";
@@ -38,12 +43,21 @@ public final class Notes {
             this.occurrences = occurrences;
         }
 
-        /** Left operands are evaluated before right ones, whichever side is read first here: the place to the left is the first. */
         void merge(Note other) {
             occurrences += other.occurrences;
-            if (other.position.end() <= position.start()) {
+            if (isBefore(position, other.position) != keepsFirst()) {
                 position = other.position;
             }
+        }
+
+        /** Whether the first place of several is shown, and not the last. */
+        boolean keepsFirst() {
+            return false;
+        }
+
+        /** Whether what ends at the first position is evaluated before what ends at the second: operands come before what they are part of. */
+        private static boolean isBefore(Position a, Position b) {
+            return a.end() != b.end() ? a.end() < b.end() : a.start() > b.start();
         }
 
         String render() {
@@ -78,6 +92,11 @@ public final class Notes {
                 minTime = Math.min(minTime, m.minTime);
                 maxTime = Math.max(maxTime, m.maxTime);
             }
+        }
+
+        @Override
+        boolean keepsFirst() {
+            return true;
         }
 
         @Override

@@ -20,6 +20,8 @@ public final class Windows {
     public final Grid grid;
     /** Length of the window in milliseconds. */
     public final long range;
+    /** The same in seconds as it was written, with what is less than a millisecond: what a rate is divided by. */
+    public final double seconds;
     /** How far windows lie back; not with {@link #pinned}. */
     public final long offset;
     /** Whether all windows are the same, ending at {@link #pin}. */
@@ -98,14 +100,16 @@ public final class Windows {
     private long[] ownStarts = new long[0];
 
     /**
+     * @param rangeNanos how long windows are, as it was written; whole milliseconds tell which samples lie in them
      * @param at the instant that {@code @} pins the window to, null where there is none
      * @param check called before arrays are made and between stages; throws where the query is over
      */
-    public Windows(Grid grid, long range, long offset, @Nullable Long at, Edges edges, long lookback, Position position,
+    public Windows(Grid grid, long rangeNanos, long offset, @Nullable Long at, Edges edges, long lookback, Position position,
             boolean useStartTimestamps, Runnable check) {
         this.check = check;
         this.grid = grid;
-        this.range = range;
+        this.range = rangeNanos / 1_000_000;
+        this.seconds = rangeNanos / 1_000_000_000 + rangeNanos % 1_000_000_000 / 1e9;
         this.offset = offset;
         this.pinned = at != null;
         this.pin = at == null ? 0 : at - offset;

@@ -436,7 +436,7 @@ public final class Parser {
     }
 
     private static boolean startsExpression(TokenKind k) {
-        return k.canBeMetricName() && k != TokenKind.FILL && k != TokenKind.FILL_LEFT && k != TokenKind.FILL_RIGHT || switch (k) {
+        return k.canBeMetricName() || switch (k) {
             case ADD, SUB, NUMBER, DURATION, STRING, LEFT_BRACE, LEFT_PAREN -> true;
             default -> false;
         };
@@ -652,7 +652,7 @@ public final class Parser {
         }
         Position close = expect(TokenKind.RIGHT_BRACKET);
         where = outer;
-        return new SubqueryExpr(expr, literalMillis(range), asExpr(range), step == null ? 0 : literalMillis(step),
+        return new SubqueryExpr(expr, literalNanos(range), asExpr(range), step == null ? 0 : literalNanos(step),
                 step == null ? null : asExpr(step), TimeShift.NONE, new Position(expr.position().start(), close.end()));
     }
 
@@ -660,28 +660,27 @@ public final class Parser {
         if (!(expr instanceof VectorSelector vs)) {
             throw error(brackets, "ranges only allowed for vector selectors");
         }
-        if (vs.shift().offsetMillis() != 0 || vs.shift().offsetExpr() != null) {
+        if (vs.shift().hasOffset()) {
             throw error(brackets, "no offset modifiers allowed before range");
         }
         if (vs.shift().at() != null) {
             throw error(brackets, "no @ modifiers allowed before range");
         }
-        return new MatrixSelector(vs, literalMillis(range), asExpr(range), new Position(vs.position().start(), lexer.lastClosing));
+        return new MatrixSelector(vs, literalNanos(range), asExpr(range), new Position(vs.position().start(), lexer.lastClosing));
     }
 
     private static @Nullable DurationExpr asExpr(Expr e) {
         return e instanceof DurationExpr d ? d : null;
     }
 
-    private static long literalMillis(Expr e) {
-        return e instanceof NumberLiteral n ? millis(n.value()) : 0;
-    }
-
-    /** Seconds as Go's nanoseconds, rounded, then cut to milliseconds. */
-    private static long millis(double seconds) {
-        double nanos = seconds * 1e9;
+    /** A literal's seconds as nanoseconds, rounded, as Go keeps durations; 0 for what must be computed first. */
+    private static long literalNanos(Expr e) {
+        if (!(e instanceof NumberLiteral n)) {
+            return 0;
+        }
+        double nanos = n.value() * 1e9;
         double rounded = nanos < 0 ? -Math.floor(-nanos + 0.5) : Math.floor(nanos + 0.5);
-        return (long) rounded / 1_000_000;
+        return (long) rounded;
     }
 
     private Expr offset(Expr expr) {
@@ -695,10 +694,10 @@ public final class Parser {
             throw error(expr.position(),
                     "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
         }
-        if (shift.offsetMillis() != 0 || shift.offsetExpr() != null) {
+        if (shift.hasOffset()) {
             throw error(expr.position(), "offset may not be set multiple times");
         }
-        return withShift(expr, duration instanceof DurationExpr d ? shift.withOffset(d) : shift.withOffset(literalMillis(duration)));
+        return withShift(expr, duration instanceof DurationExpr d ? shift.withOffset(d) : shift.withOffset(literalNanos(duration)));
     }
 
     private Expr at(Expr expr) {
@@ -762,9 +761,9 @@ public final class Parser {
         Position position = new Position(expr.position().start(), lexer.lastClosing);
         return switch (expr) {
             case VectorSelector v -> new VectorSelector(v.name(), v.matchers(), shift, v.edges(), position);
-            case MatrixSelector m -> new MatrixSelector(m.selector().withShift(shift), m.rangeMillis(), m.rangeExpr(), position);
+            case MatrixSelector m -> new MatrixSelector(m.selector().withShift(shift), m.rangeNanos(), m.rangeExpr(), position);
             case SubqueryExpr s ->
-                new SubqueryExpr(s.expr(), s.rangeMillis(), s.rangeExpr(), s.stepMillis(), s.stepExpr(), shift, position);
+                new SubqueryExpr(s.expr(), s.rangeNanos(), s.rangeExpr(), s.stepNanos(), s.stepExpr(), shift, position);
             default -> throw new IllegalStateException("no shift on " + expr.type());
         };
     }

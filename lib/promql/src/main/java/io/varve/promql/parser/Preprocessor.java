@@ -14,12 +14,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>
  * A part does not change with the step where all its selectors are pinned by {@code @} and no function in it looks at the time
- * ({@link #dependsOnTime}). Numbers and strings do not change either but are not worth wrapping. The inside of a subquery is looked at
- * on its own, because the outer {@code @} says nothing of its steps.
+ * ({@link #dependsOnTime}), nor do calls of numbers alone, like {@code vector(1)}. Numbers and strings do not change either but are not
+ * worth wrapping. The inside of a subquery is looked at on its own, because the outer {@code @} says nothing of its steps.
  */
 public final class Preprocessor {
     private static final Set<String> TIME_FUNCTIONS = Set.of("days_in_month", "day_of_month", "day_of_week", "day_of_year", "end", "hour",
             "minute", "month", "predict_linear", "range", "start", "step", "time", "timestamp", "year");
+    /** Nanoseconds in a millisecond. */
+    private static final long NANOS = 1_000_000;
     /** Go's longest duration in seconds. */
     private static final double MAX_SECONDS = (double) Long.MAX_VALUE / 1e9;
 
@@ -85,13 +87,13 @@ public final class Preprocessor {
             }
             case MatrixSelector m -> {
                 VectorSelector selector = m.selector().withShift(shift(m.selector().shift()));
-                MatrixSelector prepared = m.withSelector(selector).withRange(positive(m.rangeMillis(), m.rangeExpr()));
+                MatrixSelector prepared = m.withSelector(selector).withRange(positive(m.rangeNanos(), m.rangeExpr()));
                 boolean pinned = selector.shift().at() != null;
                 yield new Prepared(prepared, pinned, pinned);
             }
             case SubqueryExpr s -> {
                 SubqueryExpr prepared = s.withExpr(prepare(s.expr()).wrapped())
-                        .withDurations(positive(s.rangeMillis(), s.rangeExpr()), positive(s.stepMillis(), s.stepExpr()))
+                        .withDurations(positive(s.rangeNanos(), s.rangeExpr()), positive(s.stepNanos(), s.stepExpr()))
                         .withShift(shift(s.shift()));
                 boolean pinned = prepared.shift().at() != null;
                 yield new Prepared(prepared, pinned, pinned);
@@ -128,19 +130,17 @@ public final class Preprocessor {
         }
         List<Prepared> args = new ArrayList<>(c.args().size());
         boolean invariant = !dependsOnTime(name);
-        boolean worth = false;
         for (Expr arg : c.args()) {
             Prepared p = prepare(arg);
             args.add(p);
             invariant &= p.invariant;
-            worth |= p.worthWrapping;
         }
         if (name.equals("timestamp") && unparenthesized(c.args().get(0)) instanceof VectorSelector && args.get(0).invariant) {
             // The time of the sample that the selector finds, which is always the same.
             invariant = true;
         }
         if (invariant) {
-            return new Prepared(c.withArgs(args.stream().map(Prepared::expr).toList()), true, worth);
+            return new Prepared(c.withArgs(args.stream().map(Prepared::expr).toList()), true, true);
         }
         return new Prepared(c.withArgs(args.stream().map(Prepared::wrapped).toList()), false, false);
     }
@@ -160,7 +160,7 @@ public final class Preprocessor {
     private TimeShift shift(TimeShift shift) {
         TimeShift resolved = shift;
         if (shift.offsetExpr() != null) {
-            resolved = resolved.withOffset(millis(shift.offsetExpr(), true));
+            resolved = resolved.withOffset(nanos(shift.offsetExpr(), true));
         }
         At at = shift.at();
         if (at == null) {
@@ -173,11 +173,12 @@ public final class Preprocessor {
         };
     }
 
-    private long positive(long millis, @Nullable DurationExpr expr) {
-        return expr == null ? millis : millis(expr, false);
+    private long positive(long nanos, @Nullable DurationExpr expr) {
+        return expr == null ? nanos : nanos(expr, false);
     }
 
-    private long millis(DurationExpr expr, boolean anySign) {
+    /** Whole milliseconds, though in nanoseconds: what is computed is cut, other than what is written. */
+    private long nanos(DurationExpr expr, boolean anySign) {
         double seconds = evaluate(expr);
         if (!Double.isFinite(seconds)) {
             throw error(expr, "duration is NaN or infinite");
@@ -188,7 +189,7 @@ public final class Preprocessor {
         if (Math.abs(seconds) > MAX_SECONDS) {
             throw error(expr, "duration is out of range");
         }
-        return (long) (seconds * 1000);
+        return (long) (seconds * 1000) * NANOS;
     }
 
     private double evaluate(@Nullable Expr expr) {

@@ -194,7 +194,7 @@ public final class Printer {
         sb.append('[');
         appendDuration(sb, s.rangeMillis(), s.rangeExpr());
         sb.append(':');
-        if (s.stepExpr() != null || s.stepMillis() != 0) {
+        if (s.stepExpr() != null || s.stepNanos() != 0) {
             appendDuration(sb, s.stepMillis(), s.stepExpr());
         }
         sb.append(']');
@@ -215,10 +215,14 @@ public final class Printer {
     }
 
     private static void appendOffset(StringBuilder sb, TimeShift shift) {
-        if (shift.offsetExpr() != null || shift.offsetMillis() != 0) {
-            sb.append(" offset ");
-            appendDuration(sb, shift.offsetMillis(), shift.offsetExpr());
+        if (!shift.hasOffset()) {
+            return;
         }
+        sb.append(" offset ");
+        if (shift.offsetNanos() < 0) {
+            sb.append('-');
+        }
+        appendDuration(sb, Math.abs(shift.offsetMillis()), shift.offsetExpr());
     }
 
     private static void appendEdges(StringBuilder sb, Edges edges) {

@@ -7,27 +7,38 @@ import org.jspecify.annotations.Nullable;
  * A subquery: {@code expr[range:step]}.
  *
  * @param expr what is evaluated at each inner step
- * @param rangeMillis the range; 0 while {@code rangeExpr} is not evaluated
+ * @param rangeNanos the range in nanoseconds, of which whole milliseconds select steps; 0 while {@code rangeExpr} is not evaluated
  * @param rangeExpr the range where it is more than a literal, else null
- * @param stepMillis the inner step; 0 where it was left out (the engine's default applies) or {@code stepExpr} is not evaluated
+ * @param stepNanos the inner step in nanoseconds, of which whole milliseconds count; 0 where it was left out (the engine's default applies) or
+ *            {@code stepExpr} is not evaluated
  * @param stepExpr the inner step where it is more than a literal, else null
  * @param shift {@code @} and {@code offset}
  */
-public record SubqueryExpr(Expr expr, long rangeMillis, @Nullable DurationExpr rangeExpr, long stepMillis, @Nullable DurationExpr stepExpr,
+public record SubqueryExpr(Expr expr, long rangeNanos, @Nullable DurationExpr rangeExpr, long stepNanos, @Nullable DurationExpr stepExpr,
         TimeShift shift, Position position) implements Expr {
+    /** The range in milliseconds. */
+    public long rangeMillis() {
+        return rangeNanos / 1_000_000;
+    }
+
+    /** The inner step in milliseconds: what evaluation goes by. */
+    public long stepMillis() {
+        return stepNanos / 1_000_000;
+    }
+
     /** The same over another expression. */
     public SubqueryExpr withExpr(Expr newExpr) {
-        return new SubqueryExpr(newExpr, rangeMillis, rangeExpr, stepMillis, stepExpr, shift, position);
+        return new SubqueryExpr(newExpr, rangeNanos, rangeExpr, stepNanos, stepExpr, shift, position);
     }
 
     /** The same with another {@code @} or offset. */
     public SubqueryExpr withShift(TimeShift newShift) {
-        return new SubqueryExpr(expr, rangeMillis, rangeExpr, stepMillis, stepExpr, newShift, position);
+        return new SubqueryExpr(expr, rangeNanos, rangeExpr, stepNanos, stepExpr, newShift, position);
     }
 
     /** The same with a plain range and step. */
-    public SubqueryExpr withDurations(long newRangeMillis, long newStepMillis) {
-        return new SubqueryExpr(expr, newRangeMillis, null, newStepMillis, null, shift, position);
+    public SubqueryExpr withDurations(long newRangeNanos, long newStepNanos) {
+        return new SubqueryExpr(expr, newRangeNanos, null, newStepNanos, null, shift, position);
     }
 
     @Override

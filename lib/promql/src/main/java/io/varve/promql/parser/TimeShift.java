@@ -6,10 +6,11 @@ import org.jspecify.annotations.Nullable;
  * {@code @} and {@code offset} of a selector or subquery.
  *
  * @param at null where there is no {@code @}
- * @param offsetMillis how far to look back; negative looks ahead; 0 while {@code offsetExpr} is not evaluated
+ * @param offsetNanos how far to look back, in nanoseconds as it is written, though only its whole milliseconds count; negative looks ahead;
+ *            0 while {@code offsetExpr} is not evaluated
  * @param offsetExpr the offset where it is more than a literal, null otherwise; the {@link Preprocessor} makes it a number
  */
-public record TimeShift(@Nullable At at, long offsetMillis, @Nullable DurationExpr offsetExpr) {
+public record TimeShift(@Nullable At at, long offsetNanos, @Nullable DurationExpr offsetExpr) {
     /** Neither. */
     public static final TimeShift NONE = new TimeShift(null, 0, null);
 
@@ -43,12 +44,22 @@ public record TimeShift(@Nullable At at, long offsetMillis, @Nullable DurationEx
 
     /** The same with another {@code @}. */
     public TimeShift withAt(@Nullable At newAt) {
-        return new TimeShift(newAt, offsetMillis, offsetExpr);
+        return new TimeShift(newAt, offsetNanos, offsetExpr);
+    }
+
+    /** How far to look back in milliseconds: what evaluation goes by. */
+    public long offsetMillis() {
+        return offsetNanos / 1_000_000;
+    }
+
+    /** Whether there is an offset, be it of less than a millisecond. */
+    public boolean hasOffset() {
+        return offsetNanos != 0 || offsetExpr != null;
     }
 
     /** The same with a plain offset. */
-    public TimeShift withOffset(long newOffsetMillis) {
-        return new TimeShift(at, newOffsetMillis, null);
+    public TimeShift withOffset(long newOffsetNanos) {
+        return new TimeShift(at, newOffsetNanos, null);
     }
 
     /** The same with an offset that is an expression. */

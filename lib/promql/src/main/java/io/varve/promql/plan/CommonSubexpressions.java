@@ -21,6 +21,13 @@ final class CommonSubexpressions implements PlanRule {
     private record Key(PlanNode node, boolean once) {
     }
 
+    /** How often something occurs, and the last of its occurrences: notes name the place of what is evaluated last. */
+    private record Seen(int times, PlanNode last) {
+        Seen and(Seen other) {
+            return new Seen(times + other.times, other.last.position().end() > last.position().end() ? other.last : last);
+        }
+    }
+
     /** Where a node stands. */
     private record Place(boolean once, boolean inStep) {
         Place below(PlanNode node) {
@@ -30,10 +37,10 @@ final class CommonSubexpressions implements PlanRule {
 
     @Override
     public PlanNode apply(PlanNode root) {
-        Map<Key, Integer> counts = new HashMap<>();
+        Map<Key, Seen> counts = new HashMap<>();
         Place top = new Place(false, true);
         count(root, top, counts);
-        if (counts.values().stream().noneMatch(c -> c > 1)) {
+        if (counts.values().stream().noneMatch(c -> c.times > 1)) {
             return root;
         }
         return replace(root, top, counts, new HashMap<>());
@@ -89,10 +96,10 @@ final class CommonSubexpressions implements PlanRule {
                 || node.inputs().stream().anyMatch(CommonSubexpressions::counts);
     }
 
-    private static void count(PlanNode node, Place place, Map<Key, Integer> counts) {
+    private static void count(PlanNode node, Place place, Map<Key, Seen> counts) {
         if (candidate(node, place)) {
-            int seen = counts.merge(new Key(placeless(node), place.once), 1, Integer::sum);
-            if (seen > 1) {
+            Seen seen = counts.merge(new Key(placeless(node), place.once), new Seen(1, node), Seen::and);
+            if (seen.times > 1) {
                 // What is below is shared with it.
                 return;
             }
@@ -106,14 +113,14 @@ final class CommonSubexpressions implements PlanRule {
         }
     }
 
-    private static PlanNode replace(PlanNode node, Place place, Map<Key, Integer> counts, Map<Key, PlanNode.Shared> shared) {
+    private static PlanNode replace(PlanNode node, Place place, Map<Key, Seen> counts, Map<Key, PlanNode.Shared> shared) {
         if (candidate(node, place)) {
             Key key = new Key(placeless(node), place.once);
-            int readers = counts.getOrDefault(key, 0);
-            if (readers > 1) {
+            Seen seen = counts.get(key);
+            if (seen != null && seen.times > 1) {
                 PlanNode.Shared s = shared.get(key);
                 if (s == null) {
-                    s = new PlanNode.Shared(shared.size() + 1, readers, node);
+                    s = new PlanNode.Shared(shared.size() + 1, seen.times, seen.last);
                     shared.put(key, s);
                 }
                 return s;
@@ -132,10 +139,10 @@ final class CommonSubexpressions implements PlanRule {
         return switch (n) {
             case PlanNode.Constant c -> new PlanNode.Constant(c.value(), none);
             case PlanNode.Text t -> new PlanNode.Text(t.value(), none);
-            case PlanNode.Select s -> new PlanNode.Select(s.matchers(), s.filters(), s.rangeMillis(), s.offsetMillis(), s.atMillis(),
+            case PlanNode.Select s -> new PlanNode.Select(s.matchers(), s.filters(), s.rangeNanos(), s.offsetMillis(), s.atMillis(),
                     s.edges(), s.function(), s.by(), s.grouping(), s.statsOnly(), none);
             case PlanNode.Subquery s ->
-                new PlanNode.Subquery(s.input(), s.rangeMillis(), s.stepMillis(), s.offsetMillis(), s.atMillis(), none);
+                new PlanNode.Subquery(s.input(), s.rangeNanos(), s.stepMillis(), s.offsetMillis(), s.atMillis(), none);
             case PlanNode.Call c -> new PlanNode.Call(c.function(), c.type(), c.inputs(), none);
             case PlanNode.Aggregate a ->
                 new PlanNode.Aggregate(a.op(), a.input(), a.parameter(), a.grouping(), a.without(), a.sharded(), none);

@@ -67,7 +67,7 @@ public sealed interface PlanNode {
      *
      * @param matchers what the source is asked for
      * @param filters further conditions on what it answers, where one select serves several selectors
-     * @param rangeMillis length of the range, 0 for an instant selector
+     * @param rangeNanos length of the range as it was written, {@link #INSTANT} for an instant selector
      * @param offsetMillis how far to look back
      * @param atMillis the instant of {@code @}, null where there is none
      * @param edges what happens at the edges of the range
@@ -76,11 +76,24 @@ public sealed interface PlanNode {
      * @param grouping labels of the aggregation directly above, for the source
      * @param statsOnly whether count and sum of histograms are all that is needed
      */
-    record Select(List<Matcher> matchers, List<Matcher> filters, long rangeMillis, long offsetMillis, @Nullable Long atMillis, Edges edges,
+    record Select(List<Matcher> matchers, List<Matcher> filters, long rangeNanos, long offsetMillis, @Nullable Long atMillis, Edges edges,
             String function, boolean by, List<String> grouping, boolean statsOnly, Position position) implements PlanNode {
+        /** The {@code rangeNanos} of a selector without a range; one of 0 ms is one as well. */
+        public static final long INSTANT = -1;
+
+        /** The range in milliseconds, 0 for an instant selector: what tells which samples lie in it. */
+        public long rangeMillis() {
+            return rangeNanos / 1_000_000;
+        }
+
+        /** Whether it has a range. */
+        public boolean isRange() {
+            return rangeNanos != INSTANT;
+        }
+
         @Override
         public ValueType type() {
-            return rangeMillis > 0 ? ValueType.MATRIX : ValueType.VECTOR;
+            return isRange() ? ValueType.MATRIX : ValueType.VECTOR;
         }
 
         @Override
@@ -95,7 +108,7 @@ public sealed interface PlanNode {
 
         /** The same with other matchers and filters. */
         public Select withMatchers(List<Matcher> newMatchers, List<Matcher> newFilters) {
-            return new Select(newMatchers, newFilters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, statsOnly,
+            return new Select(newMatchers, newFilters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, statsOnly,
                     position);
         }
 
@@ -111,7 +124,7 @@ public sealed interface PlanNode {
 
         /** The same for histogram statistics only. */
         public Select withStatsOnly() {
-            return new Select(matchers, filters, rangeMillis, offsetMillis, atMillis, edges, function, by, grouping, true, position);
+            return new Select(matchers, filters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, true, position);
         }
     }
 
@@ -147,9 +160,10 @@ public sealed interface PlanNode {
     /**
      * A vector evaluated at steps of its own, seen as a range.
      *
-     * @param stepMillis its step, positive
+     * @param rangeNanos its range as it was written
+     * @param stepMillis its step, positive; 0 where one below a millisecond was written, which cannot be evaluated
      */
-    record Subquery(PlanNode input, long rangeMillis, long stepMillis, long offsetMillis, @Nullable Long atMillis, Position position)
+    record Subquery(PlanNode input, long rangeNanos, long stepMillis, long offsetMillis, @Nullable Long atMillis, Position position)
             implements
                 OneInput {
         @Override
@@ -157,9 +171,14 @@ public sealed interface PlanNode {
             return ValueType.MATRIX;
         }
 
+        /** The range in milliseconds. */
+        public long rangeMillis() {
+            return rangeNanos / 1_000_000;
+        }
+
         @Override
         public PlanNode withInput(PlanNode other) {
-            return new Subquery(other, rangeMillis, stepMillis, offsetMillis, atMillis, position);
+            return new Subquery(other, rangeNanos, stepMillis, offsetMillis, atMillis, position);
         }
     }
 

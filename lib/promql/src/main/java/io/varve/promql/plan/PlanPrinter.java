@@ -43,7 +43,7 @@ public final class PlanPrinter {
             sb.append(i == 0 ? "" : ",").append(s.matchers().get(i));
         }
         sb.append('}');
-        if (s.rangeMillis() > 0) {
+        if (s.isRange()) {
             sb.append('[').append(PromDuration.print(s.rangeMillis())).append(']');
         }
         sb.append(shift(s.offsetMillis(), s.atMillis()));

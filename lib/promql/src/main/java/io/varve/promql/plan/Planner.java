@@ -71,12 +71,12 @@ public final class Planner {
                         ? new PlanNode.Call("+", ValueType.VECTOR, List.of(input), u.position())
                         : input;
             }
-            case VectorSelector v -> select(v, 0, v.position(), above);
-            case MatrixSelector m -> select(m.selector(), m.rangeMillis(), m.position(), above);
+            case VectorSelector v -> select(v, PlanNode.Select.INSTANT, v.position(), above);
+            case MatrixSelector m -> select(m.selector(), m.rangeNanos(), m.position(), above);
             case SubqueryExpr s -> {
                 Long at = at(s.shift());
-                long step = s.stepMillis() == 0 ? subqueryStepMillis : s.stepMillis();
-                yield new PlanNode.Subquery(node(s.expr(), above), s.rangeMillis(), step, s.shift().offsetMillis(), at, s.position());
+                long step = s.stepNanos() == 0 ? subqueryStepMillis : s.stepMillis();
+                yield new PlanNode.Subquery(node(s.expr(), above), s.rangeNanos(), step, s.shift().offsetMillis(), at, s.position());
             }
             case AggregateExpr a -> {
                 Above below = new Above(a.op().text(), !a.without(), a.grouping());

@@ -25,7 +25,7 @@ final class ShardedAggregation implements PlanRule {
     private static boolean reads(PlanNode node) {
         return switch (node) {
             case PlanNode.Select s -> true;
-            case PlanNode.Call c -> c.inputs().size() == 1 && c.inputs().getFirst() instanceof PlanNode.Select s && s.rangeMillis() > 0
+            case PlanNode.Call c -> c.inputs().size() == 1 && c.inputs().getFirst() instanceof PlanNode.Select s && s.isRange()
                     && !c.function().startsWith("absent");
             default -> false;
         };

@@ -90,7 +90,7 @@ class WindowedFunctionsTest {
     }
 
     private static Windows windows(Grid grid, long range, Edges edges) {
-        return new Windows(grid, range, 0, null, edges, 60_000, new Position(0, 1), false, () -> {
+        return new Windows(grid, range * 1_000_000, 0, null, edges, 60_000, new Position(0, 1), false, () -> {
         });
     }
 
@@ -140,7 +140,7 @@ class WindowedFunctionsTest {
     private static void compare(Map.Entry<String, IntFunction<RangeFunction>> f, Labels labels, SampleBuffer samples, Grid grid, long range,
             Edges edges, Row got, String what) {
         RangeFunction one = f.getValue().apply(1);
-        Windows w = new Windows(new Grid(0, 1, 1), range, 0, null, edges, 60_000, new Position(0, 1), false, () -> {
+        Windows w = new Windows(new Grid(0, 1, 1), range * 1_000_000, 0, null, edges, 60_000, new Position(0, 1), false, () -> {
         });
         for (int i = 0; i < grid.count(); i++) {
             w = windows(new Grid(grid.at(i), 1, 1), range, edges);

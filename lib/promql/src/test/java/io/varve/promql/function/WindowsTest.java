@@ -18,7 +18,7 @@ class WindowsTest {
     private static final long START = 1_700_000_000_000L;
 
     private static Windows windows(Grid grid, long range, Runnable check) {
-        return new Windows(grid, range, 0, null, Edges.NORMAL, 60_000, new Position(0, 1), false, check);
+        return new Windows(grid, range * 1_000_000, 0, null, Edges.NORMAL, 60_000, new Position(0, 1), false, check);
     }
 
     private static SampleBuffer series(Random r) {

@@ -20,4 +20,19 @@ class ErrorPlacesTest {
         assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL))
                 .hasMessage("1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"" + number + "\": invalid syntax");
     }
+
+    @ParameterizedTest
+    @CsvSource({"'limitk(2, fill_right (2)) by ()', 1:22", "'topk(1, fill_left(1))', 1:18", "'sum(1, fill(1))', 1:12"})
+    void whatFillsIsAMetricsNameWhereAnArgumentBegins(String expression, String place) {
+        assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL))
+                .hasMessage(place + ": parse error: unexpected \"(\" in aggregation");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"g offset 0.0001 offset 5m, 1:1, offset may not be set multiple times",
+            "g[5m] offset -0.0001 offset 5m, 1:1, offset may not be set multiple times",
+            "g offset 0.0001[5m], 1:16, no offset modifiers allowed before range"})
+    void anOffsetBelowAMillisecondIsAnOffset(String expression, String place, String message) {
+        assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL)).hasMessage(place + ": parse error: " + message);
+    }
 }
