@@ -6,6 +6,7 @@ import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
 import io.varve.tsdb.index.SymbolUnion;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class EntryMerge implements AutoCloseable {
     private final List<BlockReader.Entries> blocks;
-    private final boolean[] isThere;
+    private final MergeQueue queue;
     private final boolean[] isMember;
     private final SymbolUnion symbols;
     private final OrderedWork<Gathered, NumberedSeries> merges;
@@ -54,7 +55,7 @@ final class EntryMerge implements AutoCloseable {
      */
     EntryMerge(List<BlockReader.Entries> blocks, SymbolUnion symbols, Supplier<OverlapMerger> merger, int threads, MemoryBudget budget) {
         this.blocks = List.copyOf(blocks);
-        this.isThere = new boolean[blocks.size()];
+        this.queue = new MergeQueue(blocks.size(), (a, b) -> this.blocks.get(a).compareTo(this.blocks.get(b)));
         this.isMember = new boolean[blocks.size()];
         this.symbols = symbols;
         // Mostly one thread gathers and there is nothing else to do: others are for what overlaps.
@@ -81,58 +82,49 @@ final class EntryMerge implements AutoCloseable {
     }
 
     private @Nullable Gathered gather() {
-        int n = isThere.length;
+        int n = isMember.length;
         if (!started) {
             started = true;
             for (int i = 0; i < n; i++) {
-                isThere[i] = blocks.get(i).next();
+                advance(i);
             }
         }
-        // Few blocks are merged at once, and mostly all of them have the series: a scan beats a tree.
-        BlockReader.Entries least = null;
-        int first = 0;
-        int chunks = 0;
-        for (int i = 0; i < n; i++) {
-            isMember[i] = false;
-            if (!isThere[i]) {
-                continue;
-            }
-            BlockReader.Entries e = blocks.get(i);
-            int c = least == null ? -1 : e.compareTo(least);
-            if (c < 0) {
-                least = e;
-                first = i;
-                chunks = 0;
-            }
-            // Those before the first are not asked.
-            isMember[i] = c <= 0;
-            chunks += c <= 0 ? e.chunkCount() : 0;
-        }
-        if (least == null) {
+        int members = queue.take();
+        if (members == 0) {
             return null;
         }
-        int[] labels = least.labels();
+        Arrays.fill(isMember, false);
+        int chunks = 0;
+        for (int m = 0; m < members; m++) {
+            int i = queue.set(m);
+            isMember[i] = true;
+            chunks += blocks.get(i).chunkCount();
+        }
+        int[] labels = blocks.get(queue.set(0)).labels();
         StoredChunks.Builder whole = new StoredChunks.Builder(chunks);
         boolean inRow = true;
-        for (int i = first; i < n && inRow; i++) {
+        // In the order of the blocks, which is that of time, not in that of the queue.
+        for (int i = 0; i < n && inRow; i++) {
             inRow = !isMember[i] || blocks.get(i).addTo(whole);
         }
         List<ChunkSeries> apart = List.of();
         if (!inRow) {
             Labels texts = texts(labels, symbols);
             apart = new ArrayList<>();
-            for (int i = first; i < n; i++) {
-                if (isMember[i]) {
-                    apart.add(new ChunkSeries(texts, blocks.get(i).chunks()));
-                }
+            for (int m = 0; m < members; m++) {
+                apart.add(new ChunkSeries(texts, blocks.get(queue.set(m)).chunks()));
             }
         }
-        for (int i = first; i < n; i++) {
-            if (isMember[i]) {
-                isThere[i] = blocks.get(i).next();
-            }
+        for (int m = 0; m < members; m++) {
+            advance(queue.set(m));
         }
         return new Gathered(labels, inRow ? whole.build() : null, apart);
+    }
+
+    private void advance(int block) {
+        if (blocks.get(block).next()) {
+            queue.add(block);
+        }
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +25,7 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
 
     private final List<ChunkSeriesSet> sets;
     private final @Nullable ChunkSeries[] heads;
-    private final boolean[] isMember;
+    private final MergeQueue queue;
     private final OrderedWork<List<ChunkSeries>, ChunkSeries> merges;
     private boolean started;
 
@@ -43,7 +44,7 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
     public MergedChunkSeriesSet(List<? extends ChunkSeriesSet> sets, Supplier<OverlapMerger> merger, int threads, MemoryBudget budget) {
         this.sets = List.copyOf(sets);
         this.heads = new ChunkSeries[sets.size()];
-        this.isMember = new boolean[sets.size()];
+        this.queue = new MergeQueue(sets.size(), (a, b) -> labels(a).compareTo(labels(b)));
         this.merges = new OrderedWork<>(this::gather, MergedChunkSeriesSet::bytes, MergedChunkSeriesSet::memory, budget,
                 () -> worker(merger.get()), threads > 1 ? threads : 0);
     }
@@ -75,47 +76,53 @@ public final class MergedChunkSeriesSet implements ChunkSeriesSet {
         return merges.next();
     }
 
+    private Labels labels(int set) {
+        return Objects.requireNonNull(heads[set]).labels();
+    }
+
     /** The series of all sets that have the least labels. */
     private @Nullable List<ChunkSeries> gather() {
         if (!started) {
             started = true;
             for (int i = 0; i < heads.length; i++) {
-                heads[i] = sets.get(i).next();
+                advance(i);
             }
         }
-        // Few blocks are merged at once, and mostly all of them have the series: a scan beats a tree.
-        Labels least = null;
-        int first = 0;
-        int members = 0;
-        for (int i = 0; i < heads.length; i++) {
-            ChunkSeries s = heads[i];
-            if (s == null) {
-                continue;
-            }
-            int c = least == null ? -1 : s.labels().compareTo(least);
-            if (c < 0) {
-                least = s.labels();
-                first = i;
-                members = 0;
-            }
-            isMember[i] = c <= 0;
-            members += c <= 0 ? 1 : 0;
-        }
-        if (least == null) {
+        int members = queue.take();
+        if (members == 0) {
             return null;
         }
         List<ChunkSeries> equal = new ArrayList<>(members);
-        for (int i = first; i < heads.length; i++) {
-            ChunkSeries s = heads[i];
-            if (s != null && isMember[i]) {
-                equal.add(s);
-                heads[i] = sets.get(i).next();
+        int[] order = new int[members];
+        for (int m = 0; m < members; m++) {
+            order[m] = queue.set(m);
+            equal.add(Objects.requireNonNull(heads[order[m]]));
+        }
+        // In the order of the sets chunks mostly follow each other, and then no order is of any matter.
+        int[] bySet = order.clone();
+        Arrays.sort(bySet);
+        List<ChunkSeries> inTime = new ArrayList<>(members);
+        for (int set : bySet) {
+            inTime.add(Objects.requireNonNull(heads[set]));
+        }
+        for (int set : order) {
+            advance(set);
+        }
+        if (areInRow(inTime)) {
+            equal = inTime;
+            if (equal.stream().allMatch(s -> s.chunks() instanceof StoredChunks)) {
+                return equal;
             }
         }
-        if (!equal.stream().allMatch(s -> s.chunks() instanceof StoredChunks) || !areInRow(equal)) {
-            equal.replaceAll(s -> new ChunkSeries(s.labels(), StoredChunks.read(s.chunks())));
-        }
+        equal.replaceAll(s -> new ChunkSeries(s.labels(), StoredChunks.read(s.chunks())));
         return equal;
+    }
+
+    private void advance(int set) {
+        heads[set] = sets.get(set).next();
+        if (heads[set] != null) {
+            queue.add(set);
+        }
     }
 
     /** Series of equal labels as one. */
