@@ -83,7 +83,6 @@ final class CountValues extends Operator {
                         values.put(text, target);
                     }
                 }
-                target.dropName |= row.dropName;
                 target.values[i] = target.hasFloat(i) ? target.values[i] + 1 : 1;
                 lastTarget = h == null ? target : null;
                 last = v;
@@ -96,7 +95,7 @@ final class CountValues extends Operator {
             Labels labels = grouping.key(row.labels.toBuilder().set(label, text).build());
             Row target = rows.get(labels);
             if (target == null) {
-                target = Row.empty(labels, row.dropName, grid.count());
+                target = Row.empty(labels, false, grid.count());
                 memory.reserve(bytes(target));
                 run.hold(grid.count());
                 held.addAndGet(grid.count());
@@ -112,7 +111,6 @@ final class CountValues extends Operator {
                 if (target == null) {
                     continue;
                 }
-                target.dropName |= r.dropName;
                 for (int i = 0; i < r.values.length; i++) {
                     if (r.hasFloat(i)) {
                         target.values[i] = target.hasFloat(i) ? target.values[i] + r.values[i] : r.values[i];

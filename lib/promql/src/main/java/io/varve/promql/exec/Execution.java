@@ -103,6 +103,10 @@ public final class Execution {
                     for (Row r = root.next(); r != null; r = root.next()) {
                         run.context.check();
                         if (r.dropName && run.delayedNames) {
+                            if (r.labels.has("")) {
+                                // Only histogram_quantiles makes one; Prometheus' words.
+                                throw QueryRun.failure("unexpected error: runtime error: index out of range [0] with length 0");
+                            }
                             r.labels = Names.drop(r.labels);
                         }
                         memory.reserve(r.bytes());

@@ -64,13 +64,14 @@ final class HistogramEstimate extends Operator {
     }
 
     HistogramEstimate(QueryRun run, Grid grid, String name, Operator vector, List<Operator> scalars, Kind kind, String label,
-            Position vectorPosition, List<Position> parameterPositions) {
+            Position vectorPosition, List<Position> parameterPositions, boolean spans) {
         super(run, grid, name, label, all(vector, scalars));
         this.kind = kind;
         this.label = label;
         this.vectorPosition = vectorPosition;
         this.parameterPositions = parameterPositions;
-        this.duplicates = kind == Kind.QUANTILES || !run.delayedNames ? new DuplicateCheck(memory, grid.count(), false) : null;
+        // Where names go late, an instant's vector may hold equal labels until it is the answer, or matched.
+        this.duplicates = kind == Kind.QUANTILES && spans || !run.delayedNames ? new DuplicateCheck(memory, grid.count(), false) : null;
     }
 
     private static List<Operator> all(Operator vector, List<Operator> scalars) {

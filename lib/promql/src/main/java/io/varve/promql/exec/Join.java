@@ -240,7 +240,8 @@ final class Join extends Operator {
             return;
         }
         Labels labels = result(m.row.labels, o.row.labels);
-        boolean dropName = returnBool || m.row.dropName && (op.isComparison() || op.isTrim());
+        // What a comparison keeps has its name again, though it was to go: as in Prometheus.
+        boolean dropName = returnBool;
         BitSet before = matched(g, labels);
         if (m.row.histograms != null || o.row.histograms != null || op.isTrim()) {
             Row out = Row.empty(labels, dropName, grid.count());
@@ -450,7 +451,7 @@ final class Join extends Operator {
         if (fill == null) {
             return;
         }
-        Row out = Row.empty(result(m.labels, k), m.dropName || returnBool, grid.count());
+        Row out = Row.empty(result(m.labels, k), returnBool, grid.count());
         BitSet before = matched(g, out.labels);
         BitSet done = new BitSet(grid.count());
         notes.rank(many.order);
@@ -474,7 +475,7 @@ final class Join extends Operator {
 
     private void fillManySide(Labels k, Group g, Held one, double fill) {
         Row o = one.row;
-        Row out = Row.empty(result(k, o.labels), o.dropName || returnBool, grid.count());
+        Row out = Row.empty(result(k, o.labels), returnBool, grid.count());
         BitSet matched = g.matched;
         // Behind all of the "many" side.
         notes.rank(manyOrder + one.order);

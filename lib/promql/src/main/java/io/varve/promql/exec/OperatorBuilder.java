@@ -656,10 +656,11 @@ public final class OperatorBuilder {
         List<Position> positions = new ArrayList<>();
         for (PlanNode s : scalars) {
             ops.add(node(s, grid));
-            positions.add(s.position().within(c.position()));
+            // Quantiles stand behind the vector, one after the other; the one of histogram_quantile before it.
+            positions.add(kind == HistogramEstimate.Kind.QUANTILES ? s.position() : s.position().within(c.position()));
         }
         return new HistogramEstimate(run, grid, c.function(), node(vector, grid), ops, kind, label, vector.position().within(c.position()),
-                positions);
+                positions, spans);
     }
 
     private Operator sort(PlanNode.Call c, Grid grid) {

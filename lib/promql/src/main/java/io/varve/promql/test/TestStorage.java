@@ -49,7 +49,19 @@ final class TestStorage implements SeriesSource {
         if (last == null || time > last.getKey()) {
             return null;
         }
-        return time < last.getKey() ? "out of order sample" : last.getValue().holds(value) ? null : "duplicate sample for timestamp";
+        if (time < last.getKey()) {
+            return "out of order sample";
+        }
+        return last.getValue().holds(value) && !isStaleHistogram(samples, last) ? null : "duplicate sample for timestamp";
+    }
+
+    /** Whether a stale marker follows a histogram: it is stored as a histogram then, which the same marker, a float, does not equal. */
+    private static boolean isStaleHistogram(TreeMap<Long, Stored> samples, Map.Entry<Long, Stored> marker) {
+        Map.Entry<Long, Stored> e = marker;
+        while (e != null && e.getValue().histogram == null && SampleBuffer.isStale(e.getValue().number)) {
+            e = samples.lowerEntry(e.getKey());
+        }
+        return e != null && e != marker && e.getValue().histogram != null;
     }
 
     /** Adds a sample. One that does not follow the last of its series is left out without a word, as when a database commits. */

@@ -134,6 +134,10 @@ class ScriptRulesTest {
         assertThat(failing(m + "load 1m\n  m _ {{count:2}}\n")).containsExactly(4);
         assertThat(failing("load 1m\n  m {{count:2}}\n\nload 1m\n  m {{count:3}}\n")).containsExactly(4);
         assertThat(failing("load 1m\n  m 0\n\nload 1m\n  m -0\n")).containsExactly(4);
+        // A stale marker behind a histogram is one as well, which the marker that is read again does not equal.
+        assertThat(failing("load 1m\n  m {{count:2}} stale\n\nload 1m\n  m _ stale 3\n")).containsExactly(4);
+        assertThat(failing("load 1m\n  m {{count:2}} _ stale stale\n\nload 1m\n  m _ _ _ stale\n")).containsExactly(4);
+        assertThat(failing("load 1m\n  m {{count:2}} 1 stale\n\nload 1m\n  m _ _ stale 3\n")).isEmpty();
         // Nothing of a load that fails is there.
         assertThat(failing(m + "load 1m\n  n 5\n  m 1\n\neval instant at 0 n\n")).containsExactly(4);
         // The same sample again is taken.
