@@ -45,10 +45,10 @@ final class TestStorage implements SeriesSource {
     @Nullable
     String refuses(Labels labels, long time, Value value) {
         TreeMap<Long, Stored> samples = series.get(labels);
-        Map.Entry<Long, Stored> last = samples == null ? null : samples.lastEntry();
-        if (last == null || time > last.getKey()) {
+        if (samples == null || samples.isEmpty() || time > samples.lastKey()) {
             return null;
         }
+        Map.Entry<Long, Stored> last = samples.lastEntry();
         if (time < last.getKey()) {
             return "out of order sample";
         }
