@@ -35,6 +35,8 @@ final class GatewayBlock {
     private static final int TAIL = 1 << 20;
     /** All postings lists of an index are fetched at once up to this size: queries then have two rounds, series and chunks. */
     private static final long WHOLE_POSTINGS = 32 << 20;
+    /** At least so much of a full disk is made free for an index header. */
+    private static final long HEADER_ROOM = 32 << 20;
     /** How long a header that could not be loaded is not tried again. */
     private static final long FAULT_NANOS = 30_000_000_000L;
 
@@ -242,6 +244,12 @@ final class GatewayBlock {
         } catch (CorruptDataException e) {
             // The copy on disk may be what is damaged: once more from the bucket.
             if (!reader.drop(indexKey())) {
+                throw e;
+            }
+            h = build(size, file, stats);
+        } catch (UnavailableException e) {
+            // A full disk: what is cached goes before what is needed. A header is a small part of its index.
+            if (!reader.makeRoom(HEADER_ROOM + size / 4)) {
                 throw e;
             }
             h = build(size, file, stats);

@@ -73,12 +73,12 @@ final class ObjectReader {
 
     /** Whether fetched bytes stay at hand, so that reading ahead makes sense. */
     boolean caches() {
-        return pages != null;
+        return pages != null && pages.room() > 0;
     }
 
     /** Bytes that reading ahead may fill without pushing itself out. */
     long readAheadBytes() {
-        return pages == null ? 0 : pages.capacity() / 4;
+        return pages == null ? 0 : pages.room() / 4;
     }
 
     /** Whether all of a range is on the local disk. */
@@ -89,6 +89,11 @@ final class ObjectReader {
     /** Forgets what is cached of an object; false where that is nothing. */
     boolean drop(String key) {
         return pages != null && pages.drop(key);
+    }
+
+    /** Gives up what is cached until the disk has {@code bytes} left; false where that is nothing, or where it has them. */
+    boolean makeRoom(long bytes) {
+        return pages != null && pages.makeRoom(bytes);
     }
 
     /** What of the ranges has to be fetched. */

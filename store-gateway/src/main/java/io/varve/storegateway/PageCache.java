@@ -3,6 +3,7 @@ package io.varve.storegateway;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileStore;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,12 +17,15 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Bytes of objects on local disk, up to a hard cap: whatever ranges were fetched, exactly. An object is kept in extents of 16 MiB, each a
+ * Bytes of objects on local disk, up to a hard cap, or less where the disk is smaller: a twentieth of it, 16 MiB to 1 GiB, stays free for
+ * index headers and for others. Whatever ranges were fetched are kept, exactly. An object is kept in extents of 16 MiB, each a
  * sparse file; the extent that was not used for longest goes first. A file begins with a page that lists the ranges it holds, first and last
  * place of 4 bytes each, up to one that is empty: so a new process goes on with what the one before had, in whichever way that ended. Objects never
  * change, so nothing is ever stale; readers check checksums and drop what does not fit. Safe for many threads.
@@ -39,7 +43,33 @@ final class PageCache {
     static final int MOST_LISTED = HEAD / LISTED_BYTES - 1;
     private static final Logger LOG = LoggerFactory.getLogger(PageCache.class);
 
+    private static final long LEAST_FREE = 16 << 20;
+    private static final long MOST_FREE = 1 << 30;
+    private static final long SHARE_FREE = 20;
+    /** Between two lines of the log about a disk that is full or fails. */
+    private static final long QUIET_NANOS = 60_000_000_000L;
+
     private record Key(String object, int extent) {
+    }
+
+    /**
+     * The disk that the cache is on.
+     *
+     * @param usable bytes that can still be written
+     * @param keepFree how many of them the cache leaves alone
+     */
+    record Disk(LongSupplier usable, long keepFree) {
+        private static Disk of(Path directory) throws IOException {
+            FileStore store = Files.getFileStore(directory);
+            LongSupplier usable = () -> {
+                try {
+                    return store.getUsableSpace();
+                } catch (IOException e) {
+                    return Long.MAX_VALUE; // it does not say: writing will tell
+                }
+            };
+            return new Disk(usable, Math.clamp(store.getTotalSpace() / SHARE_FREE, LEAST_FREE, MOST_FREE));
+        }
     }
 
     /** One file. Its lock guards the intervals; the cache's lock guards the order and the sum. */
@@ -106,6 +136,9 @@ final class PageCache {
 
     private final Path directory;
     private final long capacity;
+    private final Disk disk;
+    private final AtomicLong complained = new AtomicLong(System.nanoTime() - QUIET_NANOS);
+    private final AtomicLong failedWrites = new AtomicLong();
     private final LinkedHashMap<Key, Extent> extents = new LinkedHashMap<>(64, 0.75f, true);
     private long used;
     private long evictions;
@@ -115,10 +148,16 @@ final class PageCache {
      * @param capacity bytes on disk at most
      */
     PageCache(Path directory, long capacity) {
+        this(directory, capacity, null);
+    }
+
+    /** @param disk null for the one that it is on */
+    PageCache(Path directory, long capacity, @Nullable Disk disk) {
         this.directory = directory;
         this.capacity = capacity;
         try {
             Files.createDirectories(directory);
+            this.disk = disk != null ? disk : Disk.of(directory);
             adopt();
         } catch (IOException e) {
             throw new io.varve.model.UnavailableException("open page cache " + directory + ": " + e, e);
@@ -142,11 +181,21 @@ final class PageCache {
         return capacity;
     }
 
+    /** Bytes that it may hold as the disk is now: the capacity or less. */
+    long room() {
+        return Math.min(capacity, used() + Math.max(0, disk.usable.getAsLong() - disk.keepFree));
+    }
+
     /** Extents that had to go. */
     long evictions() {
         synchronized (extents) {
             return evictions;
         }
+    }
+
+    /** Puts that failed, or for which the disk had no room. */
+    long failedWrites() {
+        return failedWrites.get();
     }
 
     /** Below a directory for the block: the object's name with + for /, and the number of the extent. */
@@ -303,6 +352,13 @@ final class PageCache {
         if (data.length > capacity) {
             return;
         }
+        long wanted = data.length + disk.keepFree;
+        makeRoom(wanted);
+        if (disk.usable.getAsLong() < wanted) {
+            failed(object, "the disk has no room: " + (wanted >> 20)
+                    + " MiB would have to be free, and --store.disk-cache-size is not what fills it");
+            return;
+        }
         int done = 0;
         while (done < data.length) {
             int extent = (int) ((offset + done) / EXTENT);
@@ -311,7 +367,7 @@ final class PageCache {
             try {
                 write(object, extent, from, data, done, n);
             } catch (IOException e) {
-                LOG.atWarn().addKeyValue("object", object).addKeyValue("err", e.toString()).log("page cache cannot be written");
+                failed(object, e.toString());
                 drop(object);
                 return;
             }
@@ -319,6 +375,33 @@ final class PageCache {
         }
         synchronized (extents) {
             evict();
+        }
+    }
+
+    /**
+     * Gives up what was not used for longest where the disk has less than {@code bytes} left, as much as that takes.
+     *
+     * @return whether anything went, so that a write which failed may succeed now
+     */
+    boolean makeRoom(long bytes) {
+        if (disk.usable.getAsLong() >= bytes) {
+            return false;
+        }
+        synchronized (extents) {
+            // By what the files hold, not by what the disk says after each: some tell later.
+            long missing = bytes - disk.usable.getAsLong();
+            long before = used;
+            shrink(Math.max(0, used - missing));
+            return used < before;
+        }
+    }
+
+    private void failed(String object, String why) {
+        long n = failedWrites.incrementAndGet();
+        long last = complained.get();
+        if (System.nanoTime() - last >= QUIET_NANOS && complained.compareAndSet(last, System.nanoTime())) {
+            LOG.atWarn().addKeyValue("object", object).addKeyValue("failed", n).addKeyValue("err", why)
+                    .log("page cache cannot be written; said once a minute");
         }
     }
 
@@ -440,8 +523,12 @@ final class PageCache {
     }
 
     private void evict() {
+        shrink(capacity);
+    }
+
+    private void shrink(long target) {
         Iterator<Extent> oldest = extents.values().iterator();
-        while (used > capacity && oldest.hasNext()) {
+        while (used > target && oldest.hasNext()) {
             Extent e = oldest.next();
             oldest.remove();
             remove(e);

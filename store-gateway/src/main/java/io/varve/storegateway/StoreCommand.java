@@ -134,7 +134,7 @@ public final class StoreCommand implements ProcessCommand {
     @Option(names = "--store.fetch-concurrency", paramLabel = "<number>", defaultValue = "64", description = "varve: requests to the object store under way at a time, over all calls.")
     private int fetchConcurrency = 64;
 
-    @Option(names = "--store.disk-cache-size", paramLabel = "<bytes>", converter = ByteSize.class, defaultValue = "4GB", description = "varve: bytes of index and chunks kept below --data-dir, a hard cap. 0 = nothing is kept.")
+    @Option(names = "--store.disk-cache-size", paramLabel = "<bytes>", converter = ByteSize.class, defaultValue = "4GB", description = "varve: bytes of index and chunks kept below --data-dir, a hard cap; fewer where the disk is smaller. 0 = nothing is kept.")
     private long diskCacheSize = 4L << 30;
 
     @Option(names = "--objstore-parquet.config-file", paramLabel = "<path>", description = "Not supported: blocks converted to Parquet.")
@@ -422,6 +422,9 @@ public final class StoreCommand implements ProcessCommand {
         GaugeWithCallback.builder().name("varve_store_disk_cache_capacity_bytes")
                 .help("Bytes that the local disk may hold, --store.disk-cache-size.")
                 .callback(c -> c.call(pages.capacity())).register(context.registry());
+        CounterWithCallback.builder().name("varve_store_disk_cache_failed_writes_total")
+                .help("Total number of ranges that could not be kept because the disk is full or fails.")
+                .callback(c -> c.call(pages.failedWrites())).register(context.registry());
         CounterWithCallback.builder().name("varve_store_disk_cache_evictions_total").help("Extents that had to make room.")
                 .callback(c -> c.call(pages.evictions())).register(context.registry());
     }

@@ -170,4 +170,47 @@ class PageCacheTest {
             assertThat(files(tmp.root())).isEmpty();
         }
     }
+
+    @Test
+    void leavesTheDiskRoomAndGivesWay() {
+        try (TempTree tmp = TempTree.create()) {
+            long size = 100 << 20;
+            PageCache[] made = new PageCache[1];
+            long[] others = {0};
+            PageCache pages = new PageCache(tmp.root(), 1L << 40,
+                    new PageCache.Disk(() -> size - others[0] - (made[0] == null ? 0 : made[0].used()), 20 << 20));
+            made[0] = pages;
+            byte[] mib = new byte[1 << 20];
+            for (int i = 0; i < 10; i++) {
+                for (int k = 0; k < 16; k++) {
+                    pages.put(INDEX, (16L * i + k) << 20, mib);
+                }
+                assertThat(pages.used()).isLessThanOrEqualTo(80 << 20);
+            }
+            // The newest stay.
+            assertThat(pages.has(INDEX, 159L << 20, 160L << 20)).isTrue();
+            assertThat(pages.has(INDEX, 0, 1 << 20)).isFalse();
+            assertThat(pages.failedWrites()).isZero();
+            assertThat(pages.room()).isBetween(60L << 20, 80L << 20);
+
+            assertThat(pages.makeRoom(20 << 20)).isFalse();
+            long before = pages.used();
+            assertThat(pages.makeRoom(60 << 20)).isTrue();
+            assertThat(pages.used()).isPositive().isLessThan(before).isLessThanOrEqualTo(40 << 20);
+
+            // Others fill the disk: nothing is kept, nothing fails.
+            others[0] = size - (10 << 20);
+            pages.put(INDEX, 0, mib);
+            assertThat(pages.used()).isZero();
+            others[0] = size;
+            pages.put(INDEX, 0, mib);
+            assertThat(pages.used()).isZero();
+            assertThat(pages.room()).isZero();
+            assertThat(pages.failedWrites()).isPositive();
+            assertThat(pages.makeRoom(1)).isFalse();
+            others[0] = 0;
+            pages.put(INDEX, 0, mib);
+            assertThat(pages.has(INDEX, 0, 1 << 20)).isTrue();
+        }
+    }
 }
