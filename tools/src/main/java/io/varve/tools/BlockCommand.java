@@ -18,6 +18,7 @@ import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockVerifier;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -196,18 +197,18 @@ final class BlockCommand implements Runnable {
 
     @Command(name = "dump", description = "Write the samples of blocks as OpenMetrics text, or with --output json one line per series. Deleted samples are left out.", mixinStandardHelpOptions = true)
     int dump(@Parameters(paramLabel = "DIR", arity = "1..*", description = "Blocks, or a directory of blocks.") List<Path> directories,
-            @Option(names = "--match", paramLabel = "SELECTOR", description = "Only series that this selector selects.") @Nullable String match,
+            @Option(names = "--match", paramLabel = "SELECTOR", description = "Only series that this selector selects; given more than once, those that any selects.") @Nullable List<String> match,
             @Option(names = "--min-time", paramLabel = "MILLIS", defaultValue = ""
                     + Long.MIN_VALUE, showDefaultValue = CommandLine.Help.Visibility.NEVER, description = "First time wanted, in milliseconds.") long minTime,
             @Option(names = "--max-time", paramLabel = "MILLIS", defaultValue = ""
                     + Long.MAX_VALUE, showDefaultValue = CommandLine.Help.Visibility.NEVER, description = "Last time wanted, in milliseconds.") long maxTime,
             @Mixin Output output) {
-        List<Matcher> matchers = match == null ? List.of() : selector(match);
+        List<List<Matcher>> selectors = match == null ? List.of(List.of()) : match.stream().map(BlockCommand::selector).toList();
         PrintWriter out = line().getOut();
         BlockDump dump = new BlockDump(out, minTime, maxTime);
         for (Path d : blocks(directories)) {
             try (BlockReader block = BlockReader.open(d);
-                    ChunkSeriesSet set = block.select(matchers, minTime, maxTime, true);
+                    ChunkSeriesSet set = new AnySelected(selectors.stream().map(s -> block.select(s, minTime, maxTime, true)).toList());
                     ProgressBar bar = output.bar(line().getErr(), "dumping " + block.meta().ulid(), block.meta().stats().series())) {
                 long n = 0;
                 for (ChunkSeries s = set.next(); s != null; s = set.next()) {
@@ -248,33 +249,52 @@ final class BlockCommand implements Runnable {
 
     @Command(name = "create", description = "Make blocks of OpenMetrics text in which every sample has a time.", mixinStandardHelpOptions = true)
     int create(
-            @Parameters(paramLabel = "[FILE] DIR", arity = "1..2", description = "The text, standard input where it is left out or -; and where the blocks go.") List<Path> files,
+            @Parameters(paramLabel = "[FILE] DIR", arity = "1..*", description = "The text, standard input where it is left out or -; and where the blocks go.") List<Path> files,
             @Option(names = "--input", paramLabel = "FILE", description = "The text; another way to name it.") @Nullable Path input,
             @Option(names = "--block-duration", paramLabel = "DURATION", defaultValue = "2h", description = "Span of time of each block, default ${DEFAULT-VALUE}.") String duration,
             @Mixin Output output) throws IOException {
+        if (files.size() > 2) {
+            throw new InvalidRequestException("expected a text and a directory, got also " + files.get(2));
+        }
         if (input != null && files.size() > 1) {
             throw new InvalidRequestException("the text is named twice: " + input + " and " + files.getFirst());
         }
         Path directory = files.getLast();
         Path named = input != null ? input : files.size() > 1 ? files.getFirst() : null;
-        long span = PromDuration.parse(duration);
+        long span = span(duration);
         if (span < 1) {
             throw new InvalidRequestException("--block-duration must be at least 1ms, got " + duration);
+        }
+        // Null for standard input.
+        Path text = named == null || named.toString().equals("-") ? null : named;
+        if (text != null && !Files.exists(text)) {
+            throw new InvalidRequestException(text + ": there is no such file");
+        }
+        if (text != null && Files.isDirectory(text)) {
+            throw new InvalidRequestException(text + ": is a directory, a file with text was expected");
+        }
+        if (Files.exists(directory) && !Files.isDirectory(directory)) {
+            throw new InvalidRequestException(directory + ": is a file, a directory for the blocks was expected");
         }
         Files.createDirectories(directory);
         Path spooled = null;
         try {
-            if (named == null || named.toString().equals("-")) {
-                // The text is read more than once.
+            Path read;
+            if (text != null && Files.isRegularFile(text)) {
+                read = text;
+            } else {
+                // The text may be read more than once, a pipe cannot.
                 spooled = Files.createTempFile(directory, "stdin", ".tmp");
-                Files.copy(System.in, spooled, StandardCopyOption.REPLACE_EXISTING);
-                named = spooled;
-            } else if (!Files.isRegularFile(named)) {
-                throw new InvalidRequestException(named + ": there is no such file");
+                // Where a signal ends the process, nothing behind this point runs.
+                spooled.toFile().deleteOnExit();
+                try (InputStream in = text == null ? System.in : Files.newInputStream(text)) {
+                    Files.copy(in, spooled, StandardCopyOption.REPLACE_EXISTING);
+                }
+                read = spooled;
             }
             List<BlockMeta> made;
             try (ProgressBar bar = output.bar(line().getErr(), "making blocks", BlockCreation.PROGRESS_TOTAL)) {
-                made = new BlockCreation(named, directory, span,
+                made = new BlockCreation(read, text == null ? "standard input" : text.toString(), directory, span,
                         (int) Math.min(BATCH_SAMPLES, Runtime.getRuntime().maxMemory() / HEAP_PER_SAMPLE), new SecureRandom(), bar::at)
                         .run();
             }
@@ -284,6 +304,14 @@ final class BlockCommand implements Runnable {
             if (spooled != null) {
                 Files.deleteIfExists(spooled);
             }
+        }
+    }
+
+    private static long span(String duration) {
+        try {
+            return PromDuration.parse(duration);
+        } catch (InvalidRequestException e) {
+            throw new InvalidRequestException("--block-duration: " + e.getMessage(), e);
         }
     }
 

@@ -32,6 +32,7 @@ final class BlockCreation {
     private static final long NONE = Long.MIN_VALUE;
 
     private final Path text;
+    private final String name;
     private final Path directory;
     private final long spanMillis;
     private final int batchSamples;
@@ -40,12 +41,15 @@ final class BlockCreation {
     private long written;
 
     /**
+     * @param name what errors call the text
      * @param spanMillis length of a block's span
      * @param batchSamples samples that are held in memory at once, unless one series has more in a span
      * @param progress called with how much is done, of {@link #PROGRESS_TOTAL}
      */
-    BlockCreation(Path text, Path directory, long spanMillis, int batchSamples, RandomGenerator random, LongConsumer progress) {
+    BlockCreation(Path text, String name, Path directory, long spanMillis, int batchSamples, RandomGenerator random,
+            LongConsumer progress) {
         this.text = text;
+        this.name = name;
         this.directory = directory;
         this.spanMillis = spanMillis;
         this.batchSamples = batchSamples;
@@ -71,7 +75,7 @@ final class BlockCreation {
         Map<Labels, Integer> ids = new HashMap<>();
         long size = Math.max(1, Files.size(text));
         try (InputStream in = Files.newInputStream(text)) {
-            OpenMetricsReader reader = new OpenMetricsReader(in, text.toString());
+            OpenMetricsReader reader = new OpenMetricsReader(in, name);
             long n = 0;
             while (reader.next((labels, time, value, line) -> {
                 Integer id = ids.get(labels);
@@ -191,7 +195,7 @@ final class BlockCreation {
         List<Long> lines = new ArrayList<>();
         List<Double> values = new ArrayList<>();
         try (InputStream in = Files.newInputStream(text)) {
-            OpenMetricsReader reader = new OpenMetricsReader(in, text.toString());
+            OpenMetricsReader reader = new OpenMetricsReader(in, name);
             boolean more = true;
             while (more && lines.size() < 2) {
                 more = reader.next((l, t, value, line) -> {
@@ -202,7 +206,7 @@ final class BlockCreation {
                 });
             }
         }
-        return new InvalidRequestException(text + ": line " + lines.getLast() + ": series " + labels + " has another value at " + time
+        return new InvalidRequestException(name + ": line " + lines.getLast() + ": series " + labels + " has another value at " + time
                 + " ms in line " + lines.getFirst());
     }
 }

@@ -188,12 +188,14 @@ final class OpenMetricsReader {
     private long time(String s, int from, int to) {
         double millis = number(s, from, to, "time") * 1000;
         if (Math.abs(millis) < EXACT_MILLIS) {
-            return Math.round(millis);
+            // Parts of milliseconds are cut off as promtool does, but not what only the conversion to binary and the product took from a whole one.
+            long nearest = Math.round(millis);
+            return Math.abs(millis - nearest) <= 2 * Math.ulp(millis) ? nearest : (long) millis;
         }
         if (!(Math.abs(millis) < MAX_MILLIS)) {
             throw wrong("time " + s.substring(from, to) + " is out of bounds");
         }
-        return new BigDecimal(s.substring(from, to)).movePointRight(3).setScale(0, RoundingMode.HALF_UP).longValueExact();
+        return new BigDecimal(s.substring(from, to)).movePointRight(3).setScale(0, RoundingMode.DOWN).longValueExact();
     }
 
     /** Checks what stands behind the time: {@code # {labels} value} and perhaps another time. */
@@ -203,12 +205,14 @@ final class OpenMetricsReader {
         }
         String e = s.substring(at + 3);
         int end = seriesEnd(e);
-        new Pairs(e, 1).read(new TreeMap<>());
+        new Pairs(e, 1).readExemplar();
         int valueEnd = tokenEnd(e, end, "a value after the labels of the exemplar");
         number(e, end + 1, valueEnd, "number");
         if (valueEnd < e.length()) {
             int timeEnd = tokenEnd(e, valueEnd, "a time after the value of the exemplar");
-            time(e, valueEnd + 1, timeEnd);
+            if (!Double.isFinite(number(e, valueEnd + 1, timeEnd, "time"))) {
+                throw wrong("time of the exemplar is out of bounds");
+            }
             if (timeEnd < e.length()) {
                 throw wrong("text after the exemplar: \"" + e.substring(timeEnd + 1) + "\"");
             }
@@ -287,10 +291,17 @@ final class OpenMetricsReader {
     private final class Pairs {
         private final String s;
         private int at;
+        private boolean exemplar;
 
         Pairs(String s, int at) {
             this.s = s;
             this.at = at;
+        }
+
+        /** Labels that blocks do not hold: no name of a metric among them, and any may be there twice. */
+        void readExemplar() {
+            exemplar = true;
+            read(new TreeMap<>());
         }
 
         void read(TreeMap<String, String> labels) {
@@ -318,13 +329,16 @@ final class OpenMetricsReader {
                     if (s.charAt(at) != '"') {
                         throw wrong("label " + name + ": expected a value in quotes");
                     }
+                    if (name.isEmpty() && !exemplar) {
+                        throw wrong("label without a name");
+                    }
                     before = labels.put(shared(name), string());
-                } else if (quoted) {
+                } else if (quoted && !exemplar) {
                     before = labels.put(Labels.METRIC_NAME, name);
                 } else {
                     throw wrong("label " + name + " has no value");
                 }
-                if (before != null) {
+                if (before != null && !exemplar) {
                     throw wrong("label " + name + " is there twice");
                 }
                 skip();

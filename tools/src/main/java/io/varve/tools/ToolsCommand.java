@@ -1,5 +1,6 @@
 package io.varve.tools;
 
+import io.varve.model.ErrorText;
 import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -22,7 +23,7 @@ public final class ToolsCommand {
         CommandLine line = new CommandLine(new ToolsCommand()).setCommandName("varve tools").setOut(out).setErr(err);
         provide(version, line);
         line.setExecutionExceptionHandler((e, command, parsed) -> {
-            command.getErr().println(e.getMessage() == null ? e.toString() : e.getMessage());
+            command.getErr().println(ErrorText.of(e));
             return 1;
         });
         line.setParameterExceptionHandler((e, parsed) -> {

@@ -91,7 +91,85 @@ class BlockCommandTest {
             Path dir = tmp.resolve("data");
             assertThat(block("create", text.toString(), dir.toString()).err()).isEmpty();
             assertThat(block("dump", dir.toString()).out().lines().sorted()).containsExactly("# EOF",
-                    "a_seconds_bucket{le=\"1\"} 1 -1", "a_seconds_created 5 1.002");
+                    "a_seconds_bucket{le=\"1\"} 1 -1", "a_seconds_created 5 1.001");
+        }
+    }
+
+    /** As promtool, but for times that are whole milliseconds in the text and not in binary. */
+    @Test
+    void partsOfMillisecondsAreCutOff() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            String[][] times = {{"1.001", "1.001"}, {"4.35", "4.350"}, {"2.003", "2.003"}, {"1.0005", "1"}, {"1.9999", "1.999"},
+                    {"1700000000.999999", "1700000000.999"}, {"1700000000.123", "1700000000.123"}, {"1.7e9", "1700000000"},
+                    {"-1.0005", "-1"}, {"9007199254740.9919", "9007199254740.991"}, {"9007199254741.9939", "9007199254741.993"}};
+            for (String[] t : times) {
+                Path text = tmp.write("in.om", ("a 1 " + t[0] + "\n# EOF\n").getBytes(StandardCharsets.UTF_8));
+                Path dir = tmp.resolve("data" + t[0]);
+                assertThat(block("create", text.toString(), dir.toString()).err()).isEmpty();
+                assertThat(block("dump", dir.toString()).out()).isEqualTo("a 1 " + t[1] + "\n# EOF\n");
+            }
+        }
+    }
+
+    @Test
+    void labelsOfExemplarsAreOnlyReadOver() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", "a 1 2 # {b=\"c\",b=\"d\",\"\"=\"e\"} 1 1e300\n# EOF\n".getBytes(StandardCharsets.UTF_8));
+            assertThat(block("create", text.toString(), tmp.resolve("data").toString()).err()).isEmpty();
+            assertThat(block("dump", tmp.resolve("data").toString()).out()).isEqualTo("a 1 2\n# EOF\n");
+        }
+    }
+
+    @Test
+    void severalSelectorsGiveEachSeriesOnce() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", TEXT.getBytes(StandardCharsets.UTF_8));
+            String dir = tmp.resolve("data").toString();
+            block("create", text.toString(), dir);
+            assertThat(block("dump", "--match", "up", "--match", "{code=\"500\"}", "--match", "requests_total", dir).out().lines().sorted())
+                    .containsExactly("# EOF", "requests_total{code=\"200\",path=\"/a\\\\b\\\"c\\nd\"} 1 1700000000",
+                            "requests_total{code=\"200\",path=\"/a\\\\b\\\"c\\nd\"} 2.5 1700000060.500",
+                            "requests_total{code=\"500\"} +Inf 1700010000", "up 1 -3");
+            assertThat(block("dump", "--match", "up", "--match", "{", dir).err()).startsWith("--match: ").hasLineCount(1);
+        }
+    }
+
+    @Test
+    void whatCannotBeReadOrWrittenIsSaidInWords() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            String text = tmp.write("in.om", "a 1 2\n# EOF\n".getBytes(StandardCharsets.UTF_8)).toString();
+            String out = tmp.resolve("data").toString();
+            String[][] wrong = {{"in.om: is a file, a directory for the blocks was expected", text, text},
+                    {"in.om/x: Not a directory", text, text + "/x"},
+                    {"is a directory, a file with text was expected", tmp.root().toString(), out},
+                    {"nowhere: there is no such file", tmp.resolve("nowhere").toString(), out},
+                    {"expected a text and a directory, got also " + out, text, text, out},
+                    {"--block-duration: not a valid duration string: \"x\"", "--block-duration=x", text, out}};
+            for (String[] w : wrong) {
+                Answer a = block(Stream.concat(Stream.of("create"), Arrays.stream(w).skip(1)).toArray(String[]::new));
+                assertThat(a.code()).isEqualTo(1);
+                assertThat(a.err()).contains(w[0]).hasLineCount(1);
+            }
+            assertThat(Files.exists(Path.of(out))).as("nothing is made for wrong arguments").isFalse();
+        }
+    }
+
+    @Test
+    void textComesThroughAPipeToo() throws Exception {
+        try (TempTree tmp = TempTree.create()) {
+            Path pipe = tmp.resolve("pipe");
+            org.junit.jupiter.api.Assumptions.assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+            Thread writer = Thread.ofVirtual().start(() -> {
+                try {
+                    Files.writeString(pipe, "a 1 2\na 2 2\n# EOF\n");
+                } catch (IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                }
+            });
+            Answer a = block("create", pipe.toString(), tmp.resolve("data").toString());
+            writer.join();
+            assertThat(a.err()).contains(pipe + ": line 2: ", "another value at 2000 ms in line 1").hasLineCount(1);
+            assertThat(tmp.resolve("data")).isEmptyDirectory();
         }
     }
 
@@ -125,6 +203,8 @@ class BlockCommandTest {
                     "a 1_0 1\n# EOF\n", "a  1 2\n# EOF\n", "a 1 2 \n# EOF\n",
                     "a{b=\"c\"}1 2\n# EOF\n", "a 1 2 # x\n# EOF\n", "a 1 2 # {b=c} 1\n# EOF\n", "a 1 2 # {b=\"c\"}\n# EOF\n",
                     "a 1 2 # {b=\"c\"} x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 x\n# EOF\n", "a 1 2 # {b=\"c\"} 1 2 3\n# EOF\n",
+                    "a 1 2 # {\"b\"} 1\n# EOF\n",
+                    "a 1 2 # {b=\"c\"} 1 Inf\n# EOF\n", "a{\"\"=\"c\"} 1 2\n# EOF\n",
                     "a 1 # {b=\"c\"} 1\n# EOF\n", "# TYPE a untyped\n# EOF\n", "# TYPE a\n# EOF\n", "# HELP a\n# EOF\n",
                     "# UNIT a b\n# EOF\n",
                     "# UNIT \"a\n# EOF\n", "# TYPE a-b gauge\n# EOF\n", "# x\n# EOF\n")) {

@@ -25,7 +25,7 @@ class BlockCreationTest {
 
     private static List<BlockMeta> create(Path text, Path directory, int batchSamples, List<Long> progress) throws IOException {
         Files.createDirectories(directory);
-        return new BlockCreation(text, directory, SPAN, batchSamples, new Random(1), progress::add).run();
+        return new BlockCreation(text, text.toString(), directory, SPAN, batchSamples, new Random(1), progress::add).run();
     }
 
     private static String content(Path directory, List<BlockMeta> blocks) {

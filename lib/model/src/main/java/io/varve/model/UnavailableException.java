@@ -25,7 +25,7 @@ public final class UnavailableException extends VarveException {
             case NoSuchFileException _ -> "no such file or directory";
             case AccessDeniedException _ -> "permission denied";
             case NotDirectoryException _ -> "not a directory";
-            default -> e.toString();
+            default -> ErrorText.of(e);
         }, e);
     }
 }

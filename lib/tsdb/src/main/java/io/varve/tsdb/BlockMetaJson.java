@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -19,6 +20,7 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,35 +38,61 @@ final class BlockMetaJson {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final String ZERO_TIME = "0001-01-01T00:00:00Z";
 
+    private final byte[] json;
     private final String name;
 
-    private BlockMetaJson(String name) {
+    private BlockMetaJson(byte[] json, String name) {
+        this.json = json;
         this.name = name;
     }
 
+    /** Where a field's name stands first, 0 where it does not. */
+    static long offsetOf(byte[] json, String field) {
+        byte[] key = ('"' + field + '"').getBytes(StandardCharsets.UTF_8);
+        for (int i = 0; i + key.length <= json.length; i++) {
+            if (Arrays.equals(json, i, i + key.length, key, 0, key.length)) {
+                return i;
+            }
+        }
+        return 0;
+    }
+
+    /** The parser would take UTF-16 and UTF-32 too, which Go does not. */
+    private static boolean isUtf8(byte[] json) {
+        return json.length < 2 || json[0] > 0 && json[1] != 0;
+    }
+
+    /** What a person needs of the parser's message. */
+    private static String plain(JsonProcessingException e) {
+        return e instanceof MismatchedInputException ? "text after its end" : e.getOriginalMessage().replaceAll(", from `[^`]*`", "");
+    }
+
     static BlockMeta parse(byte[] json, String name) {
+        if (!isUtf8(json)) {
+            throw new CorruptDataException(name, 0, "not valid JSON: it begins with a byte order mark or is not UTF-8");
+        }
         JsonNode root;
         try {
             root = JSON.readTree(json);
         } catch (JsonProcessingException e) {
             long at = e.getLocation() == null ? 0 : Math.max(0, e.getLocation().getByteOffset());
-            throw new CorruptDataException(name, at, "not valid JSON: " + e.getOriginalMessage(), e);
+            throw new CorruptDataException(name, at, "not valid JSON: " + plain(e), e);
         } catch (IOException e) {
             throw new CorruptDataException(name, 0, "not valid JSON: " + e.getMessage(), e);
         }
         if (root == null || root.isMissingNode()) {
             throw new CorruptDataException(name, 0, "not valid JSON: unexpected end");
         }
-        return new BlockMetaJson(name).meta(root);
+        return new BlockMetaJson(json, name).meta(root);
     }
 
     private BlockMeta meta(JsonNode root) {
         if (!root.isObject()) {
-            throw corrupt("expected a JSON object, found " + root.getNodeType());
+            throw corrupt("", "expected a JSON object, found " + root.getNodeType());
         }
         long version = integer(root, "version");
         if (version != BlockMeta.VERSION) {
-            throw corrupt("unexpected meta file version " + version);
+            throw corrupt("version", "unexpected meta file version " + version);
         }
         UnknownFields.Collector unknown = new UnknownFields.Collector();
         unknown.collect("", root, Set.of("ulid", "minTime", "maxTime", "stats", "compaction", "version", "thanos"));
@@ -102,7 +130,7 @@ final class BlockMetaJson {
         unknown.collect("thanos/index_stats", object(n, "index_stats"), Set.of("series_max_size", "chunk_max_size"));
         long version = integer(n, "version");
         if (version != 0 && version != 1) {
-            throw corrupt("unexpected meta file Thanos section version " + version);
+            throw corrupt("thanos", "unexpected meta file Thanos section version " + version);
         }
         Map<String, String> labels = new LinkedHashMap<>();
         object(n, "labels").properties().forEach(e -> labels.put(e.getKey(), text(e.getValue(), "labels")));
@@ -129,13 +157,13 @@ final class BlockMetaJson {
         try {
             return OffsetDateTime.parse(text).toInstant();
         } catch (DateTimeException e) {
-            throw new CorruptDataException(name, -1, "upload_time \"" + text + "\" is no RFC 3339 time", e);
+            throw new CorruptDataException(name, offsetOf(json, "upload_time"), "upload_time \"" + text + "\" is no RFC 3339 time", e);
         }
     }
 
     private Ulid ulid(@Nullable JsonNode n) {
         String text = n == null ? "" : text(n, "ulid");
-        return Ulid.parse(text).orElseThrow(() -> corrupt("\"" + text + "\" is no ULID"));
+        return Ulid.parse(text).orElseThrow(() -> corrupt("ulid", "\"" + text + "\" is no ULID"));
     }
 
     private long integer(JsonNode object, String field) {
@@ -144,7 +172,7 @@ final class BlockMetaJson {
             return 0;
         }
         if (!n.isIntegralNumber() || !n.canConvertToLong()) {
-            throw corrupt(field + ": expected a 64-bit integer, found " + shorten(n));
+            throw corrupt(field, field + ": expected a 64-bit integer, found " + shorten(n));
         }
         return n.longValue();
     }
@@ -152,7 +180,7 @@ final class BlockMetaJson {
     private boolean bool(JsonNode object, String field) {
         JsonNode n = field(object, field);
         if (n != null && !n.isBoolean()) {
-            throw corrupt(field + ": expected true or false, found " + shorten(n));
+            throw corrupt(field, field + ": expected true or false, found " + shorten(n));
         }
         return n != null && n.booleanValue();
     }
@@ -164,7 +192,7 @@ final class BlockMetaJson {
 
     private String text(JsonNode n, String field) {
         if (!n.isTextual()) {
-            throw corrupt(field + ": expected a text, found " + shorten(n));
+            throw corrupt(field, field + ": expected a text, found " + shorten(n));
         }
         return n.textValue();
     }
@@ -175,7 +203,7 @@ final class BlockMetaJson {
             return NODES.objectNode();
         }
         if (!n.isObject()) {
-            throw corrupt(field + ": expected an object, found " + shorten(n));
+            throw corrupt(field, field + ": expected an object, found " + shorten(n));
         }
         return n;
     }
@@ -186,7 +214,7 @@ final class BlockMetaJson {
             return NODES.arrayNode();
         }
         if (!n.isArray()) {
-            throw corrupt(field + ": expected an array, found " + shorten(n));
+            throw corrupt(field, field + ": expected an array, found " + shorten(n));
         }
         return n;
     }
@@ -202,7 +230,7 @@ final class BlockMetaJson {
     /** Absent and null are the same, as for Go. */
     private @Nullable JsonNode field(JsonNode object, String field) {
         if (!object.isObject()) {
-            throw corrupt(field + ": expected inside an object, found " + shorten(object));
+            throw corrupt(field, field + ": expected inside an object, found " + shorten(object));
         }
         JsonNode n = object.get(field);
         return n == null || n.isNull() ? null : n;
@@ -213,8 +241,8 @@ final class BlockMetaJson {
         return s.length() > 60 ? s.substring(0, 60) + "…" : s;
     }
 
-    private CorruptDataException corrupt(String rule) {
-        return new CorruptDataException(name, -1, rule);
+    private CorruptDataException corrupt(String field, String rule) {
+        return new CorruptDataException(name, offsetOf(json, field), rule);
     }
 
     static byte[] write(BlockMeta m) {

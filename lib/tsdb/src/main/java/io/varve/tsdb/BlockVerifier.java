@@ -15,6 +15,7 @@ import io.varve.tsdb.index.PostingsRange;
 import io.varve.tsdb.index.SeriesEntry;
 import io.varve.tsdb.index.Symbols;
 import io.varve.tsdb.index.Toc;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,6 +70,9 @@ public final class BlockVerifier {
     private long maxSeriesEntry;
     private long maxChunkEntry;
     private long lastRefEnd;
+    private long lastSeriesEnd;
+    private long firstList = Long.MAX_VALUE;
+    private long lastListEnd;
 
     private BlockVerifier(BlockReader block, LongConsumer progress) {
         this.block = block;
@@ -118,8 +122,18 @@ public final class BlockVerifier {
                 unused, new BlockMeta.IndexStats(maxSeriesEntry, maxChunkEntry));
     }
 
-    private CorruptDataException meta(String rule) {
-        return new CorruptDataException(block.directory().resolve(BlockMeta.FILE).toString(), -1, rule);
+    private CorruptDataException meta(String field, String rule) {
+        Path file = block.directory().resolve(BlockMeta.FILE);
+        return new CorruptDataException(file.toString(), BlockMetaJson.offsetOf(bytes(file), field), rule);
+    }
+
+    /** A file that was read before, nothing where it is gone. */
+    private static byte[] bytes(Path file) {
+        try {
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            return new byte[0];
+        }
     }
 
     private void verifyMeta() {
@@ -127,13 +141,13 @@ public final class BlockVerifier {
         Path name = block.directory().toAbsolutePath().normalize().getFileName();
         Ulid directory = name == null ? null : Ulid.parse(name.toString()).orElse(null);
         if (directory != null && !directory.equals(m.ulid())) {
-            throw meta("ulid is " + m.ulid() + " in directory " + directory);
+            throw meta("ulid", "ulid is " + m.ulid() + " in directory " + directory);
         }
         if (m.maxTime() < m.minTime()) {
-            throw meta("range ends at " + m.maxTime() + " before it begins at " + m.minTime());
+            throw meta("maxTime", "range ends at " + m.maxTime() + " before it begins at " + m.minTime());
         }
         if (m.compaction().level() < 1) {
-            throw meta("compaction level is " + m.compaction().level());
+            throw meta("level", "compaction level is " + m.compaction().level());
         }
     }
 
@@ -223,6 +237,7 @@ public final class BlockVerifier {
             }
             at = start + total;
         }
+        lastSeriesEnd = at;
     }
 
     private static long mix(long id) {
@@ -387,6 +402,69 @@ public final class BlockVerifier {
         if (t.next < n) {
             throw region.corrupt(index.toc().postingsTable(), "postings offset table: no list for " + t.describe(keys[t.next]));
         }
+        verifyTableEnd();
+        verifySections();
+    }
+
+    /** Nothing stands behind the entries that the table counts. */
+    private void verifyTableEnd() {
+        long table = index.toc().postingsTable();
+        long end = table + 4 + region.u32(table);
+        long entries = region.u32(table + 4);
+        long at = table + 8;
+        for (long i = 0; i < entries; i++) {
+            at = afterNumber(at);
+            for (int text = 0; text < 2; text++) {
+                long length = 0;
+                int shift = 0;
+                int b;
+                do {
+                    b = region.u8(at++);
+                    length |= (b & 0x7FL) << shift;
+                    shift += 7;
+                } while (b >= 0x80);
+                at += length;
+            }
+            at = afterNumber(at);
+        }
+        if (at != end) {
+            throw region.corrupt(at, "postings offset table: " + (end - at) + " bytes after the last entry");
+        }
+    }
+
+    private long afterNumber(long at) {
+        long p = at;
+        while (region.u8(p++) >= 0x80) {
+            // Its value was read before.
+        }
+        return p;
+    }
+
+    /** The offsets that readers of today have no need of, for those who go by them. */
+    private void verifySections() {
+        Toc toc = index.toc();
+        long at = region.size() - Toc.SIZE;
+        if (toc.labelIndices() != 0 && toc.labelIndices() < lastSeriesEnd) {
+            throw section(at + 16, "label indices", toc.labelIndices(), "inside the series, which end at " + lastSeriesEnd);
+        }
+        if (toc.postings() < lastSeriesEnd && lastListEnd > 0) {
+            throw section(at + 32, "postings lists", toc.postings(), "before the series end at " + lastSeriesEnd);
+        }
+        if (toc.postings() > firstList) {
+            throw section(at + 32, "postings lists", toc.postings(), "behind the first list at " + firstList);
+        }
+        if (toc.labelIndices() > toc.postings() && toc.postings() != 0) {
+            throw section(at + 16, "label indices", toc.labelIndices(), "behind the postings lists, which begin at " + toc.postings());
+        }
+        long table = toc.labelIndicesTable();
+        if (table != 0 && (table < lastListEnd || table > toc.postingsTable())) {
+            throw section(at + 24, "the table of label indices", table,
+                    "not between the postings lists and their table, " + lastListEnd + " to " + toc.postingsTable());
+        }
+    }
+
+    private CorruptDataException section(long at, String what, long offset, String why) {
+        return region.corrupt(at, "table of contents: " + what + " begin at " + offset + ", " + why);
     }
 
     /** Walks the table beside the pairs. */
@@ -424,6 +502,7 @@ public final class BlockVerifier {
     }
 
     private void verifyList(PostingsRange range, long count, long sum, String what) {
+        firstList = Math.min(firstList, range.start() - 4);
         Postings p = index.postings(range);
         long n = 0;
         long got = 0;
@@ -436,6 +515,8 @@ public final class BlockVerifier {
             n++;
             got += mix(id);
         }
+        // A count before the ids and a checksum behind them.
+        lastListEnd = Math.max(lastListEnd, range.start() + 4 * n + 8);
         if (n != count || got != sum) {
             throw region.corrupt(range.start() - 4, "postings list " + what + ": has " + n + " ids, and not those of the " + count
                     + " series that it should name");
@@ -448,10 +529,12 @@ public final class BlockVerifier {
         if (ids.isEmpty()) {
             return;
         }
+        Path file = block.directory().resolve(Tombstones.FILE);
         Postings all = index.allPostings();
         for (long id : ids) {
-            if (all.advance(id) != id) {
-                throw new CorruptDataException(block.directory().resolve(Tombstones.FILE).toString(), -1,
+            // No entry lies so far that its id were negative or the end of all lists.
+            if (id < 0 || id == Postings.NO_MORE || all.advance(id) != id) {
+                throw new CorruptDataException(file.toString(), Tombstones.offsetOf(bytes(file), file.toString(), id),
                         "tombstones: no series has the id " + Long.toUnsignedString(id));
             }
         }
@@ -475,7 +558,7 @@ public final class BlockVerifier {
 
     private void equal(String field, long stated, long counted) {
         if (stated != counted) {
-            throw meta(field + " is " + stated + ", the block has " + counted);
+            throw meta(field, field + " is " + stated + ", the block has " + counted);
         }
     }
 }

@@ -92,6 +92,20 @@ public final class Tombstones {
         return new Tombstones(Map.copyOf(map));
     }
 
+    /** Where the first record of a series stands in a file that {@link #parse} has read, 0 where there is none. */
+    static long offsetOf(byte[] bytes, String name, long seriesId) {
+        ByteParser in = new ByteParser(bytes, HEADER, bytes.length - CHECKSUM, name);
+        while (in.position() < bytes.length - CHECKSUM) {
+            int at = in.position();
+            if (in.uvarint() == seriesId) {
+                return at;
+            }
+            in.varint();
+            in.varint();
+        }
+        return 0;
+    }
+
     /** What is deleted of a series. */
     public Intervals of(long seriesId) {
         // Most blocks have none, and this is asked for every series.

@@ -277,6 +277,119 @@ class FormatRulesTest {
         b.put((byte) u);
     }
 
+    /** Readers of today have no need of these offsets, others go by them. */
+    @Test
+    void offsetsOfSectionsThatAreNotReadAreChecked() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path block = block(tmp);
+            byte[] sound = index(block).array();
+            int toc = sound.length - 52;
+            ByteBuffer b = ByteBuffer.wrap(sound.clone());
+            long postings = b.getLong(toc + 32);
+            long table = b.getLong(toc + 40);
+            long[][] wrong = {{16, 1}, {24, 1}, {24, table - 1}, {24, table + 1}, {32, 0}, {32, 1}, {32, postings + 16}, {32, table}};
+            for (long[] w : wrong) {
+                b = ByteBuffer.wrap(sound.clone());
+                b.putLong(toc + (int) w[0], w[1]);
+                checksum(b, toc, 48);
+                Files.write(block.resolve("index"), b.array());
+                assertThatThrownBy(() -> BlockVerifier.verify(block)).as(Arrays.toString(w)).isInstanceOf(CorruptDataException.class)
+                        .hasMessageContaining("index: offset " + (toc + w[0]) + ": table of contents: ");
+            }
+            for (int at : new int[]{16, 24}) {
+                b = ByteBuffer.wrap(sound.clone());
+                b.putLong(toc + at, 0);
+                checksum(b, toc, 48);
+                Files.write(block.resolve("index"), b.array());
+                assertThat(BlockVerifier.verify(block).stats().series()).as("no label indices").isEqualTo(40);
+            }
+        }
+    }
+
+    @Test
+    void bytesBehindTheEntriesOfTheTableAreNamed() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path block = block(tmp);
+            byte[] sound = index(block).array();
+            int table = (int) ByteBuffer.wrap(sound).getLong(sound.length - 12);
+            ByteBuffer b = ByteBuffer.allocate(sound.length + 3);
+            int end = sound.length - 52 - 4;
+            b.put(sound, 0, end).put(new byte[3]).position(end + 3 + 4).put(sound, sound.length - 52, 52);
+            b.putInt(table, end + 3 - table - 4);
+            checksum(b, table + 4, b.getInt(table));
+            Files.write(block.resolve("index"), b.array());
+            assertThatThrownBy(() -> BlockVerifier.verify(block)).isInstanceOf(CorruptDataException.class)
+                    .hasMessageContaining("index: offset " + end + ": postings offset table: 3 bytes after the last entry");
+        }
+    }
+
+    /** The series then begin and end where the lists begin. */
+    @Test
+    void aBlockWithoutSeriesIsSound() {
+        try (TempTree tmp = TempTree.create()) {
+            try (BlockWriter w = BlockWriter.create(tmp.root(), ID)) {
+                w.commit(new BlockMeta(ID, 0, 5000, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(ID)));
+            }
+            assertThat(BlockVerifier.verify(tmp.resolve(ID.toString())).stats()).isEqualTo(BlockMeta.Stats.EMPTY);
+        }
+    }
+
+    @Test
+    void tombstonesOfNoSeriesAreNamedWithTheirPlace() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path block = block(tmp);
+            long first;
+            try (BlockReader r = BlockReader.open(block)) {
+                first = r.index().allPostings().toArray()[0];
+            }
+            for (long id : new long[]{0, 1, Long.MAX_VALUE, Long.MIN_VALUE, -1}) {
+                Files.write(block.resolve("tombstones"),
+                        Tombstones.of(java.util.Map.of(first, Intervals.NONE.with(1, 2), id, Intervals.NONE.with(1, 2))).encode());
+                assertThatThrownBy(() -> BlockVerifier.verify(block)).isInstanceOf(CorruptDataException.class)
+                        .hasMessageContaining("tombstones: no series has the id " + Long.toUnsignedString(id))
+                        .extracting(e -> ((CorruptDataException) e).offset() >= 5).isEqualTo(true);
+            }
+        }
+    }
+
+    @Test
+    void wrongFieldsOfTheMetaAreNamedWithTheirPlace() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path meta = block(tmp).resolve(BlockMeta.FILE);
+            String json = Files.readString(meta);
+            String[][] wrong = {{"\"numSamples\": 800", "\"numSamples\": 801"}, {"\"numSeries\": 40", "\"numSeries\": \"x\""},
+                    {"\"level\": 1", "\"level\": 0"}, {"\"version\": 1", "\"version\": 2"}};
+            for (String[] w : wrong) {
+                assertThat(json).contains(w[0]);
+                Files.writeString(meta, json.replace(w[0], w[1]));
+                String field = w[0].substring(0, w[0].indexOf(':'));
+                assertThatThrownBy(() -> BlockVerifier.verify(meta.getParent())).as(w[1]).isInstanceOf(CorruptDataException.class)
+                        .hasMessageContaining("meta.json: offset " + json.indexOf(field) + ": ");
+            }
+            Files.writeString(meta, '\uFEFF' + json);
+            assertThatThrownBy(() -> BlockVerifier.verify(meta.getParent()))
+                    .hasMessageContaining("offset 0: not valid JSON: it begins with");
+            Files.writeString(meta, json, java.nio.charset.StandardCharsets.UTF_16LE);
+            assertThatThrownBy(() -> BlockVerifier.verify(meta.getParent()))
+                    .hasMessageContaining("offset 0: not valid JSON: it begins with");
+            Files.writeString(meta, json + "{}");
+            assertThatThrownBy(() -> BlockVerifier.verify(meta.getParent())).hasMessageEndingWith(": not valid JSON: text after its end");
+        }
+    }
+
+    @Test
+    void directoriesInPlaceOfFilesAreNamedAsSuch() throws IOException {
+        for (String name : List.of("index", "meta.json", "tombstones", "chunks/000002")) {
+            try (TempTree tmp = TempTree.create()) {
+                Path block = block(tmp);
+                Files.deleteIfExists(block.resolve(name));
+                Files.createDirectory(block.resolve(name));
+                assertThatThrownBy(() -> BlockReader.open(block)).hasMessageContaining(name).message()
+                        .endsWithIgnoringCase(": is a directory");
+            }
+        }
+    }
+
     @Test
     void aBlockWithoutTombstonesHasNone() throws IOException {
         try (TempTree tmp = TempTree.create()) {

@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
@@ -50,6 +51,10 @@ public final class ByteRegion {
             MemorySegment mapped = size == 0 ? MemorySegment.NULL : channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             return new ByteRegion(mapped, name, 0);
         } catch (IOException e) {
+            if (Files.isDirectory(path)) {
+                // It is opened, and cannot be mapped for want of a device.
+                throw new UnavailableException("open " + path + ": is a directory", e);
+            }
             throw UnavailableException.of("open " + path, e);
         }
     }

@@ -53,9 +53,9 @@ public record Toc(long symbols, long series, long labelIndices, long labelIndice
         }
     }
 
-    /** Where the series section ends: the first byte that belongs to a later section. */
+    /** Where the series section ends: the first byte that belongs to a later section, which is where it begins in a block without series. */
     public long seriesEnd() {
-        return labelIndices > series ? labelIndices : postings > series ? postings : postingsTable;
+        return labelIndices != 0 && labelIndices >= series ? labelIndices : postings != 0 && postings >= series ? postings : postingsTable;
     }
 
     static String hex(int crc) {
