@@ -398,14 +398,14 @@ public final class Parser {
             return aggregate(op, at);
         }
         if (next == TokenKind.LEFT_PAREN && k.canBeFunctionName()) {
-            return call(k == TokenKind.IDENTIFIER ? word : k.text, word, at);
+            return call(word, at);
         }
         return selector(word, at);
     }
 
-    private Expr call(String name, String word, Position at) {
+    private Expr call(String word, Position at) {
         List<Expr> args = arguments();
-        FunctionSignature function = Functions.get(name);
+        FunctionSignature function = Functions.get(word);
         if (function == null) {
             throw error(at, "unknown function with name " + GoQuote.quote(word));
         }

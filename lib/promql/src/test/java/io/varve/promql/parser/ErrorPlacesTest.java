@@ -35,4 +35,11 @@ class ErrorPlacesTest {
     void anOffsetBelowAMillisecondIsAnOffset(String expression, String place, String message) {
         assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL)).hasMessage(place + ": parse error: " + message);
     }
+
+    @ParameterizedTest
+    @CsvSource({"'START()', START", "'Max_Of(1, 2)', Max_Of", "'STEP()', STEP"})
+    void aFunctionsNameIsWrittenSmallThoughAKeywordNeedNotBe(String expression, String name) {
+        assertThatThrownBy(() -> Parser.parse(expression, ParserOptions.ALL))
+                .hasMessage("1:1: parse error: unknown function with name \"" + name + "\"");
+    }
 }
