@@ -16,6 +16,7 @@ import io.varve.promql.parser.Parser;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockReader;
 import io.varve.tsdb.BlockVerifier;
+import io.varve.tsdb.MergedChunkSeriesSet;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.InputStream;
@@ -195,6 +196,11 @@ final class BlockCommand implements Runnable {
         return n + " " + noun + (n == 1 ? "" : "s");
     }
 
+    /** The series of one block that are in any of the sets, each once. */
+    private static ChunkSeriesSet any(List<ChunkSeriesSet> sets) {
+        return sets.size() == 1 ? sets.getFirst() : new MergedChunkSeriesSet(sets, (labels, chunks) -> chunks);
+    }
+
     @Command(name = "dump", description = "Write the samples of blocks as OpenMetrics text, or with --output json one line per series. Deleted samples are left out.", mixinStandardHelpOptions = true)
     int dump(@Parameters(paramLabel = "DIR", arity = "1..*", description = "Blocks, or a directory of blocks.") List<Path> directories,
             @Option(names = "--match", paramLabel = "SELECTOR", description = "Only series that this selector selects; given more than once, those that any selects.") @Nullable List<String> match,
@@ -208,7 +214,7 @@ final class BlockCommand implements Runnable {
         BlockDump dump = new BlockDump(out, minTime, maxTime);
         for (Path d : blocks(directories)) {
             try (BlockReader block = BlockReader.open(d);
-                    ChunkSeriesSet set = new AnySelected(selectors.stream().map(s -> block.select(s, minTime, maxTime, true)).toList());
+                    ChunkSeriesSet set = any(selectors.stream().map(s -> block.select(s, minTime, maxTime, true)).toList());
                     ProgressBar bar = output.bar(line().getErr(), "dumping " + block.meta().ulid(), block.meta().stats().series())) {
                 long n = 0;
                 for (ChunkSeries s = set.next(); s != null; s = set.next()) {

@@ -408,36 +408,12 @@ public final class BlockVerifier {
 
     /** Nothing stands behind the entries that the table counts. */
     private void verifyTableEnd() {
-        long table = index.toc().postingsTable();
-        long end = table + 4 + region.u32(table);
-        long entries = region.u32(table + 4);
-        long at = table + 8;
-        for (long i = 0; i < entries; i++) {
-            at = afterNumber(at);
-            for (int text = 0; text < 2; text++) {
-                long length = 0;
-                int shift = 0;
-                int b;
-                do {
-                    b = region.u8(at++);
-                    length |= (b & 0x7FL) << shift;
-                    shift += 7;
-                } while (b >= 0x80);
-                at += length;
-            }
-            at = afterNumber(at);
+        long unread = index.table().unreadBytes();
+        if (unread > 0) {
+            long table = index.toc().postingsTable();
+            throw region.corrupt(table + 4 + region.u32(table) - unread,
+                    "postings offset table: " + unread + " bytes after the last entry");
         }
-        if (at != end) {
-            throw region.corrupt(at, "postings offset table: " + (end - at) + " bytes after the last entry");
-        }
-    }
-
-    private long afterNumber(long at) {
-        long p = at;
-        while (region.u8(p++) >= 0x80) {
-            // Its value was read before.
-        }
-        return p;
     }
 
     /** The offsets that readers of today have no need of, for those who go by them. */

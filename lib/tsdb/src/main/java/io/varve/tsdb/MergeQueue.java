@@ -10,7 +10,8 @@ import java.util.function.IntBinaryOperator;
  * begins, depends on it. One thread.
  */
 final class MergeQueue {
-    private final MinHeap<Head> heap;
+    private final IntBinaryOperator order;
+    private final MinHeap<Head> heap = new MinHeap<>(this::compare);
     private final Head[] heads;
     private final List<Head> taken = new ArrayList<>();
     private long groups;
@@ -27,20 +28,22 @@ final class MergeQueue {
 
     /** @param order compares the heads of two sets, given by their numbers */
     MergeQueue(int sets, IntBinaryOperator order) {
+        this.order = order;
         heads = new Head[sets];
         for (int i = 0; i < sets; i++) {
             heads[i] = new Head(i);
         }
-        heap = new MinHeap<>((a, b) -> {
-            if (a.group == b.group) {
-                return 0;
-            }
-            int c = order.applyAsInt(a.set, b.set);
-            if (c == 0) {
-                a.group = b.group;
-            }
-            return c;
-        });
+    }
+
+    private int compare(Head a, Head b) {
+        if (a.group == b.group) {
+            return 0;
+        }
+        int c = order.applyAsInt(a.set, b.set);
+        if (c == 0) {
+            a.group = b.group;
+        }
+        return c;
     }
 
     /** The set has another head. */
@@ -52,7 +55,7 @@ final class MergeQueue {
     /** Takes out the sets that have the least head; {@link #set} says which. How many, 0 at the end. */
     int take() {
         taken.clear();
-        while (!heap.isEmpty() && (taken.isEmpty() || heap.order(taken.getFirst(), heap.peekFirst()) == 0)) {
+        for (Head least = heap.peek(); least != null && (taken.isEmpty() || compare(taken.getFirst(), least) == 0); least = heap.peek()) {
             taken.add(heap.pop());
         }
         return taken.size();

@@ -26,16 +26,6 @@ final class MinHeap<T> {
         return items.isEmpty() ? null : items.getFirst();
     }
 
-    /** The least; the heap must not be empty. */
-    T peekFirst() {
-        return items.getFirst();
-    }
-
-    /** Compares as the heap does. */
-    int order(T a, T b) {
-        return order.compare(a, b);
-    }
-
     void push(T item) {
         items.add(item);
         int i = items.size() - 1;

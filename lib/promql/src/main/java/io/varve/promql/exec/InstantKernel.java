@@ -192,9 +192,8 @@ final class InstantKernel implements Kernel {
     private @Nullable Row smoothed(Labels labels, boolean dropName, SampleBuffer samples, Notes notes, SampleCount count) {
         Windows w = windows;
         if (w == null) {
-            w = new Windows(grid, 2 * lookback * 1_000_000, pinned ? -lookback : offset - lookback, pinned ? (Long) pin : null,
-                    Edges.NORMAL, 0,
-                    position, false, check);
+            w = new Windows(grid, Math.min(2 * lookback, Long.MAX_VALUE / 1_000_000) * 1_000_000, pinned ? -lookback : offset - lookback,
+                    pinned ? (Long) pin : null, Edges.NORMAL, 0, position, false, check);
             windows = w;
         }
         w.load(labels, samples);

@@ -105,15 +105,13 @@ public final class IndexHeader implements AutoCloseable {
             }
             Files.move(tmp, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
-            discard(tmp);
             throw new UnavailableException("write index header " + file + ": " + e, e);
-        } catch (RuntimeException | Error e) {
+        } finally {
             discard(tmp);
-            throw e;
         }
     }
 
-    /** What is left of a file that was not finished: on a full disk it would be in the way. */
+    /** What is left of a file that was not finished, if anything is: on a full disk it would be in the way. */
     private static void discard(Path tmp) {
         try {
             Files.deleteIfExists(tmp);

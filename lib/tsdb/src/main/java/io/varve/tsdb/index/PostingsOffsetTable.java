@@ -25,10 +25,12 @@ public abstract sealed class PostingsOffsetTable {
 
     final String[] names;
     final @Nullable PostingsRange all;
+    private final long unread;
 
-    private PostingsOffsetTable(String[] names, @Nullable PostingsRange all) {
+    private PostingsOffsetTable(Scan scan, String[] names, @Nullable PostingsRange all) {
         this.names = names;
         this.all = all;
+        this.unread = scan.cursor.remaining();
     }
 
     /** Receives values in order. */
@@ -116,6 +118,11 @@ public abstract sealed class PostingsOffsetTable {
         return out;
     }
 
+    /** Bytes of the section behind the last entry; 0 in a sound table. */
+    public long unreadBytes() {
+        return unread;
+    }
+
     /** Bytes of heap this table holds; an estimate. */
     public abstract long heapBytes();
 
@@ -187,7 +194,7 @@ public abstract sealed class PostingsOffsetTable {
 
         private Sampled(Scan scan, String[] names, @Nullable PostingsRange all, int[] samples, int[] firstSample, int[] counts,
                 int[] prefixLengths) {
-            super(names, all);
+            super(scan, names, all);
             this.region = scan.region;
             this.limit = scan.cursor.position;
             this.sectionOffset = scan.sectionOffset;
@@ -443,10 +450,10 @@ public abstract sealed class PostingsOffsetTable {
         private final Values[] byName;
         private final long heap;
 
-        private Loaded(String[] names, @Nullable PostingsRange all, Values[] byName, long heap) {
-            super(names, all);
+        private Loaded(Scan scan, String[] names, @Nullable PostingsRange all, Values[] byName) {
+            super(scan, names, all);
             this.byName = byName;
-            this.heap = heap;
+            this.heap = scan.count * 120;
         }
 
         static Loaded load(Scan scan) {
@@ -473,8 +480,8 @@ public abstract sealed class PostingsOffsetTable {
             TreeMap<String, PostingsRange> empty = map.remove("");
             List<Values> byName = new ArrayList<>();
             map.forEach((k, v) -> byName.add(new Values(v.keySet().toArray(String[]::new), v.values().toArray(PostingsRange[]::new))));
-            return new Loaded(map.keySet().toArray(String[]::new), empty == null ? null : empty.get(""), byName.toArray(Values[]::new),
-                    scan.count * 120);
+            return new Loaded(scan, map.keySet().toArray(String[]::new), empty == null ? null : empty.get(""),
+                    byName.toArray(Values[]::new));
         }
 
         @Override
