@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
@@ -312,18 +313,22 @@ public final class EndpointSet implements AutoCloseable {
         for (Endpoint e : all) {
             Thread.ofVirtual().name("info " + e.address).start(() -> {
                 try {
-                    check(e);
                     // At once: whoever answers slowly does not keep the others waiting.
-                    publish();
+                    if (check(e)) {
+                        publish();
+                    }
                 } finally {
                     left.countDown();
                 }
             });
         }
         left.await(config.infoTimeoutMillis + 1000, TimeUnit.MILLISECONDS);
+        // When each of them answered last.
+        publish();
     }
 
-    private void check(Endpoint e) {
+    /** Asks one endpoint; whether it is otherwise than before. */
+    private boolean check(Endpoint e) {
         StoreInfo info = null;
         String error = null;
         boolean silent;
@@ -347,6 +352,7 @@ public final class EndpointSet implements AutoCloseable {
         long now = System.currentTimeMillis();
         synchronized (endpoints) {
             boolean wasGood = e.error == null && e.info != null;
+            boolean other = !e.checked || !Objects.equals(error, e.error) || info != null && !info.equals(e.info);
             e.checked = true;
             if (info != null) {
                 if (!wasGood) {
@@ -361,6 +367,7 @@ public final class EndpointSet implements AutoCloseable {
                 }
                 e.error = error;
             }
+            return other;
         }
     }
 
