@@ -30,6 +30,8 @@ import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -258,6 +260,7 @@ final class BlockCommand implements Runnable {
             @Parameters(paramLabel = "[FILE] DIR", arity = "1..*", description = "The text, standard input where it is left out or -; and where the blocks go.") List<Path> files,
             @Option(names = "--input", paramLabel = "FILE", description = "The text; another way to name it.") @Nullable Path input,
             @Option(names = "--block-duration", paramLabel = "DURATION", defaultValue = "2h", description = "Span of time of each block, default ${DEFAULT-VALUE}.") String duration,
+            @Option(names = "--label", paramLabel = "NAME=VALUE", description = "A label that every series gets, instead of its own of this name; without a value it is taken away. May be given more than once.") @Nullable List<String> label,
             @Mixin Output output) throws IOException {
         if (files.size() > 2) {
             throw new InvalidRequestException("expected a text and a directory, got also " + files.get(2));
@@ -267,6 +270,7 @@ final class BlockCommand implements Runnable {
         }
         Path directory = files.getLast();
         Path named = input != null ? input : files.size() > 1 ? files.getFirst() : null;
+        Map<String, String> labels = labels(label);
         long span = span(duration);
         if (span < 1) {
             throw new InvalidRequestException("--block-duration must be at least 1ms, got " + duration);
@@ -300,7 +304,7 @@ final class BlockCommand implements Runnable {
             }
             List<BlockMeta> made;
             try (ProgressBar bar = output.bar(line().getErr(), "making blocks", BlockCreation.PROGRESS_TOTAL)) {
-                made = new BlockCreation(read, text == null ? "standard input" : text.toString(), directory, span,
+                made = new BlockCreation(read, text == null ? "standard input" : text.toString(), labels, directory, span,
                         (int) Math.min(BATCH_SAMPLES, Runtime.getRuntime().maxMemory() / HEAP_PER_SAMPLE), new SecureRandom(), bar::at)
                         .run();
             }
@@ -311,6 +315,19 @@ final class BlockCommand implements Runnable {
                 Files.deleteIfExists(spooled);
             }
         }
+    }
+
+    /** Name and value are separated by the first = or colon, as promtool has it; of several values of one name the last one counts. */
+    private static Map<String, String> labels(@Nullable List<String> given) {
+        Map<String, String> labels = new TreeMap<>();
+        for (String label : given == null ? List.<String>of() : given) {
+            String[] parts = label.split("[=:]", 2);
+            if (parts.length < 2 || parts[0].isEmpty()) {
+                throw new InvalidRequestException("--label: expected NAME=VALUE, got \"" + label + "\"");
+            }
+            labels.put(parts[0], parts[1]);
+        }
+        return labels;
     }
 
     private static long span(String duration) {

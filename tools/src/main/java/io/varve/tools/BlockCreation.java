@@ -6,11 +6,13 @@ import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.tsdb.BlockMeta;
 import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Durable;
 import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -22,7 +24,8 @@ import java.util.random.RandomGenerator;
 /**
  * Makes blocks of OpenMetrics text, one for each aligned span of time that has samples. The text is read once, its samples go to a
  * {@link SampleSpool}; then the series are sorted, and the samples of each span are read from there, as many series at a time as fit. Memory holds
- * the labels of all series and so many samples.
+ * the labels of all series and so many samples. All blocks appear in the directory together, when the last one is complete: a text that fails late
+ * leaves none, so that it can be mended and given again.
  */
 final class BlockCreation {
     /** What the progress rises to. */
@@ -33,6 +36,7 @@ final class BlockCreation {
 
     private final Path text;
     private final String name;
+    private final Map<String, String> labels;
     private final Path directory;
     private final long spanMillis;
     private final int batchSamples;
@@ -42,14 +46,16 @@ final class BlockCreation {
 
     /**
      * @param name what errors call the text
+     * @param labels what every series gets, instead of its own labels of these names; an empty value takes the label away
      * @param spanMillis length of a block's span
      * @param batchSamples samples that are held in memory at once, unless one series has more in a span
      * @param progress called with how much is done, of {@link #PROGRESS_TOTAL}
      */
-    BlockCreation(Path text, String name, Path directory, long spanMillis, int batchSamples, RandomGenerator random,
-            LongConsumer progress) {
+    BlockCreation(Path text, String name, Map<String, String> labels, Path directory, long spanMillis, int batchSamples,
+            RandomGenerator random, LongConsumer progress) {
         this.text = text;
         this.name = name;
+        this.labels = labels;
         this.directory = directory;
         this.spanMillis = spanMillis;
         this.batchSamples = batchSamples;
@@ -58,16 +64,33 @@ final class BlockCreation {
     }
 
     List<BlockMeta> run() throws IOException {
-        Files.createDirectories(directory);
-        try (SampleSpool spool = new SampleSpool(directory, batchSamples)) {
+        // What a killed process leaves under such a name Prometheus removes when it starts.
+        Path staging = directory.resolve(ulid() + BlockWriter.UNFINISHED);
+        Files.createDirectories(staging);
+        try (SampleSpool spool = new SampleSpool(staging, batchSamples)) {
             Labels[] series = spool(spool);
-            List<BlockMeta> out = new ArrayList<>();
+            List<BlockMeta> made = new ArrayList<>();
             for (long span : spool.spans()) {
-                out.add(block(spool, span, series));
+                made.add(block(spool, span, series, staging));
             }
+            publish(made, staging);
             progress.accept(PROGRESS_TOTAL);
-            return out;
+            return made;
+        } finally {
+            Durable.deleteTree(staging);
         }
+    }
+
+    private Ulid ulid() {
+        return Ulid.of(System.currentTimeMillis(), random);
+    }
+
+    private void publish(List<BlockMeta> made, Path staging) throws IOException {
+        for (BlockMeta m : made) {
+            String block = m.ulid().toString();
+            Files.move(staging.resolve(block), directory.resolve(block), StandardCopyOption.ATOMIC_MOVE);
+        }
+        Durable.syncDirectory(directory);
     }
 
     /** Reads the text into the spool; gives the series in label order. */
@@ -75,13 +98,13 @@ final class BlockCreation {
         Map<Labels, Integer> ids = new HashMap<>();
         long size = Math.max(1, Files.size(text));
         try (InputStream in = Files.newInputStream(text)) {
-            OpenMetricsReader reader = new OpenMetricsReader(in, name);
+            OpenMetricsReader reader = new OpenMetricsReader(in, name, labels);
             long n = 0;
-            while (reader.next((labels, time, value, line) -> {
-                Integer id = ids.get(labels);
+            while (reader.next((identity, time, value, line) -> {
+                Integer id = ids.get(identity);
                 if (id == null) {
                     id = ids.size();
-                    ids.put(labels, id);
+                    ids.put(identity, id);
                 }
                 spool.add(Math.floorDiv(time, spanMillis), id, time, value);
             })) {
@@ -100,9 +123,9 @@ final class BlockCreation {
         return series;
     }
 
-    private BlockMeta block(SampleSpool spool, long span, Labels[] series) throws IOException {
-        Ulid ulid = Ulid.of(System.currentTimeMillis(), random);
-        try (BlockWriter writer = BlockWriter.create(directory, ulid)) {
+    private BlockMeta block(SampleSpool spool, long span, Labels[] series, Path staging) throws IOException {
+        Ulid ulid = ulid();
+        try (BlockWriter writer = BlockWriter.create(staging, ulid)) {
             int[] counts = new int[series.length];
             spool.read(span, (rank, time, value) -> counts[rank]++);
             int from = 0;
@@ -161,7 +184,7 @@ final class BlockCreation {
     }
 
     /** Brings samples in order of time, equal ones once; gives how many are left from {@code from}. */
-    private int sort(long[] times, double[] values, int from, int to, Labels labels) throws IOException {
+    private int sort(long[] times, double[] values, int from, int to, Labels identity) throws IOException {
         boolean sorted = true;
         for (int i = from + 1; i < to; i++) {
             sorted &= times[i - 1] < times[i];
@@ -178,7 +201,7 @@ final class BlockCreation {
         for (int i : order) {
             if (n > 0 && t[n - 1] == times[i]) {
                 if (Double.doubleToRawLongBits(v[n - 1]) != Double.doubleToRawLongBits(values[i])) {
-                    throw twoValues(labels, times[i]);
+                    throw twoValues(identity, times[i]);
                 }
                 continue;
             }
@@ -191,22 +214,22 @@ final class BlockCreation {
     }
 
     /** Reads the text again for the lines that do not agree: line numbers of all samples would take as much memory as times do. */
-    private InvalidRequestException twoValues(Labels labels, long time) throws IOException {
+    private InvalidRequestException twoValues(Labels identity, long time) throws IOException {
         List<Long> lines = new ArrayList<>();
         List<Double> values = new ArrayList<>();
         try (InputStream in = Files.newInputStream(text)) {
-            OpenMetricsReader reader = new OpenMetricsReader(in, name);
+            OpenMetricsReader reader = new OpenMetricsReader(in, name, labels);
             boolean more = true;
             while (more && lines.size() < 2) {
                 more = reader.next((l, t, value, line) -> {
-                    if (t == time && l.equals(labels) && !values.contains(value)) {
+                    if (t == time && l.equals(identity) && !values.contains(value)) {
                         lines.add(line);
                         values.add(value);
                     }
                 });
             }
         }
-        return new InvalidRequestException(name + ": line " + lines.getLast() + ": series " + labels + " has another value at " + time
+        return new InvalidRequestException(name + ": line " + lines.getLast() + ": series " + identity + " has another value at " + time
                 + " ms in line " + lines.getFirst());
     }
 }

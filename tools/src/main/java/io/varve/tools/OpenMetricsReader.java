@@ -42,6 +42,7 @@ final class OpenMetricsReader {
 
     private final InputStream in;
     private final String file;
+    private final Map<String, String> added;
     private final byte[] buffer = new byte[1 << 18];
     private byte[] text = new byte[1 << 12];
     private int position;
@@ -55,9 +56,11 @@ final class OpenMetricsReader {
     private String lastKey = "";
     private Labels lastLabels = Labels.EMPTY;
 
-    OpenMetricsReader(InputStream in, String file) {
+    /** @param added labels of every series, instead of its own of these names; an empty value takes the label away */
+    OpenMetricsReader(InputStream in, String file, Map<String, String> added) {
         this.in = in;
         this.file = file;
+        this.added = added;
     }
 
     /** Bytes read so far. */
@@ -265,6 +268,13 @@ final class OpenMetricsReader {
         Labels series = Labels.of(labels);
         if (series.isEmpty()) {
             throw wrong("series without a name or label");
+        }
+        if (!added.isEmpty()) {
+            labels.putAll(added);
+            series = Labels.of(labels);
+            if (series.isEmpty()) {
+                throw wrong("series without a name or label, once the labels of the command line are set");
+            }
         }
         return series;
     }

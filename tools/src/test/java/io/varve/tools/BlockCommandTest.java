@@ -120,6 +120,34 @@ class BlockCommandTest {
         }
     }
 
+    /** As promtool: the command line's label wins, a name in any UTF-8, and what has no value is taken away. */
+    @Test
+    void labelsOfTheCommandLineAreEverySeries() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om",
+                    "# TYPE a histogram\na_bucket{b=\"c\",d=\"e\",le=\"2\"} 1 2\nf 3 4\n# EOF\n".getBytes(StandardCharsets.UTF_8));
+            String dir = tmp.resolve("data").toString();
+            assertThat(block("create", "--label=b=x", "--label=b=y=1", "--label", "d=", "--label=k.é:v:w", "--label=le=1", text.toString(),
+                    dir)
+                    .err()).isEmpty();
+            assertThat(block("dump", dir).out()).isEqualTo("""
+                    a_bucket{b="y=1","k.é"="v:w",le="1"} 1 2
+                    f{b="y=1","k.é"="v:w",le="1"} 3 4
+                    # EOF
+                    """);
+            // Series that are the same now are one.
+            Path twice = tmp.write("twice.om", "a{b=\"1\"} 1 2\na{b=\"2\"} 2 2\n# EOF\n".getBytes(StandardCharsets.UTF_8));
+            assertThat(block("create", "--label=b=3", twice.toString(), dir).err())
+                    .contains("line 2: series {__name__=\"a\", b=\"3\"} has another value at 2000 ms in line 1").hasLineCount(1);
+            assertThat(block("create", "--label=__name__=", text.toString(), dir).err()).contains("line 3: series without a name or label")
+                    .hasLineCount(1);
+            for (String wrong : List.of("a", "", "=b")) {
+                assertThat(block("create", "--label=" + wrong, text.toString(), dir).err().strip())
+                        .isEqualTo("--label: expected NAME=VALUE, got \"" + wrong + "\"");
+            }
+        }
+    }
+
     @Test
     void severalSelectorsGiveEachSeriesOnce() throws IOException {
         try (TempTree tmp = TempTree.create()) {

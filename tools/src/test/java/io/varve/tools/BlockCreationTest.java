@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -25,7 +26,7 @@ class BlockCreationTest {
 
     private static List<BlockMeta> create(Path text, Path directory, int batchSamples, List<Long> progress) throws IOException {
         Files.createDirectories(directory);
-        return new BlockCreation(text, text.toString(), directory, SPAN, batchSamples, new Random(1), progress::add).run();
+        return new BlockCreation(text, text.toString(), Map.of(), directory, SPAN, batchSamples, new Random(1), progress::add).run();
     }
 
     private static String content(Path directory, List<BlockMeta> blocks) {
@@ -94,14 +95,14 @@ class BlockCreationTest {
     }
 
     @Test
-    void aSecondValueIsNamedWithBothLines() throws IOException {
+    void aSecondValueIsNamedWithBothLinesAndNoBlockIsLeft() throws IOException {
         try (TempTree tmp = TempTree.create()) {
             Path text = Files.write(tmp.resolve("in.txt"),
-                    List.of("# TYPE m gauge", "m 1 5", "m 2 3", "m 2 3", "m 1 4", "m 3 3", "# EOF"));
+                    List.of("# TYPE m gauge", "m 1 9000", "m 2 9001", "m 2 9001", "m 1 1", "m 3 9001", "# EOF"));
             for (int batch : new int[]{2, 100}) {
                 assertThatThrownBy(() -> create(text, tmp.resolve("out"), batch, new ArrayList<>()))
                         .isInstanceOf(InvalidRequestException.class)
-                        .hasMessage(text + ": line 6: series {__name__=\"m\"} has another value at 3000 ms in line 3");
+                        .hasMessage(text + ": line 6: series {__name__=\"m\"} has another value at 9001000 ms in line 3");
                 assertThat(tmp.resolve("out")).isEmptyDirectory();
             }
         }
