@@ -152,8 +152,8 @@ final class GroupCompaction {
     private boolean repaired(BlockGroup group, BlockReader block, IndexHealth health, Path directory) {
         BlockMeta meta = block.meta();
         String file = meta.ulid() + "/" + BlockReader.INDEX;
-        long wholly = health.completeOutsideChunks() - health.issue347OutsideChunks();
-        long partly = health.outsideChunks() - health.completeOutsideChunks();
+        long wholly = health.completeOutsideChunks();
+        long partly = health.outsideChunks() - wholly - health.issue347OutsideChunks();
         if (partly > 0) {
             throw new CorruptDataException(file, -1, "found " + partly + " chunks non-completely outside the block time range");
         }

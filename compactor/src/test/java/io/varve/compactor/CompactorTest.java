@@ -94,6 +94,11 @@ class CompactorTest {
 
     /** A block of two counters with a sample a minute, in the range given in hours from the start. */
     private Ulid block(Labels external, int fromHour, int toHour, double slope) {
+        return block(external, fromHour, toHour, slope, List.of());
+    }
+
+    /** As the other, where one more series has these chunks. */
+    private Ulid block(Labels external, int fromHour, int toHour, double slope, List<Chunk> more) {
         long from = START + fromHour * HOUR;
         long to = START + toHour * HOUR;
         Ulid id = Ulid.of(from, random);
@@ -107,6 +112,9 @@ class CompactorTest {
                 }
                 appender.cut();
                 writer.add(Labels.of("__name__", name, "job", "x"), chunks);
+            }
+            if (!more.isEmpty()) {
+                writer.add(Labels.of("__name__", "c_total"), more);
             }
             writer.commit(new BlockMeta(id, from, to, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(id))
                     .withThanos(BlockMeta.Thanos.of(external, 0, "sidecar")));
@@ -552,6 +560,42 @@ class CompactorTest {
         Map<Ulid, BlockMeta> before = metas(bucket);
         assertThatThrownBy(() -> compact(bucket, options())).isInstanceOf(CorruptDataException.class).hasMessageContaining(bad.toString());
         assertThat(metas(bucket)).isEqualTo(before);
+    }
+
+    private static List<Chunk> chunks(long... times) {
+        List<Chunk> chunks = new ArrayList<>();
+        ChunkAppender appender = ChunkAppender.plain(2, chunks::add);
+        for (long t : times) {
+            appender.append(t, t);
+        }
+        appender.cut();
+        return chunks;
+    }
+
+    /** The fault of old Prometheus versions: a chunk of the next block's samples, which that block has too. */
+    @Test
+    void aChunkThatBeginsAtItsBlocksEndIsTakenOutAndTheStreamGoesOn() {
+        long end = START + 2 * HOUR;
+        Ulid broken = block(STREAM, 0, 2, 1, chunks(end - 60_000, end - 30_000, end, end + 30_000));
+        for (int h = 2; h < 10; h += 2) {
+            block(STREAM, h, h + 2, 1, chunks(START + h * HOUR, START + h * HOUR + 30_000));
+        }
+        compact(bucket, options());
+        Map<Ulid, BlockMeta> metas = metas(bucket);
+        assertThat(metas).doesNotContainKey(broken);
+        assertThat(describe(metas)).containsExactly(STREAM + " 0 0-8 L2 of 4", STREAM + " 0 8-10 L1 of 1");
+        assertThat(samples(metas).get(STREAM + " {__name__=\"c_total\"}")).hasSize(2 + 4 * 2);
+        // Wholly outside, or partly, is no known fault.
+        for (long[] times : List.of(new long[]{end + 1, end + 30_000}, new long[]{end - 1, end + 1})) {
+            newBucket();
+            Ulid other = block(STREAM, 0, 2, 1, chunks(times));
+            for (int h = 2; h < 10; h += 2) {
+                block(STREAM, h, h + 2, 1);
+            }
+            assertThatThrownBy(() -> compact(bucket, options())).isInstanceOf(CorruptDataException.class)
+                    .hasMessageContaining(other.toString())
+                    .hasMessageContaining("outside the block time range");
+        }
     }
 
     @Test

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param duplicatedChunks chunks with the same times as the one before
  * @param outsideChunks chunks that are partly or wholly outside the block's range, its end counted as inside
  * @param completeOutsideChunks those that are wholly outside
- * @param issue347OutsideChunks those that begin exactly at the end of the range: an old fault of Prometheus
+ * @param issue347OutsideChunks those of {@code outsideChunks} that begin exactly at the end of the range: an old fault of Prometheus
  * @param outOfOrderLabels labels that sort before the one before
  * @param unsortedSeries series that do not sort after the one before
  * @param emptySeries series without labels or without chunks
