@@ -54,7 +54,8 @@ public final class BlockRepair {
                 return Optional.empty();
             }
             BlockMeta.Thanos thanos = old.thanos();
-            return Optional.of(writer.commit(old.withThanos(thanos == null ? null : thanos.withSource(source))));
+            return Optional
+                    .of(writer.commit(old.withThanos(thanos == null ? null : thanos.withSource(source).withFiles(List.of(), List.of()))));
         }
     }
 

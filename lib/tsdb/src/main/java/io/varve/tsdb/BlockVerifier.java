@@ -16,7 +16,12 @@ import io.varve.tsdb.index.SeriesEntry;
 import io.varve.tsdb.index.Symbols;
 import io.varve.tsdb.index.Toc;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads all of a block once and checks every rule of the format: checksums, orders, references, ranges, that postings are complete,
- * that {@code meta.json} counts right. The first broken rule is thrown, with file and offset. Memory is bounded by symbols and by pairs of
+ * that texts are UTF-8, that {@code meta.json} counts right and its Thanos section lists the files as they are. The first broken rule is thrown, with file and offset. Memory is bounded by symbols and by pairs of
  * label name and value.
  *
  * <p>
@@ -111,6 +116,7 @@ public final class BlockVerifier {
         verifyPostings();
         verifyTombstones();
         verifyStats();
+        verifyFiles();
         long unused = 0;
         for (int i = 0; i < symbolRefs.length; i++) {
             if (!usedSymbols.get(i) && !(i == 0 && index.symbols().text(symbolRefs[0]).isEmpty())) {
@@ -154,6 +160,7 @@ public final class BlockVerifier {
     private void verifySymbols() {
         Symbols symbols = index.symbols();
         byte[] previous = null;
+        CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
         long at = index.toc().symbols() + 8;
         for (int i = 0; i < symbolRefs.length; i++) {
             symbolRefs[i] = index.version() == 1 ? at : i;
@@ -166,6 +173,12 @@ public final class BlockVerifier {
                 shift += 7;
             } while (b >= 0x80);
             byte[] text = region.copy(at, length);
+            try {
+                decoder.decode(ByteBuffer.wrap(text));
+            } catch (CharacterCodingException e) {
+                // Prometheus takes in no such labels, and readers may take two of them for one.
+                throw region.corrupt(at, "symbol table: \"" + symbols.text(symbolRefs[i]) + "\" is not UTF-8");
+            }
             if (previous != null && Arrays.compareUnsigned(previous, text) >= 0) {
                 throw region.corrupt(at, "symbol table: \"" + symbols.text(symbolRefs[i]) + "\" does not sort after the symbol before");
             }
@@ -530,6 +543,39 @@ public final class BlockVerifier {
         if (Files.exists(block.directory().resolve(Tombstones.FILE))) {
             equal("numTombstones", s.tombstones(), block.tombstones().intervals());
         }
+    }
+
+    /** What Thanos' section says of files that the block's content does not say itself. */
+    private void verifyFiles() {
+        BlockMeta.Thanos thanos = block.meta().thanos();
+        if (thanos == null) {
+            return;
+        }
+        for (BlockMeta.FileEntry f : thanos.files()) {
+            long size = fileSize(f.path());
+            if (f.sizeBytes() != 0 && f.sizeBytes() != size) {
+                throw new CorruptDataException(block.directory().resolve(f.path()).toString(), -1,
+                        "has " + size + " bytes, meta.json says " + f.sizeBytes() + " under thanos.files");
+            }
+        }
+        for (String segment : thanos.segmentFiles()) {
+            fileSize(ChunkSegments.DIRECTORY + "/" + segment);
+        }
+    }
+
+    /** Of a file that the meta names. */
+    private long fileSize(String path) {
+        try {
+            Path file = block.directory().resolve(path);
+            if (Files.isRegularFile(file)) {
+                return Files.size(file);
+            }
+        } catch (IOException e) {
+            throw new UnavailableException("read size of " + path + " of " + block.directory() + ": " + e, e);
+        } catch (InvalidPathException e) {
+            // No name of a file here: there is none.
+        }
+        throw new CorruptDataException(block.directory() + "/" + path, -1, "is missing, meta.json names it in its thanos section");
     }
 
     private void equal(String field, long stated, long counted) {

@@ -378,6 +378,54 @@ class FormatRulesTest {
     }
 
     @Test
+    void textsThatAreNotUtf8AreNamed() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            for (byte[] bad : List.of(new byte[]{'0', '3', (byte) 0xff}, new byte[]{(byte) 0xc0, (byte) 0x80, '9'},
+                    new byte[]{(byte) 0xed, (byte) 0xa0, (byte) 0x80})) {
+                Path block = block(tmp);
+                ByteBuffer b = index(block);
+                int series = (int) b.getLong(b.capacity() - 52 + 8);
+                int at = lastIndexOf(Arrays.copyOf(b.array(), series), "039".getBytes(java.nio.charset.StandardCharsets.UTF_8));
+                b.put(at, bad);
+                checksum(b, 9, b.getInt(5));
+                Files.write(block.resolve("index"), b.array());
+                assertThatThrownBy(() -> BlockVerifier.verify(block)).isInstanceOf(CorruptDataException.class)
+                        .hasMessageContaining("index: offset " + at + ": symbol table: \"").hasMessageEndingWith("\" is not UTF-8");
+                io.varve.tsdb.Durable.deleteTree(block);
+            }
+        }
+    }
+
+    @Test
+    void filesThatThanosSectionListsMustBeAsItSays() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path block = block(tmp);
+            BlockMeta meta = BlockMeta.read(block);
+            BlockMeta.FileEntry index = new BlockMeta.FileEntry("index", Files.size(block.resolve("index")));
+            BlockMeta.FileEntry self = new BlockMeta.FileEntry("meta.json", 0);
+            BlockMeta.Thanos none = BlockMeta.Thanos.of(Labels.of("a", "b"), 0, "sidecar");
+            for (BlockMeta.Thanos sound : List.of(none, none.withFiles(List.of("000001"), List.of(index, self)))) {
+                Files.write(block.resolve("meta.json"), meta.withThanos(sound).toJson());
+                BlockVerifier.verify(block);
+            }
+            BlockMeta.FileEntry longer = new BlockMeta.FileEntry("index", index.sizeBytes() + 1);
+            BlockMeta.FileEntry missing = new BlockMeta.FileEntry("chunks/000002", 0);
+            BlockMeta.FileEntry noName = new BlockMeta.FileEntry("\u0000", 1);
+            TreeMap<String, BlockMeta.Thanos> wrong = new TreeMap<>();
+            wrong.put("/index: has " + index.sizeBytes() + " bytes, meta.json says " + longer.sizeBytes(),
+                    none.withFiles(List.of(), List.of(longer)));
+            wrong.put("/chunks/000002: is missing", none.withFiles(List.of(), List.of(index, missing)));
+            wrong.put("/chunks/000003: is missing", none.withFiles(List.of("000001", "000003"), List.of(index)));
+            wrong.put("/\u0000: is missing", none.withFiles(List.of(), List.of(noName)));
+            for (var w : wrong.entrySet()) {
+                Files.write(block.resolve("meta.json"), meta.withThanos(w.getValue()).toJson());
+                assertThatThrownBy(() -> BlockVerifier.verify(block)).isInstanceOf(CorruptDataException.class)
+                        .hasMessageContaining(w.getKey());
+            }
+        }
+    }
+
+    @Test
     void directoriesInPlaceOfFilesAreNamedAsSuch() throws IOException {
         for (String name : List.of("index", "meta.json", "tombstones", "chunks/000002")) {
             try (TempTree tmp = TempTree.create()) {
