@@ -124,21 +124,28 @@ final class BlockCommand implements Runnable {
             @Mixin Output output) {
         PrintWriter out = line().getOut();
         boolean first = true;
+        int code = 0;
         for (Path d : blocks(directories)) {
             try (BlockReader block = BlockReader.open(d)) {
                 BlockInspection inspection = new BlockInspection(block);
                 try (ProgressBar bar = output.bar(line().getErr(), "inspecting " + block.meta().ulid(), block.meta().stats().series())) {
                     inspection.run(bar::at);
+                    bar.done();
                 }
                 if (output.json()) {
                     out.println(inspection.json(Math.max(0, limit)));
                 } else {
                     out.print((first ? "" : System.lineSeparator()) + inspection.text(Math.max(0, limit)));
                 }
+                first = false;
+            } catch (CorruptDataException | UnavailableException e) {
+                // One bad block does not hide the others.
+                out.flush();
+                line().getErr().println(ErrorText.of(e));
+                code = 1;
             }
-            first = false;
         }
-        return 0;
+        return code;
     }
 
     @Command(name = "verify", description = "Check every rule of the format; exit 0 where all hold, 1 with rule, file and offset where one is broken.", mixinStandardHelpOptions = true)
@@ -159,6 +166,7 @@ final class BlockCommand implements Runnable {
             BlockVerifier.Report r;
             try (ProgressBar bar = output.bar(line().getErr(), "verifying " + d.getFileName(), BlockMeta.read(d).stats().series())) {
                 r = BlockVerifier.verify(d, bar::at);
+                bar.done();
             }
             if (output.json()) {
                 BlockMeta.Stats s = r.stats();
@@ -232,6 +240,7 @@ final class BlockCommand implements Runnable {
                         }
                     }
                 }
+                bar.done();
             } catch (CorruptDataException e) {
                 out.flush();
                 throw e;

@@ -271,6 +271,9 @@ final class BlockInspection {
     }
 
     private static void table(StringBuilder sb, String title, List<Group> groups, boolean withValues) {
+        if (groups.isEmpty()) {
+            return;
+        }
         sb.append(String.format(Locale.ROOT, "%n%s%n", title));
         sb.append(String.format(Locale.ROOT, "%12s %12s %10s %10s%s  %s%n", "series", "bytes", "chunks", "churn",
                 withValues ? String.format("%10s", "values") : "",

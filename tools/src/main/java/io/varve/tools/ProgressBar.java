@@ -50,6 +50,13 @@ final class ProgressBar implements AutoCloseable {
                 seconds, rest);
     }
 
+    /** All is done, whatever the last count was; nothing where it went too fast for a line. */
+    void done() {
+        if (drawn) {
+            at(total);
+        }
+    }
+
     /** Ends the line. */
     @Override
     public void close() {

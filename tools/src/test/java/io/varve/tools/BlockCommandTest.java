@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.varve.testkit.Shared;
 import io.varve.testkit.TempTree;
+import io.varve.tsdb.BlockMeta;
+import io.varve.tsdb.BlockWriter;
+import io.varve.tsdb.Ulid;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -268,12 +271,43 @@ class BlockCommandTest {
     }
 
     @Test
+    void aBlockThatCannotBeReadDoesNotHideTheOthers() throws IOException {
+        try (TempTree tmp = TempTree.create()) {
+            Path text = tmp.write("in.om", "a 1 1\na 1 9000\na 1 18000\n# EOF\n".getBytes(StandardCharsets.UTF_8));
+            Path dir = tmp.resolve("data");
+            block("create", text.toString(), dir.toString());
+            List<Path> blocks = blocks(dir);
+            Files.write(blocks.get(0).resolve("index"), new byte[100]);
+            Files.write(blocks.get(1).resolve("meta.json"), new byte[0]);
+            Answer a = block("inspect", dir.toString());
+            assertThat(a.code()).isEqualTo(1);
+            assertThat(a.err()).contains(blocks.get(0) + "/index: offset 0: ", blocks.get(1) + "/meta.json: ").hasLineCount(2);
+            assertThat(a.out()).startsWith("Block            " + blocks.get(2).getFileName()).contains("Series           1,");
+        }
+    }
+
+    @Test
+    void aBlockWithoutSeriesHasNoTables() {
+        try (TempTree tmp = TempTree.create()) {
+            Ulid id = new Ulid(7, 7);
+            try (BlockWriter writer = BlockWriter.create(tmp.root(), id)) {
+                writer.commit(new BlockMeta(id, 0, 7_200_000, BlockMeta.Stats.EMPTY, BlockMeta.Compaction.fresh(id)));
+            }
+            assertThat(block("inspect", tmp.root().toString()).out()).contains("Series           0,")
+                    .endsWith("0 symbols" + System.lineSeparator());
+        }
+    }
+
+    @Test
     void theBarSaysHowFarItIs() {
         StringWriter out = new StringWriter();
         try (ProgressBar bar = new ProgressBar(new PrintWriter(out), true, "working", 10)) {
             assertThat(bar.line(5, 2_000_000_000L)).contains("working [###############...............]").contains("50 %")
                     .contains("2 s left");
-            bar.at(10);
+            bar.done();
+            assertThat(out.toString()).isEmpty();
+            bar.at(3);
+            bar.done();
         }
         assertThat(out.toString()).contains("100 %").endsWith(System.lineSeparator());
     }
