@@ -5,6 +5,7 @@ import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
+import io.varve.runtime.OldGeneration;
 import io.varve.runtime.ProcessCommand;
 import io.varve.runtime.ProcessContext;
 import io.varve.runtime.ProcessRunner;
@@ -80,7 +81,12 @@ final class WarmUp {
      */
     static void run(Duration limit, BooleanSupplier asked) {
         WarmUpTime time = new WarmUpTime(limit, asked);
-        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> ask(time::isOver));
+        Thread thread = Thread.ofPlatform().daemon().name("warm-up").start(() -> {
+            ask(time::isOver);
+            if (!asked.getAsBoolean()) {
+                OldGeneration.giveBack();
+            }
+        });
         try {
             thread.join(limit);
         } catch (InterruptedException e) {

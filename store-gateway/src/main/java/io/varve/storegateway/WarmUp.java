@@ -6,6 +6,7 @@ import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.MemoryBudget;
 import io.varve.model.QueryContext;
+import io.varve.runtime.OldGeneration;
 import io.varve.runtime.ProcessRunner;
 import io.varve.runtime.grpc.Channels;
 import io.varve.store.Aggregate;
@@ -80,6 +81,9 @@ final class WarmUp {
                 warmUp.serve(limit);
             } finally {
                 Durable.deleteTree(directory);
+            }
+            if (!asked.getAsBoolean()) {
+                OldGeneration.giveBack();
             }
             LOG.atInfo().addKeyValue("requests", warmUp.requests)
                     .addKeyValue("seconds", String.format("%.3f", (System.nanoTime() - begin) / 1e9)).log("warmed up");

@@ -4,6 +4,7 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryNotificationInfo;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
+import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import javax.management.NotificationEmitter;
@@ -15,9 +16,9 @@ import org.slf4j.LoggerFactory;
  * looks into it, so a process whose requests live a little longer than a young collection would take all the memory it may have, and
  * keep it. Here a full collection runs whenever the old generation holds twice what was alive after the last one, so that its cost stays in
  * proportion. What a burst of requests made it grow to is given back a minute after the last of these: the launcher's flags let a collection that is
- * asked for resize the heap. Does nothing under other collectors.
+ * asked for resize the heap. Does nothing under other collectors. Safe for many threads.
  */
-final class OldGeneration {
+public final class OldGeneration {
     private static final Logger LOG = LoggerFactory.getLogger(OldGeneration.class);
     /** Below this it is not worth it, in bytes. */
     private static final long FLOOR = 160L << 20;
@@ -34,11 +35,20 @@ final class OldGeneration {
 
     /** Begins to watch, for as long as the JVM lives. */
     static void watch() {
-        for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
-            if (pool.getType() == MemoryType.HEAP && pool.getName().equals(POOL) && pool.isUsageThresholdSupported()) {
-                new OldGeneration(pool).start();
-            }
+        pools().forEach(pool -> new OldGeneration(pool).start());
+    }
+
+    /** Collects now and gives back what is free: for work that is over and left much behind, while nobody waits for this process. */
+    public static void giveBack() {
+        if (!pools().isEmpty()) {
+            System.gc();
         }
+    }
+
+    /** The old generation, where it is this collector's. */
+    private static List<MemoryPoolMXBean> pools() {
+        return ManagementFactory.getMemoryPoolMXBeans().stream()
+                .filter(p -> p.getType() == MemoryType.HEAP && p.getName().equals(POOL) && p.isUsageThresholdSupported()).toList();
     }
 
     private void start() {
