@@ -1,6 +1,7 @@
 package io.varve.tsdb;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.varve.model.CorruptDataException;
@@ -262,6 +263,19 @@ class DamageTest {
         CRC32C crc = new CRC32C();
         crc.update(b.array(), (int) section + 4, (int) length);
         b.putInt((int) (section + 4 + length), (int) crc.getValue());
+    }
+
+    @Test
+    void aChunkThatEndsBeforeItBeginsIsDamage() {
+        ByteWriter w = new ByteWriter(64);
+        for (int v : new int[]{1, 1, 1, 1}) {
+            w.uvarint(v);
+        }
+        w.varint(5);
+        w.uvarint(-1);
+        w.uvarint(8);
+        assertThatThrownBy(() -> new SeriesEntry().decodeBody(w.array(), 0, w.size())).isInstanceOf(CorruptDataException.class)
+                .hasMessageContaining("series entry: chunk 0 ends at 4 before it begins at 5");
     }
 
     @Test

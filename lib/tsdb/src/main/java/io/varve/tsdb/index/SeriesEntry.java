@@ -215,6 +215,9 @@ public final class SeriesEntry {
             minTimes[i] = time;
             time += uvarint();
             maxTimes[i] = time;
+            if (time < minTimes[i]) {
+                throw corrupt("series entry: chunk " + i + " ends at " + time + " before it begins at " + minTimes[i]);
+            }
             ref = i == 0 ? uvarint() : ref + varint();
             refs[i] = ref;
         }
