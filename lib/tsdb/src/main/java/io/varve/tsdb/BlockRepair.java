@@ -15,8 +15,9 @@ import java.util.stream.LongStream;
 
 /**
  * Writes a block anew without the known faults of old Prometheus versions: chunks that lie wholly outside the block's range or
- * begin exactly at its end, chunks that are there twice, chunks, labels or series that are out of order. Nothing is decoded and no
- * sample is changed; chunks that overlap without being equal are not repaired but refused. Memory is that of the writer, and some bytes for
+ * begin exactly at its end, chunks that are there twice, chunks, labels or series that are out of order. No sample is changed, and nothing
+ * is decoded but chunks of which samples are deleted, which are left out; chunks that overlap without being equal, or reach out of the range, are
+ * not repaired but refused. Memory is that of the writer, and some bytes for
  * each series where they are out of order.
  */
 public final class BlockRepair {
@@ -28,7 +29,7 @@ public final class BlockRepair {
      *
      * @param source what the new meta names as its source, for a block with Thanos' section
      * @return the new meta, empty where no chunk is left and no block was written
-     * @throws CorruptDataException where chunks overlap that are not equal, or the block cannot be read
+     * @throws CorruptDataException where chunks overlap that are not equal or lie partly outside the range, or the block cannot be read
      */
     public static Optional<BlockMeta> repair(BlockReader block, Path parent, Ulid ulid, String source) {
         IndexReader index = block.index();
@@ -45,7 +46,8 @@ public final class BlockRepair {
                     continue;
                 }
                 last = labels;
-                List<Chunk> kept = kept(block, entry, labels, id);
+                Intervals deleted = block.tombstones().of(id);
+                List<Chunk> kept = kept(block, entry, labels, id).stream().flatMap(c -> ChunkCut.without(c, deleted).stream()).toList();
                 if (!kept.isEmpty()) {
                     writer.add(labels, kept);
                 }
@@ -91,6 +93,11 @@ public final class BlockRepair {
         for (Chunk c : chunks) {
             if (c.minTime() >= block.meta().maxTime() || c.maxTime() < block.meta().minTime()) {
                 continue;
+            }
+            if (c.minTime() < block.meta().minTime() || c.maxTime() > block.meta().maxTime()) {
+                throw block.index().region().corrupt(block.index().seriesOffset(id),
+                        "chunk " + c.minTime() + ".." + c.maxTime() + " of " + labels
+                                + " lies partly outside the block's range " + block.meta().minTime() + ".." + block.meta().maxTime());
             }
             Chunk before = kept.isEmpty() ? null : kept.getLast();
             if (before == null || c.minTime() > before.maxTime()) {
