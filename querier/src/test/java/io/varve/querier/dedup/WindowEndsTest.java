@@ -171,7 +171,7 @@ class WindowEndsTest {
             all.load(labels, a);
             ends.load(labels, b);
             assertThat(ends.samplesInWindows(null)).isEqualTo(all.samplesInWindows(null));
-            assertThat(ends.samplesRead()).isEqualTo(all.samplesRead());
+            assertThat(ends.samplesRead(null)).isEqualTo(all.samplesRead(null));
             assertSame("rate", all, ends, new CounterFunction(true, true, false));
             assertSame("delta", all, ends, new CounterFunction(false, false, false));
             assertSame("first", all, ends, new EndOverTime(false, false));

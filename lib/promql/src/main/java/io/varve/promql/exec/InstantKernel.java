@@ -63,7 +63,6 @@ final class InstantKernel implements Kernel {
         int n = samples.size;
         boolean histograms = samples.histograms != null;
         int at = 0;
-        int lastCounted = -1;
         boolean any = false;
         for (int i = 0; i < steps; i++) {
             long ref = pinned ? pin : grid.at(i) - offset;
@@ -92,14 +91,7 @@ final class InstantKernel implements Kernel {
             } else {
                 out[i] = v[s];
             }
-            count.total += size;
-            if (count.perStep != null) {
-                count.perStep[i] += size;
-            }
-            if (s != lastCounted) {
-                count.read += size;
-                lastCounted = s;
-            }
+            count.add(i, size);
         }
         return any ? row : null;
     }
@@ -120,7 +112,6 @@ final class InstantKernel implements Kernel {
         long distance = pinned ? 0 : Windows.distance(t, n);
         int from = 0;
         int at = 0;
-        long read = 0;
         int points = 0;
         if (distance > 0 && distance <= lookback && step % distance == 0) {
             // Samples as regular as steps: which of them counts moves on evenly between the first and the last.
@@ -139,12 +130,10 @@ final class InstantKernel implements Kernel {
                     }
                 }
                 points = points(out, from, to);
-                read = points;
                 from = to;
                 at = n;
             }
         }
-        int last = at - 1;
         long ref = first + from * step;
         for (int i = from; i < steps; i++, ref += step) {
             while (at < n && t[at] <= ref) {
@@ -159,16 +148,14 @@ final class InstantKernel implements Kernel {
             out[i] = x;
             if (!Row.isAbsent(x)) {
                 points++;
-                read += s == last ? 0 : 1;
             }
-            last = s;
         }
         if (points == 0) {
             spare = out;
             return null;
         }
         count.total += points;
-        count.read += read;
+        count.read += points;
         Row row = new Row(labels, dropName, out);
         if (points == steps) {
             row.span(0, steps);
@@ -212,8 +199,7 @@ final class InstantKernel implements Kernel {
                 smoothedHistogram(w, row, i, ref, notes);
             }
             if (row.has(i)) {
-                count.total++;
-                count.read++;
+                count.add(i, 1);
             }
         }
         return row.isEmpty() ? null : row;

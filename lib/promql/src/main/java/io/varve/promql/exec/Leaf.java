@@ -370,16 +370,16 @@ final class Leaf extends Operator {
 
     private void addPerStep(SampleCount count) {
         long[] total = run.totalPerStep;
-        if (total == null || count.perStep == null) {
+        long[] read = run.readPerStep;
+        if (total == null || read == null || count.perStep == null || count.readPerStep == null) {
             return;
         }
         // Steps of a subquery or of something evaluated once count where the query's own step sees them: at its last.
         boolean same = grid.equals(run.grid);
         for (int i = 0; i < count.perStep.length; i++) {
-            total[same ? i : total.length - 1] += count.perStep[i];
-        }
-        if (run.readPerStep != null && total.length > 0) {
-            run.readPerStep[total.length - 1] += count.read;
+            int step = same ? i : total.length - 1;
+            total[step] += count.perStep[i];
+            read[step] += count.readPerStep[i];
         }
     }
 

@@ -39,7 +39,7 @@ final class RangeKernel implements Kernel {
         check.run();
         if (counts) {
             count.total += windows.samplesInWindows(count.perStep);
-            count.read += windows.samplesRead();
+            count.read += windows.samplesRead(count.readPerStep);
         }
         if (windows.isEmpty()) {
             return null;

@@ -104,7 +104,7 @@ public final class RangeRows implements AutoCloseable {
             Windows w = windows;
             w.load(labels, samples);
             count.total += w.samplesInWindows(count.perStep);
-            count.read += w.samplesRead();
+            count.read += w.samplesRead(count.readPerStep);
             int floats = w.hi[0] - w.lo[0];
             int histograms = w.histogramSize == 0 ? 0 : w.histogramHi[0] - w.histogramLo[0];
             if (floats + histograms == 0) {
@@ -113,7 +113,7 @@ public final class RangeRows implements AutoCloseable {
             if (w.edges != Edges.NORMAL) {
                 if (histograms > 0) {
                     throw QueryRun.failure((w.edges == Edges.ANCHORED ? "anchored" : "smoothed")
-                            + " modifier is not supported for native histograms");
+                            + " modifier is not supported with histograms");
                 }
                 return edged(w, labels, dropName);
             }

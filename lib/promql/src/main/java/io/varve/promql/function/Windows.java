@@ -413,16 +413,28 @@ public final class Windows {
         return total;
     }
 
-    /** Samples in at least one window. */
-    public long samplesRead() {
-        long read = floatsRead;
+    /** Samples in at least one window, each counted at the first step whose window holds it. */
+    public long samplesRead(long @Nullable [] perStep) {
+        if (histogramSize == 0 && perStep == null) {
+            return floatsRead;
+        }
+        long read = 0;
         int seen = 0;
-        for (int i = 0; i < grid.count() && histogramSize > 0; i++) {
-            int from = Math.max(seen, histogramLo[i]);
-            int to = histogramHi[i];
-            if (to > from) {
-                read += sizesBefore[to] - sizesBefore[from];
-                seen = to;
+        int histogramsSeen = 0;
+        for (int i = 0; i < grid.count(); i++) {
+            long c = Math.max(0, hi[i] - Math.max(seen, lo[i]));
+            seen = Math.max(seen, hi[i]);
+            if (histogramSize > 0) {
+                int from = Math.max(histogramsSeen, histogramLo[i]);
+                int to = histogramHi[i];
+                if (to > from) {
+                    c += sizesBefore[to] - sizesBefore[from];
+                    histogramsSeen = to;
+                }
+            }
+            read += c;
+            if (perStep != null) {
+                perStep[i] += c;
             }
         }
         return read;

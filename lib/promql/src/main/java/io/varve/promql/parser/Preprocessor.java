@@ -86,15 +86,18 @@ public final class Preprocessor {
                 yield new Prepared(prepared, pinned, pinned);
             }
             case MatrixSelector m -> {
+                long range = positive(m.rangeNanos(), m.rangeExpr());
                 VectorSelector selector = m.selector().withShift(shift(m.selector().shift()));
-                MatrixSelector prepared = m.withSelector(selector).withRange(positive(m.rangeNanos(), m.rangeExpr()));
+                MatrixSelector prepared = m.withSelector(selector).withRange(range);
                 boolean pinned = selector.shift().at() != null;
                 yield new Prepared(prepared, pinned, pinned);
             }
             case SubqueryExpr s -> {
-                SubqueryExpr prepared = s.withExpr(prepare(s.expr()).wrapped())
-                        .withDurations(positive(s.rangeNanos(), s.rangeExpr()), positive(s.stepNanos(), s.stepExpr()))
-                        .withShift(shift(s.shift()));
+                // In the order in which Prometheus looks at them, which decides whose fault is told.
+                TimeShift shift = shift(s.shift());
+                long every = positive(s.stepNanos(), s.stepExpr());
+                long range = positive(s.rangeNanos(), s.rangeExpr());
+                SubqueryExpr prepared = s.withExpr(prepare(s.expr()).wrapped()).withDurations(range, every).withShift(shift);
                 boolean pinned = prepared.shift().at() != null;
                 yield new Prepared(prepared, pinned, pinned);
             }

@@ -56,7 +56,7 @@ class WindowsTest {
                 assertThat(new int[]{reused.growFrom, reused.growTo}).isEqualTo(new int[]{fresh.growFrom, fresh.growTo});
                 assertThat(reused.floatsInWindows()).isEqualTo(fresh.floatsInWindows());
                 assertThat(reused.samplesInWindows(null)).isEqualTo(fresh.samplesInWindows(null));
-                assertThat(reused.samplesRead()).isEqualTo(fresh.samplesRead());
+                assertThat(reused.samplesRead(null)).isEqualTo(fresh.samplesRead(null));
             }
         }
     }
