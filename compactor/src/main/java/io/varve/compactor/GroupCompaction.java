@@ -211,7 +211,7 @@ final class GroupCompaction {
             merged = BlockMerger.write(readers, directory, template.withThanos(section), BlockMerger.Options.DEFAULT.withOverlaps(overlaps)
                     .withMemory(budget).withThreads(options.seriesThreads(options.compactionConcurrency()))
                     .withProgress(series -> stopIfInterrupted()));
-        } catch (InvalidRequestException | IllegalArgumentException e) {
+        } catch (InvalidRequestException e) {
             throw new CorruptDataException("group " + group.key(), -1, "compact blocks " + ids(sources) + ": " + e.getMessage(), e);
         }
         if (merged.isEmpty()) {

@@ -2,6 +2,8 @@ package io.varve.tsdb;
 
 import io.varve.chunk.ChunkSeries;
 import io.varve.chunk.ChunkSeriesSet;
+import io.varve.model.CorruptDataException;
+import io.varve.model.InvalidRequestException;
 import io.varve.model.MemoryBudget;
 import io.varve.tsdb.index.SymbolUnion;
 import io.varve.tsdb.index.Symbols;
@@ -14,6 +16,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * Makes one block of several as a stream: chunks that overlap no other are copied as they are, others merged by an
@@ -84,6 +87,9 @@ public final class BlockMerger {
     /**
      * Writes a block of the given blocks' series under a meta of which name, range, origin and Thanos section are taken; the latter gets the
      * block's own greatest sizes.
+     *
+     * @throws CorruptDataException where a block cannot be read, or its content is not what its index says and so cannot be put in order
+     * @throws InvalidRequestException where the overlap merger cannot make one of what overlaps
      */
     public static Optional<BlockMeta> write(List<BlockReader> blocks, Path parent, BlockMeta meta, Options options) {
         if (blocks.isEmpty()) {
@@ -106,6 +112,10 @@ public final class BlockMerger {
             }
             writer.sealSymbols();
             return write(sets, writer, meta, options);
+        } catch (IllegalArgumentException e) {
+            // Only the writer's rules of order are left to be broken.
+            String names = blocks.stream().map(b -> b.directory().toString()).collect(Collectors.joining(", "));
+            throw new CorruptDataException(names, -1, "cannot be put in order: " + e.getMessage(), e);
         }
     }
 
