@@ -36,7 +36,7 @@ final class StoreGateway implements BucketStore.QueryPattern, AutoCloseable {
     /** Headers loaded ahead because of one request at most. */
     private static final int PATTERN_BLOCKS = 64;
     /** A bucket of so many blocks has the headers of all of them fetched without being asked for, as far as they take no more than the bytes. */
-    private static final int FEW_BLOCKS = 256;
+    private static final int FEW_BLOCKS = 1024;
     private static final long FEW_BLOCKS_BYTES = 256L << 20;
     private static final int FEW_BLOCKS_AT_A_TIME = 4;
     /** Headers mapped at a time at most; beyond, the one not used for longest goes. */
