@@ -17,14 +17,15 @@ import java.util.List;
  * @param labelsOnly whether samples are not needed
  * @param from where the select of the query's text begins: {@code range.min}, or up to a step before it in a subquery, whose first step lies
  *        after its own start. No sample before {@code range.min} matters; merges whose outcome depends on where they begin, begin here
+ * @param labels the labels that are looked at. Sources may leave out the others, and need not
  */
 public record SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
         int limit,
-        boolean labelsOnly, long from) {
+        boolean labelsOnly, long from, LabelProjection labels) {
     /** A select that begins with its range. */
     public SelectHints(TimeRange range, long step, long window, long rangeMillis, String function, boolean by, List<String> grouping,
             int limit, boolean labelsOnly) {
-        this(range, step, window, rangeMillis, function, by, grouping, limit, labelsOnly, range.min());
+        this(range, step, window, rangeMillis, function, by, grouping, limit, labelsOnly, range.min(), LabelProjection.ALL);
     }
 
     /** Everything in a range, no hints. */

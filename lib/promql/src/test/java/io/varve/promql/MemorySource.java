@@ -159,7 +159,7 @@ public final class MemorySource implements SeriesSource {
         return new Series() {
             @Override
             public Labels labels() {
-                return labels;
+                return hints.labels().of(labels);
             }
 
             @Override

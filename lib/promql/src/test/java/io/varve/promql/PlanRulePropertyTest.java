@@ -48,6 +48,29 @@ class PlanRulePropertyTest {
         };
     }
 
+    /** Aggregations of each kind over series of several metrics too, with functions between. */
+    private static String aggregated(Random r) {
+        String by = pick(r, "", " by (job)", " by (instance, nothing)", " by (le, job)", " by (__name__)", " without (instance)",
+                " without (job, le)", " without ()");
+        String op = pick(r, "sum", "avg", "count", "group", "min", "stdvar", "quantile", "count_values", "topk", "limitk", "bottomk");
+        String parameter = switch (op) {
+            case "quantile" -> pick(r, "0.3, ", "scalar(limit{job=\"api\"}) / 10, ");
+            case "count_values" -> pick(r, "\"job\", ", "\"v\", ");
+            case "topk", "limitk", "bottomk" -> "2, ";
+            default -> "";
+        };
+        String s = r.nextInt(4) == 0 ? pick(r, "{job=\"api\"}", "{__name__=~\"temperature|limit\"}", "wait_bucket") : selector(r);
+        String in = switch (r.nextInt(5)) {
+            case 0 -> s;
+            case 1 -> pick(r, "rate", "max_over_time", "last_over_time", "absent_over_time") + "(" + s + "[2m])";
+            case 2 -> pick(r, "-", "abs", "sort_desc", "absent", "timestamp", "+") + "(" + s + pick(r, "", " @ end()") + ")";
+            case 3 -> pick(r, "label_replace(" + s + ", \"instance\", \"$1\", \"job\", \"(.).*\")",
+                    "count_over_time(abs(" + s + ")[1m:20s])", "(" + s + " > 1)", "(" + s + " and on (instance) temperature)");
+            default -> vector(r);
+        };
+        return op + by + " (" + parameter + in + ")";
+    }
+
     private static String query(Random r) {
         String a = vector(r);
         String b = r.nextInt(3) == 0 ? a : vector(r);
@@ -56,8 +79,12 @@ class PlanRulePropertyTest {
                 "and ignoring (instance)", "+ on (job, instance)", "/ ignoring (job)",
                 "* on (job, instance) group_left ()", "- on (instance) group_right ()");
         String joined = a + " " + op + " " + b;
-        return switch (r.nextInt(4)) {
+        return switch (r.nextInt(6)) {
             case 0 -> joined;
+            case 4 -> aggregated(r) + " " + pick(r, "+ on (job) group_right ()", "or", "/ ignoring (instance)", "> bool 2 +") + " "
+                    + aggregated(r);
+            case 5 -> pick(r, "scalar(" + a + ") + " + b, "vector(scalar(" + aggregated(r) + "))", "topk(1, " + aggregated(r) + ")",
+                    "max_over_time((" + aggregated(r) + ")[2m:30s])", "histogram_quantile(0.9, " + aggregated(r) + ")");
             case 1 -> "(" + joined + ") " + pick(r, "+", "/", "and", "or") + " " + c;
             case 2 -> pick(r, "sum", "count", "topk(2, ", "avg by (job)").replace("topk(2, ", "max") + " (" + joined + ")";
             default -> "histogram_count(" + a + ") + " + b + " * " + c;

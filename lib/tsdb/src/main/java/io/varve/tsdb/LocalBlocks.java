@@ -49,7 +49,7 @@ public final class LocalBlocks implements SeriesSource {
             public @Nullable Series next() {
                 context.check();
                 ChunkSeries s = merged.next();
-                return s == null ? null : new Encoded(s, range);
+                return s == null ? null : new Encoded(s, range, hints.labels().of(s.labels()));
             }
 
             @Override
@@ -60,12 +60,7 @@ public final class LocalBlocks implements SeriesSource {
     }
 
     /** A series that decodes when it is asked. */
-    private record Encoded(ChunkSeries series, TimeRange range) implements Series {
-        @Override
-        public Labels labels() {
-            return series.labels();
-        }
-
+    private record Encoded(ChunkSeries series, TimeRange range, Labels labels) implements Series {
         @Override
         public void read(SampleBuffer into) {
             int start = into.size;

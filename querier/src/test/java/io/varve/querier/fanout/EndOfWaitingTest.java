@@ -41,7 +41,7 @@ class EndOfWaitingTest {
                     ShardInfo.NONE, 0, false, false, "");
             StoreSource source = new StoreSource(new Fanout(set, List.of(), 0, new PrometheusRegistry()), new ResolutionProbe(), options,
                     null, StoreSource.Observer.NONE);
-            SelectHints hints = new SelectHints(new TimeRange(0, 1000), 0, 0, 0, "", false, List.of(), 0, false, 0);
+            SelectHints hints = new SelectHints(new TimeRange(0, 1000), 0, 0, 0, "", false, List.of(), 0, false);
             for (int i = 0; i < 5; i++) {
                 long begin = System.nanoTime();
                 try (QueryContext c = new QueryContext(deadline ? AFTER_MILLIS : 60_000, MemoryBudget.UNLIMITED);

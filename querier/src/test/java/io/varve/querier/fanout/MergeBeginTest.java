@@ -3,6 +3,7 @@ package io.varve.querier.fanout;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.LabelProjection;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
@@ -47,7 +48,7 @@ class MergeBeginTest {
                     null,
                     StoreSource.Observer.NONE);
             SelectHints hints = new SelectHints(new TimeRange(T0 + min, T0 + 1_200_000), 0, 600_000, 600_000, "avg_over_time", false,
-                    List.of(), 0, false, T0 + from);
+                    List.of(), 0, false, T0 + from, LabelProjection.ALL);
             List<Long> out = new ArrayList<>();
             try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {
                 Series s = Objects.requireNonNull(found.next());

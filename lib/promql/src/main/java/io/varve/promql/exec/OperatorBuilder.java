@@ -185,7 +185,8 @@ public final class OperatorBuilder {
     /** Whether all rows of a vector differ in labels other than metadata. */
     static boolean uniqueWithoutName(PlanNode node) {
         return switch (node) {
-            case PlanNode.Select s -> oneName(s.matchers());
+            // Metadata labels other than the name may still tell series of one name apart: only where the name alone is fixed and known.
+            case PlanNode.Select s -> s.isOneMetric();
             case PlanNode.Once o -> uniqueWithoutName(o.input());
             case PlanNode.Shared s -> uniqueWithoutName(s.input());
             case PlanNode.Negate n -> uniqueWithoutName(n.input());
@@ -217,15 +218,6 @@ public final class OperatorBuilder {
         };
     }
 
-    /** Metadata labels other than the name may still tell series of one name apart: only where the name alone is fixed and known. */
-    private static boolean oneName(List<Matcher> matchers) {
-        boolean name = false;
-        for (Matcher m : matchers) {
-            name |= m.name().equals(Labels.METRIC_NAME) && m.type() == Matcher.Type.EQUAL && !m.value().isEmpty();
-        }
-        return name;
-    }
-
     Leaf leaf(PlanNode.Select s, Grid grid, String name, Supplier<Kernel> kernels) {
         SelectHints hints = hints(s, grid);
         FetchKey key = new FetchKey(s.matchers(), hints.range(), hints.from(), hints.step(), hints.window());
@@ -248,7 +240,7 @@ public final class OperatorBuilder {
         TimeRange range = new TimeRange(first - window - before + 1, last + after);
         long step = grid.count() > 1 && at == null ? grid.step() : 0;
         return new SelectHints(range, step, before + after > 0 || grid.count() <= 1 ? 0 : window, s.rangeMillis(), s.function(), s.by(),
-                s.grouping(), 0, false, at != null ? range.min() : range.min() - early);
+                s.grouping(), 0, false, at != null ? range.min() : range.min() - early, s.labels());
     }
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {

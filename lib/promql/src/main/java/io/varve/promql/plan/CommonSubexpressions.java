@@ -140,7 +140,7 @@ final class CommonSubexpressions implements PlanRule {
             case PlanNode.Constant c -> new PlanNode.Constant(c.value(), none);
             case PlanNode.Text t -> new PlanNode.Text(t.value(), none);
             case PlanNode.Select s -> new PlanNode.Select(s.matchers(), s.filters(), s.rangeNanos(), s.offsetMillis(), s.atMillis(),
-                    s.edges(), s.function(), s.by(), s.grouping(), s.statsOnly(), none);
+                    s.edges(), s.function(), s.by(), s.grouping(), s.statsOnly(), s.labels(), none);
             case PlanNode.Subquery s ->
                 new PlanNode.Subquery(s.input(), s.rangeNanos(), s.stepMillis(), s.offsetMillis(), s.atMillis(), none);
             case PlanNode.Call c -> new PlanNode.Call(c.function(), c.type(), c.inputs(), none);

@@ -1,5 +1,7 @@
 package io.varve.promql.plan;
 
+import io.varve.model.LabelProjection;
+import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.promql.parser.AggregateOp;
 import io.varve.promql.parser.BinaryOp;
@@ -75,9 +77,12 @@ public sealed interface PlanNode {
      * @param by whether {@code grouping} is {@code by}
      * @param grouping labels of the aggregation directly above, for the source
      * @param statsOnly whether count and sum of histograms are all that is needed
+     * @param labels the labels that are looked at, filters included
      */
     record Select(List<Matcher> matchers, List<Matcher> filters, long rangeNanos, long offsetMillis, @Nullable Long atMillis, Edges edges,
-            String function, boolean by, List<String> grouping, boolean statsOnly, Position position) implements PlanNode {
+            String function, boolean by, List<String> grouping, boolean statsOnly, LabelProjection labels, Position position)
+            implements
+                PlanNode {
         /** The {@code rangeNanos} of a selector without a range; one of 0 ms is one as well. */
         public static final long INSTANT = -1;
 
@@ -109,7 +114,7 @@ public sealed interface PlanNode {
         /** The same with other matchers and filters. */
         public Select withMatchers(List<Matcher> newMatchers, List<Matcher> newFilters) {
             return new Select(newMatchers, newFilters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, statsOnly,
-                    position);
+                    labels, position);
         }
 
         /** All conditions on its series, whoever sees to them. */
@@ -122,9 +127,22 @@ public sealed interface PlanNode {
             return all;
         }
 
+        /** The same, of which only some labels are looked at. */
+        public Select withLabels(LabelProjection looked) {
+            return new Select(matchers, filters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, statsOnly, looked,
+                    position);
+        }
+
+        /** Whether all its series have one name, which is known. */
+        public boolean isOneMetric() {
+            return matchers.stream()
+                    .anyMatch(m -> m.name().equals(Labels.METRIC_NAME) && m.type() == Matcher.Type.EQUAL && !m.value().isEmpty());
+        }
+
         /** The same for histogram statistics only. */
         public Select withStatsOnly() {
-            return new Select(matchers, filters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, true, position);
+            return new Select(matchers, filters, rangeNanos, offsetMillis, atMillis, edges, function, by, grouping, true, labels,
+                    position);
         }
     }
 

@@ -59,6 +59,9 @@ public final class PlanPrinter {
         if (s.statsOnly()) {
             sb.append(" histogram statistics only");
         }
+        if (!s.labels().isAll()) {
+            sb.append(s.labels().include() ? " labels (" : " labels without (").append(String.join(", ", s.labels().names())).append(')');
+        }
         return sb.toString();
     }
 

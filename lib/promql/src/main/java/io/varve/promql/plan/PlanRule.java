@@ -6,7 +6,7 @@ import java.util.List;
 public interface PlanRule {
     /** All rules in the order they run in. */
     List<PlanRule> ALL = List.of(new HistogramStatisticsOnly(), new PropagateMatchers(), new CommonSubexpressions(),
-            new MergeSelects(), new ShardedAggregation());
+            new MergeSelects(), new ShardedAggregation(), new ProjectLabels());
 
     /** Its name in EXPLAIN. */
     String name();

@@ -1,5 +1,6 @@
 package io.varve.promql.plan;
 
+import io.varve.model.LabelProjection;
 import io.varve.promql.parser.AggregateExpr;
 import io.varve.promql.parser.BinaryExpr;
 import io.varve.promql.parser.Call;
@@ -98,7 +99,7 @@ public final class Planner {
 
     private static PlanNode select(VectorSelector v, long range, Position position, Above above) {
         return new PlanNode.Select(v.matchers(), List.of(), range, v.shift().offsetMillis(), at(v.shift()), v.edges(), above.function,
-                above.by, above.grouping, false, position);
+                above.by, above.grouping, false, LabelProjection.ALL, position);
     }
 
     private static @Nullable Long at(TimeShift shift) {

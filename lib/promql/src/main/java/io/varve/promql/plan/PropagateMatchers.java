@@ -100,7 +100,7 @@ final class PropagateMatchers implements PlanRule {
     /** Whether no two series at a step can be equal but for the name. */
     private static boolean withoutDoubles(PlanNode node) {
         return switch (node) {
-            case PlanNode.Select s -> metric(s);
+            case PlanNode.Select s -> s.isOneMetric();
             case PlanNode.Call c -> keepsLabels(c) && withoutDoubles(c.inputs().getFirst());
             case PlanNode.Aggregate a -> switch (a.op()) {
                 case TOPK, BOTTOMK, LIMITK, LIMIT_RATIO -> withoutDoubles(a.input());
@@ -111,10 +111,6 @@ final class PropagateMatchers implements PlanRule {
             case PlanNode.Constant n -> false;
             case PlanNode.Text t -> false;
         };
-    }
-
-    private static boolean metric(PlanNode.Select s) {
-        return s.matchers().stream().anyMatch(x -> x.name().equals(Labels.METRIC_NAME) && x.type() == Matcher.Type.EQUAL);
     }
 
     /** A side that is asked for more, itself where it cannot be. */
@@ -136,7 +132,7 @@ final class PropagateMatchers implements PlanRule {
 
     private static PlanNode.@Nullable Select asked(PlanNode node, boolean anyMetric) {
         if (node instanceof PlanNode.Select s) {
-            return s.edges() == Edges.NORMAL && (anyMetric || metric(s)) ? s : null;
+            return s.edges() == Edges.NORMAL && (anyMetric || s.isOneMetric()) ? s : null;
         }
         if (node instanceof PlanNode.Call c && c.inputs().size() == 1 && SILENT.contains(c.function())) {
             return asked(c.inputs().getFirst(), false);

@@ -2,10 +2,12 @@ package io.varve.promql.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.varve.model.Matcher;
 import io.varve.promql.parser.Expr;
 import io.varve.promql.parser.Parser;
 import io.varve.promql.parser.ParserOptions;
 import io.varve.promql.parser.Preprocessor;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class PlanRuleTest {
@@ -156,5 +158,56 @@ class PlanRuleTest {
     void plansPrintAsJson() {
         assertThat(PlanPrinter.print(literal("sum(a)")).json()).isEqualTo(
                 "{\"operator\":\"Aggregate\",\"detail\":\"sum\",\"children\":[{\"operator\":\"Select\",\"detail\":\"{__name__=\\\"a\\\"}\",\"children\":[]}]}");
+    }
+
+    @Test
+    void selectorsAreToldWhichLabelsAreLookedAt() {
+        PlanRule rule = new ProjectLabels();
+        assertFires(rule, "sum by (x, y) (rate(a[5m]))", """
+                Aggregate sum by (x, y)
+                  Call rate
+                    Select {__name__="a"}[5m] labels (x, y)
+                """);
+        assertFires(rule, "count_values without (x) (\"v\", -clamp_min(a, scalar(b)) > 1)", """
+                Aggregate count_values without (x)
+                  Binary >
+                    Negate
+                      Call clamp_min
+                        Select {__name__="a"} labels without (x)
+                        Call scalar
+                          Select {__name__="b"} labels ()
+                    Constant 1
+                  Text "v"
+                """);
+        assertFires(rule, "histogram_quantile(0.9, sum by (le) (a)) / on (x) max(b)", """
+                Binary / on (x)
+                  Call histogram_quantile
+                    Constant 0.9
+                    Aggregate sum by (le)
+                      Select {__name__="a"} labels (le)
+                  Aggregate max
+                    Select {__name__="b"} labels ()
+                """);
+        assertDoesNotFire(rule, "a");
+        assertDoesNotFire(rule, "sum without () (a)");
+        assertDoesNotFire(rule, "sum({x=\"1\"})");
+        assertDoesNotFire(rule, "topk(1, a)");
+        assertDoesNotFire(rule, "sum(a / b)");
+        assertDoesNotFire(rule, "sum(absent(a))");
+        assertDoesNotFire(rule, "sum(absent_over_time(a[5m]))");
+        assertDoesNotFire(rule, "sum(label_join(a, \"x\", \"\", \"y\"))");
+        assertDoesNotFire(rule, "sum(rate(a[5m:1m]))");
+        assertDoesNotFire(rule, "sum(rate(a[5m])) / count(a)");
+    }
+
+    @Test
+    void labelsOfFiltersAreKept() {
+        PlanNode.Select filtered = (PlanNode.Select) literal("a");
+        PlanNode above = literal("sum without (y, z) (a)").withInputs(
+                List.of(filtered.withMatchers(filtered.matchers(), List.of(Matcher.equal("y", "2")))));
+        assertThat(text(new ProjectLabels().apply(above))).isEqualTo("""
+                Aggregate sum without (y, z)
+                  Select {__name__="a"} filter [y="2"] labels without (z)
+                """);
     }
 }
