@@ -38,6 +38,7 @@ final class HistogramEstimate extends Operator {
     private final ArrayDeque<Row> ready = new ArrayDeque<>();
     private final List<Row> natives = new ArrayList<>();
     private final Map<Labels, Classic> classics = new LinkedHashMap<>();
+    private final ClassicBuckets buckets = new ClassicBuckets();
     private final @Nullable DuplicateCheck duplicates;
     private long held;
     private boolean started;
@@ -48,6 +49,8 @@ final class HistogramEstimate extends Operator {
     private static final class Classic {
         final Labels labels;
         final List<Bucket> buckets = new ArrayList<>();
+        /** The steps at which a native histogram has the same labels. */
+        boolean @Nullable [] mixed;
 
         Classic(Labels labels) {
             this.labels = labels;
@@ -149,64 +152,26 @@ final class HistogramEstimate extends Operator {
 
     private void evaluate() {
         int outputs = kind == Kind.QUANTILES ? parameters.size() : 1;
-        Map<Labels, boolean[]> mixed = new HashMap<>();
         for (Row n : natives) {
             Classic c = classics.get(n.labels);
-            if (c == null) {
-                continue;
-            }
-            for (int i = 0; i < grid.count(); i++) {
-                if (n.histogram(i) != null && c.has(i)) {
-                    run.notes.warn(vectorPosition,
-                            "vector contains a mix of classic and native histograms"
-                                    + Notes.forMetric(run.delayedNames ? n.labels.metricName() : ""));
-                    mixed.computeIfAbsent(n.labels, l -> new boolean[grid.count()])[i] = true;
-                }
+            if (c != null) {
+                findMixed(n, c);
             }
         }
         for (int k = 0; k < outputs; k++) {
             for (Row n : natives) {
-                emitNative(n, k, mixed.get(n.labels));
+                Classic c = classics.get(n.labels);
+                emitNative(n, k, c == null ? null : c.mixed);
             }
         }
-        ClassicBuckets buckets = new ClassicBuckets();
-        Monotonicity monotonicity = new Monotonicity();
-        Row[][] rows = new Row[classics.size()][outputs];
         List<Classic> all = new ArrayList<>(classics.values());
+        Row[][] rows = new Row[all.size()][outputs];
+        Monotonicity monotonicity = new Monotonicity();
         for (int i = 0; i < grid.count(); i++) {
             run.context.check();
             monotonicity.nextStep();
-            for (int g = 0; g < all.size(); g++) {
-                Classic c = all.get(g);
-                boolean[] skip = mixed.get(c.labels);
-                if (skip != null && skip[i]) {
-                    continue;
-                }
-                buckets.clear();
-                for (Bucket b : c.buckets) {
-                    if (!Row.isAbsent(b.counts[i])) {
-                        buckets.add(b.bound, b.counts[i]);
-                    }
-                }
-                if (buckets.isEmpty()) {
-                    continue;
-                }
-                for (int k = 0; k < outputs; k++) {
-                    Row r = rows[g][k];
-                    if (r == null) {
-                        r = Row.empty(outputLabels(c.labels, k), true, grid.count());
-                        memory.reserve(r.bytes());
-                        rows[g][k] = r;
-                    }
-                    if (kind == Kind.FRACTION) {
-                        r.values[i] = buckets.fraction(parameters.get(0)[i], parameters.get(1)[i]);
-                    } else {
-                        r.values[i] = buckets.quantile(parameters.get(k)[i]);
-                        if (buckets.forced) {
-                            monotonicity.add(run.delayedNames ? c.labels.metricName() : "", i, buckets);
-                        }
-                    }
-                }
+            for (int g = 0; g < rows.length; g++) {
+                estimate(all.get(g), i, rows[g], monotonicity);
             }
         }
         monotonicity.flush();
@@ -214,6 +179,53 @@ final class HistogramEstimate extends Operator {
             for (Row r : group) {
                 if (r != null) {
                     emit(r);
+                }
+            }
+        }
+    }
+
+    private void findMixed(Row nativeRow, Classic classic) {
+        for (int i = 0; i < grid.count(); i++) {
+            if (nativeRow.histogram(i) != null && classic.has(i)) {
+                run.notes.warn(vectorPosition, "vector contains a mix of classic and native histograms"
+                        + Notes.forMetric(run.delayedNames ? nativeRow.labels.metricName() : ""));
+                boolean[] mixed = classic.mixed;
+                if (mixed == null) {
+                    mixed = new boolean[grid.count()];
+                    classic.mixed = mixed;
+                }
+                mixed[i] = true;
+            }
+        }
+    }
+
+    /** One group at one step; a method of its own, so that it is compiled once, whatever the number of steps. */
+    private void estimate(Classic c, int step, @Nullable Row[] out, Monotonicity monotonicity) {
+        if (c.mixed != null && c.mixed[step]) {
+            return;
+        }
+        buckets.clear();
+        for (Bucket b : c.buckets) {
+            if (!Row.isAbsent(b.counts[step])) {
+                buckets.add(b.bound, b.counts[step]);
+            }
+        }
+        if (buckets.isEmpty()) {
+            return;
+        }
+        for (int k = 0; k < out.length; k++) {
+            Row r = out[k];
+            if (r == null) {
+                r = Row.empty(outputLabels(c.labels, k), true, grid.count());
+                memory.reserve(r.bytes());
+                out[k] = r;
+            }
+            if (kind == Kind.FRACTION) {
+                r.values[step] = buckets.fraction(parameters.get(0)[step], parameters.get(1)[step]);
+            } else {
+                r.values[step] = buckets.quantile(parameters.get(k)[step]);
+                if (buckets.forced) {
+                    monotonicity.add(run.delayedNames ? c.labels.metricName() : "", step, buckets);
                 }
             }
         }

@@ -206,33 +206,38 @@ final class TopK extends Operator {
                 groups.put(key, heaps);
             }
             Bounds worst = sieved ? bounds(key) : null;
-            Held h = new Held(row, order++, row.bytes());
-            for (int i = 0; i < row.values.length; i++) {
-                if (row.histogram(i) != null) {
-                    if (k[i] > 0) {
-                        run.notes.info(position, "ignored histogram in " + (top ? "topk" : "bottomk") + " aggregation");
-                    }
-                } else if (row.hasFloat(i) && k[i] > 0) {
-                    Heap heap = heaps[i];
-                    if (heap == null) {
-                        memory.reserve(80);
-                        heap = new Heap(2);
-                        heaps[i] = heap;
-                    }
-                    offer(heap, k[i], row.values[i], h);
-                    if (worst != null && heap.size == k[i]) {
-                        worst.set(i, heap.values[0]);
-                    }
-                }
-            }
-            if (h.uses > 0) {
-                memory.reserve(h.bytes);
-                run.hold(row.values.length);
-                held += row.values.length;
-                rows.put(row, h);
-            }
+            offer(new Held(row, order++, row.bytes()), k, heaps, worst);
         }
         return grid.count() == 1 ? ranked(groups) : masked(groups);
+    }
+
+    /** Offers all values of a row to the heaps of its group; a method of its own, so that it is compiled once, whatever the number of rows. */
+    private void offer(Held h, int[] k, @Nullable Heap[] heaps, @Nullable Bounds worst) {
+        Row row = h.row;
+        for (int i = 0; i < row.values.length; i++) {
+            if (row.histogram(i) != null) {
+                if (k[i] > 0) {
+                    run.notes.info(position, "ignored histogram in " + (top ? "topk" : "bottomk") + " aggregation");
+                }
+            } else if (row.hasFloat(i) && k[i] > 0) {
+                Heap heap = heaps[i];
+                if (heap == null) {
+                    memory.reserve(80);
+                    heap = new Heap(2);
+                    heaps[i] = heap;
+                }
+                offer(heap, k[i], row.values[i], h);
+                if (worst != null && heap.size == k[i]) {
+                    worst.set(i, heap.values[0]);
+                }
+            }
+        }
+        if (h.uses > 0) {
+            memory.reserve(h.bytes);
+            run.hold(row.values.length);
+            held += row.values.length;
+            rows.put(row, h);
+        }
     }
 
     private Bounds bounds(Labels key) {
@@ -355,6 +360,20 @@ final class TopK extends Operator {
         return out;
     }
 
+    /** Marks the step at all rows that are among its k. */
+    private void mark(Heap h, int step) {
+        for (int j = 0; j < h.size; j++) {
+            Held from = h.from[j];
+            BitSet steps = from.steps;
+            if (steps == null) {
+                memory.reserve(grid.count() / 8 + 64);
+                steps = new BitSet(grid.count());
+                from.steps = steps;
+            }
+            steps.set(step);
+        }
+    }
+
     /** At many steps: each row once, without the steps at which others were better. */
     private List<Row> masked(Map<Labels, Heap[]> groups) {
         for (Heap[] heaps : groups.values()) {
@@ -364,16 +383,7 @@ final class TopK extends Operator {
                     continue;
                 }
                 run.context.check();
-                for (int j = 0; j < h.size; j++) {
-                    Held from = h.from[j];
-                    BitSet steps = from.steps;
-                    if (steps == null) {
-                        memory.reserve(heaps.length / 8 + 64);
-                        steps = new BitSet(heaps.length);
-                        from.steps = steps;
-                    }
-                    steps.set(i);
-                }
+                mark(h, i);
             }
         }
         List<Held> inOrder = new ArrayList<>(rows.values());
