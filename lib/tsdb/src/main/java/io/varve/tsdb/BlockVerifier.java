@@ -5,6 +5,7 @@ import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.Encoding;
 import io.varve.model.CorruptDataException;
+import io.varve.model.GoQuote;
 import io.varve.model.Labels;
 import io.varve.model.SampleBuffer;
 import io.varve.model.UnavailableException;
@@ -552,19 +553,24 @@ public final class BlockVerifier {
             return;
         }
         for (BlockMeta.FileEntry f : thanos.files()) {
-            long size = fileSize(f.path());
+            long size = fileSize("files", f.path());
             if (f.sizeBytes() != 0 && f.sizeBytes() != size) {
                 throw new CorruptDataException(block.directory().resolve(f.path()).toString(), -1,
                         "has " + size + " bytes, meta.json says " + f.sizeBytes() + " under thanos.files");
             }
         }
         for (String segment : thanos.segmentFiles()) {
-            fileSize(ChunkSegments.DIRECTORY + "/" + segment);
+            fileSize("segment_files", ChunkSegments.DIRECTORY + "/" + segment);
         }
     }
 
-    /** Of a file that the meta names. */
-    private long fileSize(String path) {
+    /** Of a file that the meta names in a list of its Thanos section. Nothing outside of the block is looked at. */
+    private long fileSize(String list, String path) {
+        for (String name : path.split("/", -1)) {
+            if (name.isEmpty() || name.equals(".") || name.equals("..") || name.contains("\\")) {
+                throw meta(list, "thanos." + list + " names " + GoQuote.quote(path) + ", which is no path of a file in the block");
+            }
+        }
         try {
             Path file = block.directory().resolve(path);
             if (Files.isRegularFile(file)) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkAppender;
 import io.varve.model.CorruptDataException;
+import io.varve.model.GoQuote;
 import io.varve.model.Labels;
 import io.varve.testkit.TempTree;
 import io.varve.tsdb.index.Toc;
@@ -417,6 +418,15 @@ class FormatRulesTest {
             wrong.put("/chunks/000002: is missing", none.withFiles(List.of(), List.of(index, missing)));
             wrong.put("/chunks/000003: is missing", none.withFiles(List.of("000001", "000003"), List.of(index)));
             wrong.put("/\u0000: is missing", none.withFiles(List.of(), List.of(noName)));
+            Files.write(tmp.resolve("outside"), new byte[3]);
+            for (String path : List.of("../outside", "chunks/../index", tmp.resolve("outside").toString(), "", "chunks//000001", "./index",
+                    "chunks\\000001", "index/")) {
+                wrong.put("meta.json: offset " + new String(meta.withThanos(none.withFiles(List.of(), List.of(longer))).toJson(),
+                        java.nio.charset.StandardCharsets.UTF_8).indexOf("\"files\"") + ": thanos.files names " + GoQuote.quote(path)
+                        + ", which is no path of a file in the block",
+                        none.withFiles(List.of(), List.of(new BlockMeta.FileEntry(path, 3))));
+            }
+            wrong.put("thanos.segment_files names \"chunks/../index\", which", none.withFiles(List.of("../index"), List.of(index)));
             for (var w : wrong.entrySet()) {
                 Files.write(block.resolve("meta.json"), meta.withThanos(w.getValue()).toJson());
                 assertThatThrownBy(() -> BlockVerifier.verify(block)).isInstanceOf(CorruptDataException.class)
