@@ -254,6 +254,16 @@ class QueryCommandTest {
             }
         }
         assertThat(get("/api/v1/query", "query", "1", "timeout", "1e300").statusCode()).isEqualTo(400);
+        assertThat(get("/api/v1/query", "query", "sum(", "timeout", "0").body()).contains("bad_data",
+                "1:5: parse error: unclosed left parenthesis");
+    }
+
+    @Test
+    void aStepBelowAMillisecondIsOneOfTooMany() throws Exception {
+        assertThat(get("/api/v1/query_range", "query", "1", "start", "0", "end", "60", "step", "0.0001").body())
+                .contains("exceeded maximum resolution of 11,000 points per timeseries");
+        assertThat(get("/api/v1/query_range", "query", "1", "start", "0", "end", "60", "step", "0").body())
+                .contains("zero or negative query resolution step widths are not accepted");
         assertThat(get("/api/v1/labels", "timeout", "0").statusCode()).isEqualTo(200);
     }
 

@@ -264,11 +264,7 @@ public final class HttpApi {
             throw named("end", ApiException.badData("end timestamp must not be before start time"));
         }
         long step = step(p, start, end);
-        // Unsigned: the whole of time does not fit into a signed number.
-        if (Long.divideUnsigned(end - start, step) > MAX_POINTS) {
-            throw ApiException.badData(
-                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
-        }
+        checkPoints(start, end, step);
         long timeout = timeout(p);
         // Of several bad parameters Thanos names the first in its order.
         p.bool("dedup", true);
@@ -324,10 +320,22 @@ public final class HttpApi {
         }
         long step = asPrometheus() ? named("step", () -> Params.parseDuration(given)) : p.duration("step", 0);
         if (step <= 0) {
+            if (step == 0 && Params.parseTimeout(given) > 0) {
+                // Less than a millisecond is a step, of which all but the shortest ranges have too many.
+                checkPoints(start, end, 1);
+            }
             throw named("step",
                     ApiException.badData("zero or negative query resolution step widths are not accepted. Try a positive integer"));
         }
         return step;
+    }
+
+    private static void checkPoints(long start, long end, long step) {
+        // Unsigned: the whole of time does not fit into a signed number.
+        if (Long.divideUnsigned(end - start, step) > MAX_POINTS) {
+            throw ApiException.badData(
+                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+        }
     }
 
     private long lookback(Params p) {
@@ -384,6 +392,7 @@ public final class HttpApi {
 
     private void execute(Request request, Response response, Params p, QuerySpec spec, boolean thanos, int limit) throws IOException {
         if (spec.timeoutMillis() < 0) {
+            parsed(spec.text());
             // Peers say one of three things by chance; this is one of them.
             throw new ApiException(ApiException.Kind.TIMEOUT, "query timed out in query execution");
         }
