@@ -566,10 +566,10 @@ public final class BlockVerifier {
 
     /** Of a file that the meta names in a list of its Thanos section. Nothing outside of the block is looked at. */
     private long fileSize(String list, String path) {
-        for (String name : path.split("/", -1)) {
-            if (name.isEmpty() || name.equals(".") || name.equals("..") || name.contains("\\")) {
-                throw meta(list, "thanos." + list + " names " + GoQuote.quote(path) + ", which is no path of a file in the block");
-            }
+        String broken = brokenRule(path);
+        if (broken != null) {
+            throw meta(list,
+                    "thanos." + list + " names " + GoQuote.quote(path) + ", which " + broken + " and is no path of a file in the block");
         }
         try {
             Path file = block.directory().resolve(path);
@@ -582,6 +582,28 @@ public final class BlockVerifier {
             // No name of a file here: there is none.
         }
         throw new CorruptDataException(block.directory() + "/" + path, -1, "is missing, meta.json names it in its thanos section");
+    }
+
+    /** What keeps a path from being one of a file in a block, on whichever system; null where nothing does. */
+    private static @Nullable String brokenRule(String path) {
+        if (path.startsWith("/")) {
+            return "is absolute";
+        }
+        if (path.indexOf('\\') >= 0) {
+            return "has a backslash";
+        }
+        if (path.indexOf('\0') >= 0) {
+            return "has a NUL";
+        }
+        for (String name : path.split("/", -1)) {
+            if (name.isEmpty()) {
+                return "has an empty element";
+            }
+            if (name.equals(".") || name.equals("..")) {
+                return "has the element " + name;
+            }
+        }
+        return null;
     }
 
     private void equal(String field, long stated, long counted) {

@@ -18,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -411,21 +412,24 @@ class FormatRulesTest {
             }
             BlockMeta.FileEntry longer = new BlockMeta.FileEntry("index", index.sizeBytes() + 1);
             BlockMeta.FileEntry missing = new BlockMeta.FileEntry("chunks/000002", 0);
-            BlockMeta.FileEntry noName = new BlockMeta.FileEntry("\u0000", 1);
             TreeMap<String, BlockMeta.Thanos> wrong = new TreeMap<>();
             wrong.put("/index: has " + index.sizeBytes() + " bytes, meta.json says " + longer.sizeBytes(),
                     none.withFiles(List.of(), List.of(longer)));
             wrong.put("/chunks/000002: is missing", none.withFiles(List.of(), List.of(index, missing)));
             wrong.put("/chunks/000003: is missing", none.withFiles(List.of("000001", "000003"), List.of(index)));
-            wrong.put("/\u0000: is missing", none.withFiles(List.of(), List.of(noName)));
             Files.write(tmp.resolve("outside"), new byte[3]);
-            for (String path : List.of("../outside", "chunks/../index", tmp.resolve("outside").toString(), "", "chunks//000001", "./index",
-                    "chunks\\000001", "index/")) {
-                wrong.put("meta.json: offset " + new String(meta.withThanos(none.withFiles(List.of(), List.of(longer))).toJson(),
-                        java.nio.charset.StandardCharsets.UTF_8).indexOf("\"files\"") + ": thanos.files names " + GoQuote.quote(path)
-                        + ", which is no path of a file in the block",
-                        none.withFiles(List.of(), List.of(new BlockMeta.FileEntry(path, 3))));
-            }
+            Map<String, String> rules = Map.ofEntries(Map.entry("../outside", "has the element .."),
+                    Map.entry("chunks/../index", "has the element .."), Map.entry("./index", "has the element ."),
+                    Map.entry(tmp.resolve("outside").toString(), "is absolute"), Map.entry("C:\\index", "has a backslash"),
+                    Map.entry("chunks\\000001", "has a backslash"), Map.entry("index\0", "has a NUL"),
+                    Map.entry("", "has an empty element"), Map.entry("chunks//000001", "has an empty element"),
+                    Map.entry("index/", "has an empty element"));
+            int at = new String(meta.withThanos(none.withFiles(List.of(), List.of(longer))).toJson(),
+                    java.nio.charset.StandardCharsets.UTF_8).indexOf("\"files\"");
+            rules.forEach((path, rule) -> wrong.put(
+                    block + "/meta.json: offset " + at + ": thanos.files names " + GoQuote.quote(path) + ", which " + rule
+                            + " and is no path of a file in the block",
+                    none.withFiles(List.of(), List.of(new BlockMeta.FileEntry(path, 3)))));
             wrong.put("thanos.segment_files names \"chunks/../index\", which", none.withFiles(List.of("../index"), List.of(index)));
             for (var w : wrong.entrySet()) {
                 Files.write(block.resolve("meta.json"), meta.withThanos(w.getValue()).toJson());
