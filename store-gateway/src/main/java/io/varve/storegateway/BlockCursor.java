@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>
  * The index is gone over twice: once for what to read (chunk ranges, order, limits), once for the answer. A block that contributes few
- * series keeps what it decoded the first time. Chunks are read in parts planned from their offsets: a chunk ends where the next one begins,
+ * series keeps what it decoded the first time, and {@link FoundSeries} for the requests that look for the same. Chunks are read in parts planned from their offsets: a chunk ends where the next one begins,
  * which the index tells, so little is read that is not sent.
  */
 final class BlockCursor implements AutoCloseable {
@@ -96,6 +96,7 @@ final class BlockCursor implements AutoCloseable {
     private final ObjectReader reader;
     private final IndexAccess index;
     private final LabelPool pool;
+    private final FoundSeries.Cache found;
     private final String decoding;
 
     private GatewayBlock.@Nullable Lease lease;
@@ -107,6 +108,8 @@ final class BlockCursor implements AutoCloseable {
     private int position;
     private long reservedForOrder;
     private boolean kept;
+    /** Whether the index was read from the bucket anew: what was found before is not to be trusted either. */
+    private boolean anew;
     private final ArrayDeque<Item> decoded = new ArrayDeque<>();
     private long reservedForDecoded;
     private final ArrayDeque<Loaded> batch = new ArrayDeque<>();
@@ -142,13 +145,15 @@ final class BlockCursor implements AutoCloseable {
         }
     }
 
-    BlockCursor(GatewayBlock block, SeriesQuery query, List<Matcher> matchers, ObjectReader reader, IndexAccess index, LabelPool pool) {
+    BlockCursor(GatewayBlock block, SeriesQuery query, List<Matcher> matchers, ObjectReader reader, IndexAccess index, LabelPool pool,
+            FoundSeries.Cache found) {
         this.block = block;
         this.query = query;
         this.matchers = matchers;
         this.reader = reader;
         this.index = index;
         this.pool = pool;
+        this.found = found;
         this.external = block.externalLabels().without(query.dropLabels());
         this.decoding = "decoding series of block " + block.id();
     }
@@ -181,6 +186,7 @@ final class BlockCursor implements AutoCloseable {
         } catch (CorruptDataException damaged) {
             // The copy on disk may be what is damaged: once more from the bucket.
             reset();
+            anew = true;
             block.distrustIndex();
             return work.get();
         }
@@ -222,12 +228,25 @@ final class BlockCursor implements AutoCloseable {
     }
 
     private void plan() {
+        FoundSeries.Key key = new FoundSeries.Key(block.id(), matchers, query.dropLabels());
+        boolean all = query.first() <= 0;
+        FoundSeries known = all && !anew && !matchers.isEmpty() ? found.get(key, block) : null;
+        if (known != null) {
+            take(known);
+            return;
+        }
         Selection selection = select();
         if (selection == null) {
             return;
         }
         Scan scan = new Scan(selection);
+        if (all && kept && !query.skipChunks()) {
+            scan.keep = found.builder(key, block, selection.size());
+        }
         scan.run();
+        if (scan.keep != null) {
+            found.put(key, scan.keep.build(scan.sorted, scan.entryBytes, scan.readBytes));
+        }
         if (!query.skipChunks()) {
             planChunks(scan.ranges);
         }
@@ -240,6 +259,73 @@ final class BlockCursor implements AutoCloseable {
             answered = scan.labels;
             entries = new SeriesEntries(index, block, header(), query);
         }
+    }
+
+    /** What a request before has found: the same series, counted against the same limits. */
+    private void take(FoundSeries known) {
+        query.limits().series(known.selected());
+        index.countExpanded(known.selected(), query);
+        query.limits().bytes(known.readBytes(), "series");
+        query.stats().touched(ReadStats.Kind.SERIES, known.size(), known.entryBytes());
+        kept = true;
+        ShardFilter shard = shard();
+        List<@Nullable Ranges> ranges = new ArrayList<>();
+        for (int i = 0; i < known.size(); i++) {
+            if ((i & 255) == 0) {
+                query.context().check();
+            }
+            long[] wanted = wanted(known.places(i));
+            EncodedLabels labels = known.labels(i);
+            if (wanted.length == 0 || shard != null && !shard.takes(labels)) {
+                continue;
+            }
+            if (query.skipChunks()) {
+                keep(new Item(labels, NONE));
+                continue;
+            }
+            query.limits().chunks(wanted.length / 4);
+            addRanges(wanted, wanted.length, ranges, known.size());
+            keep(new Item(labels, wanted));
+        }
+        if (!query.skipChunks()) {
+            planChunks(ranges);
+        }
+        if (!known.isSorted()) {
+            sortKept();
+        }
+    }
+
+    /** Places of the chunks that are wanted; the same array where all are. */
+    private long[] wanted(long[] all) {
+        int n = 0;
+        for (int i = 0; i < all.length; i += 4) {
+            if (query.wants(all[i], all[i + 1])) {
+                n += 4;
+            }
+        }
+        if (n == all.length) {
+            return all;
+        }
+        long[] out = new long[n];
+        int at = 0;
+        for (int i = 0; i < all.length; i += 4) {
+            if (query.wants(all[i], all[i + 1])) {
+                System.arraycopy(all, i, out, at, 4);
+                at += 4;
+            }
+        }
+        return out;
+    }
+
+    private @Nullable ShardFilter shard() {
+        return query.isSharded() ? new ShardFilter(query.shard()) : null;
+    }
+
+    private void sortKept() {
+        List<Item> all = new ArrayList<>(decoded);
+        all.sort(Comparator.comparing(Item::labels));
+        decoded.clear();
+        decoded.addAll(all);
     }
 
     /** Takes symbols that a series has. */
@@ -258,7 +344,7 @@ final class BlockCursor implements AutoCloseable {
             SymbolSet set = new SymbolSet(symbols);
             Collector collector = collectors.apply(symbols);
             boolean[] any = new boolean[1];
-            walk(selection, null, (at, wanted) -> {
+            walk(selection, null, false, (at, wanted) -> {
                 any[0] = true;
                 collector.collect(at.entry(), set);
                 return true;
@@ -295,7 +381,7 @@ final class BlockCursor implements AutoCloseable {
         /**
          * Looks at the series that the entries stand on.
          *
-         * @param wanted how many of its chunks are wanted; 1 where it is its labels that are
+         * @param wanted how many of its chunks are wanted; 1 where it is its labels that are; 0 where it is none of the answer
          * @return whether it is one of the answer
          */
         boolean series(SeriesEntries entries, int wanted);
@@ -305,15 +391,15 @@ final class BlockCursor implements AutoCloseable {
      * Goes over the entries of a selection.
      *
      * @param first tells when it is enough
+     * @param all whether series of other times are shown too
+     * @return what reading the entries counts against the limit of bytes; 0 with {@code first}
      */
-    private void walk(Selection selection, @Nullable FirstSeries first, Visitor visitor) {
+    private long walk(Selection selection, @Nullable FirstSeries first, boolean all, Visitor visitor) {
         IndexHeader header = header();
         Predicate<SeriesEntry> accepted = selection.accepts(header.symbols());
         SeriesEntries entries = new SeriesEntries(index, block, header, query);
         int n = selection.size();
-        if (first == null) {
-            index.readAhead(block, header, selection, 0, n, query);
-        }
+        long bytes = first == null ? index.readAhead(block, header, selection, 0, n, query) : 0;
         int window = first == null ? INDEX_WINDOW : FIRST_WINDOW;
         for (int from = 0; from < n;) {
             int to = index.windowEnd(block, header, selection, from, window, query);
@@ -325,15 +411,16 @@ final class BlockCursor implements AutoCloseable {
             while (entries.next()) {
                 SeriesEntry entry = entries.entry();
                 if (first != null && first.isEnough(entry)) {
-                    return;
+                    return bytes;
                 }
                 int wanted = countWanted(entry);
-                if (wanted > 0 && accepted.test(entry) && visitor.series(entries, wanted) && first != null) {
+                if ((all || wanted > 0) && accepted.test(entry) && visitor.series(entries, wanted) && first != null) {
                     first.found(entry);
                 }
             }
             from = to;
         }
+        return bytes;
     }
 
     /**
@@ -404,13 +491,17 @@ final class BlockCursor implements AutoCloseable {
         /** Chunk ranges by segment. */
         final List<@Nullable Ranges> ranges = new ArrayList<>();
         boolean sorted = true;
+        /** Takes all series for later requests; null where they are not kept. */
+        FoundSeries.@Nullable Builder keep;
+        long entryBytes;
+        long readBytes;
         /** What is compared; filled where the order is wrong. */
         private final List<int[]> keys = new ArrayList<>();
 
         Scan(Selection selection) {
             this.selection = selection;
             this.labels = new AnsweredLabels(header().symbols(), external, query.dropLabels(), selection.size());
-            this.shard = query.isSharded() ? new ShardFilter(query.shard()) : null;
+            this.shard = shard();
             kept = selection.size() <= query.options().keptSeries();
         }
 
@@ -421,7 +512,7 @@ final class BlockCursor implements AutoCloseable {
                 reservedForOrder = bytes;
                 offsets = new long[selection.size()];
             }
-            walk(selection, FirstSeries.of(query, header(), external), this::series);
+            readBytes = walk(selection, FirstSeries.of(query, header(), external), keep != null, this::series);
         }
 
         private boolean series(SeriesEntries at, int wanted) {
@@ -429,18 +520,26 @@ final class BlockCursor implements AutoCloseable {
             if (sorted && !labels.isInOrder()) {
                 disordered();
             }
-            if (shard != null && !shard.takes(labels.encoded())) {
+            EncodedLabels encoded = null;
+            if (keep != null) {
+                encoded = labels.encoded(pool);
+                keepAll(at, encoded);
+            }
+            if (wanted == 0 || shard != null && !shard.takes(labels.encoded())) {
                 return false;
             }
             int size = 0;
             if (!query.skipChunks()) {
                 query.limits().chunks(wanted);
-                size = findPlaces(at);
+                size = findPlaces(at, false);
                 addRanges(places, size, ranges, selection.size());
             }
             if (kept) {
                 // With another block, labels that both have are to be one object; alone, looking for it costs more than it saves.
-                keep(new Item(query.blocks() > 1 ? labels.encoded(pool) : labels.encoded(), copied(size)));
+                if (encoded == null) {
+                    encoded = query.blocks() > 1 ? labels.encoded(pool) : labels.encoded();
+                }
+                keep(new Item(encoded, copied(size)));
             } else {
                 if (!sorted) {
                     keepKey(labels.key());
@@ -448,6 +547,19 @@ final class BlockCursor implements AutoCloseable {
                 offsets[count++] = at.offset();
             }
             return true;
+        }
+
+        private void keepAll(SeriesEntries at, EncodedLabels encoded) {
+            FoundSeries.Builder to = keep;
+            entryBytes += at.length();
+            try {
+                if (to != null && !to.add(encoded, copied(findPlaces(at, true)))) {
+                    keep = null;
+                }
+            } catch (CorruptDataException e) {
+                // Not of this request, perhaps: what it wants is looked at next.
+                keep = null;
+            }
         }
 
         /** From here on all keys are needed; those so far are made again. */
@@ -476,10 +588,7 @@ final class BlockCursor implements AutoCloseable {
         /** Puts the series into the order of the answer. */
         void sort() {
             if (kept) {
-                List<Item> all = new ArrayList<>(decoded);
-                all.sort(Comparator.comparing(Item::labels));
-                decoded.clear();
-                decoded.addAll(all);
+                sortKept();
                 return;
             }
             Integer[] order = new Integer[count];
@@ -532,15 +641,15 @@ final class BlockCursor implements AutoCloseable {
         return n;
     }
 
-    /** Fills {@link #places} with those of the wanted chunks; how many numbers that are. */
-    private int findPlaces(SeriesEntries at) {
+    /** Fills {@link #places} with those of the wanted chunks, or of all; how many numbers that are. */
+    private int findPlaces(SeriesEntries at, boolean all) {
         SeriesEntry e = at.entry();
         if (places.length < 4 * e.chunkCount) {
             places = new long[8 * e.chunkCount];
         }
         int n = 0;
         for (int i = 0; i < e.chunkCount; i++) {
-            if (query.wants(e.minTimes[i], e.maxTimes[i])) {
+            if (all || query.wants(e.minTimes[i], e.maxTimes[i])) {
                 places[n++] = e.minTimes[i];
                 places[n++] = e.maxTimes[i];
                 places[n++] = e.refs[i];
@@ -733,7 +842,7 @@ final class BlockCursor implements AutoCloseable {
         at.read(Selection.ofOffsets(Arrays.copyOfRange(offsets, position, to)), 0, to - position);
         while (at.next()) {
             labels.load(at.entry());
-            keep(new Item(labels.encoded(), copied(query.skipChunks() ? 0 : findPlaces(at))));
+            keep(new Item(labels.encoded(), copied(query.skipChunks() ? 0 : findPlaces(at, false))));
         }
         position = to;
     }

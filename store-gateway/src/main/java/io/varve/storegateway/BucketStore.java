@@ -97,15 +97,22 @@ final class BucketStore implements Store {
         void queried(BlockSet set, List<GatewayBlock> blocks, long minTime, long maxTime);
     }
 
+    /** Heap for series that are looked for again and again. */
+    private static final long MAX_FOUND_BYTES = 16 << 20;
+
     private final Parts parts;
     private final IndexAccess index;
     private final LabelPool pool = new LabelPool();
+    private final FoundSeries.Cache found;
     /** Blocks that large calls are at, together: the next step of a small call has to wait for a turn of each. */
     private final Semaphore largeSlots;
 
     BucketStore(Parts parts) {
         this.parts = parts;
         this.index = new IndexAccess(parts.reader, parts.cache, parts.metrics);
+        this.found = new FoundSeries.Cache(
+                parts.cache.holds(IndexCache.Item.SERIES) ? Math.min(MAX_FOUND_BYTES, Runtime.getRuntime().maxMemory() / 50) : 0,
+                parts.metrics);
         this.largeSlots = new Semaphore(Math.max(parts.blockConcurrency, 32), true);
     }
 
@@ -399,7 +406,7 @@ final class BucketStore implements Store {
     /** Plans all blocks, side by side; then, with every limit passed, loads the first batch of each. */
     private List<BlockCursor> prepare(SeriesQuery query, boolean large, List<Chosen> chosen, Faults faults) {
         List<@Nullable BlockCursor> planned = forAll(query.context(), large, chosen, faults, c -> {
-            BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool);
+            BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool, found);
             try {
                 cursor.prepare();
                 return cursor;
@@ -563,7 +570,7 @@ final class BucketStore implements Store {
                         }
                         c.block.externalLabels().forEach((name, value) -> names.add(name));
                     } else {
-                        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool)) {
+                        try (BlockCursor cursor = new BlockCursor(c.block, query, c.matchers, parts.reader, index, pool, found)) {
                             cursor.names().ifPresent(inBlock -> {
                                 names.addAll(inBlock);
                                 c.block.externalLabels().forEach((name, value) -> names.add(name));
@@ -601,7 +608,7 @@ final class BucketStore implements Store {
                     if (own.isEmpty()) {
                         narrowed.add(Matcher.of(Matcher.Type.NOT_EQUAL, label, ""));
                     }
-                    try (BlockCursor cursor = new BlockCursor(c.block, query, narrowed, parts.reader, index, pool)) {
+                    try (BlockCursor cursor = new BlockCursor(c.block, query, narrowed, parts.reader, index, pool, found)) {
                         Optional<Set<String>> inBlock = cursor.values(label);
                         if (inBlock.isPresent() && !own.isEmpty()) {
                             return new Found(Set.of(own));

@@ -47,8 +47,7 @@ final class IndexAccess {
         String key = matchers.stream().map(Matcher::toString).sorted().collect(Collectors.joining(";"));
         long[] known = cache.expandedPostings(block.id(), key, query.context().tenant());
         if (known != null) {
-            query.stats().touched(ReadStats.Kind.POSTINGS, 1, known.length * 8L);
-            query.limits().bytes(known.length * 8L, "expanded matching posting");
+            countExpanded(known.length, query);
             return new Selection(known, known.length, scale, List.of());
         }
         PostingsPlan plan = PostingsPlan.of(header.postings(), matchers);
@@ -72,6 +71,12 @@ final class IndexAccess {
         }
         query.stats().nanos(ReadStats.Kind.POSTINGS, System.nanoTime() - start);
         return new Selection(ids, ids.length, scale, choice.lazy);
+    }
+
+    /** Counts so many series ids that are known from a request before. */
+    void countExpanded(int ids, SeriesQuery query) {
+        query.stats().touched(ReadStats.Kind.POSTINGS, 1, ids * 8L);
+        query.limits().bytes(ids * 8L, "expanded matching posting");
     }
 
     private record Choice(List<PostingsPlan.Group> include, List<PostingsPlan.Group> exclude, List<Matcher> lazy) {
@@ -276,8 +281,8 @@ final class IndexAccess {
         return r;
     }
 
-    /** Reads entries that will be looked at in one round, where they stay at hand. */
-    void readAhead(GatewayBlock block, IndexHeader header, Selection selection, int from, int to, SeriesQuery query) {
+    /** Reads entries that will be looked at in one round, where they stay at hand. What counts against the limit of bytes. */
+    long readAhead(GatewayBlock block, IndexHeader header, Selection selection, int from, int to, SeriesQuery query) {
         Ranges r = ranges(block, header, selection, from, to, query).joined(0);
         query.limits().bytes(r.bytes(), "series");
         if (reader.caches()) {
@@ -287,6 +292,7 @@ final class IndexAccess {
                 block.indexFetched(parts.bytes());
             }
         }
+        return r.bytes();
     }
 
     /** How far from {@code from} on entries fill a window of so many bytes. */

@@ -72,6 +72,11 @@ final class SeriesEntries {
         return selection.offset(at);
     }
 
+    /** How long it is, with what fills it up to where another may begin. */
+    long length() {
+        return behind - offset();
+    }
+
     /** Where the first chunk of the series behind this one begins, {@link Selection#LAST} or {@link Selection#UNKNOWN}. */
     long followingChunk() {
         if (isAhead || at + 1 < end && selection.offset(at + 1) == behind) {

@@ -47,6 +47,8 @@ final class StoreMetrics {
     final Histogram headerOpenSeconds;
     final Histogram headerDownloadSeconds;
     final Counter promotions;
+    final Counter foundRequests;
+    final Counter foundHits;
     final Counter blockFaults;
     final Gauge pendingSeries;
     final Histogram requestedSeries;
@@ -140,6 +142,10 @@ final class StoreMetrics {
         promotions = Counter.builder().name("varve_store_index_promotions_total")
                 .help("Indexes that were copied whole because they were read often.")
                 .register(r);
+        foundRequests = Counter.builder().name("varve_store_found_series_requests_total")
+                .help("Blocks in which series were looked for that may have been found before.").register(r);
+        foundHits = Counter.builder().name("varve_store_found_series_hits_total")
+                .help("Blocks whose series were found before and are known.").register(r);
         blockFaults = Counter.builder().name("varve_store_block_faults_total")
                 .help("Blocks that could not be read for a request, by reason.")
                 .labelNames("reason").register(r);

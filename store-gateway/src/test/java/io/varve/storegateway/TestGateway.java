@@ -83,6 +83,7 @@ final class TestGateway implements AutoCloseable {
     final MemoryBroker broker;
     final ObjectReader reader;
     final Optional<PageCache> pages;
+    final StoreMetrics metrics;
     private final TempTree own;
     private final boolean ownsData;
     private final IndexCache cache;
@@ -94,7 +95,7 @@ final class TestGateway implements AutoCloseable {
     TestGateway(BucketReader bucket, Setup setup, TempTree data, boolean ownsData) {
         this.own = data;
         this.ownsData = ownsData;
-        StoreMetrics metrics = new StoreMetrics(registry);
+        metrics = new StoreMetrics(registry);
         BlockSync sync = new BlockSync(bucket, data.resolve("meta-syncer"), 8, List.of(BlockFilters.ignoreDeletionMarks(24 * 3600_000L),
                 BlockFilters.deduplicate()), Set.of(BlockMark.Kind.DELETION), new BlockMetrics(registry), System::currentTimeMillis);
         pages = setup.diskBytes > 0 ? Optional.of(new PageCache(data.resolve("pages"), setup.diskBytes)) : Optional.empty();

@@ -6,6 +6,7 @@ import io.varve.model.MemoryBudget;
 import io.varve.proto.thanos.StoreGrpc;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.function.Supplier;
 
 /**
@@ -17,9 +18,16 @@ public final class GrpcStoreService implements BindableService {
     /** A batch goes out early once it holds this many bytes of chunks: peers take larger messages, but nobody gains. */
     private static final long BATCH_BYTES = 1 << 20;
 
+    private static final int FIRST_WRITER = 4096;
+    private static final int MAX_KEPT = 2 << 20;
+    /** What a series' labels and the lengths of its parts take in a frame, at a guess. */
+    private static final int OVERHEAD = 400;
+
     private final Store store;
     private final HintsPolicy hints;
     private final Supplier<MemoryBudget> budgets;
+    /** Of calls that are over: frames are written where others were, and not in memory that has to grow first. */
+    private final ArrayBlockingQueue<ProtoWriter> writers = new ArrayBlockingQueue<>(Runtime.getRuntime().availableProcessors());
 
     /**
      * @param store what is served
@@ -37,13 +45,19 @@ public final class GrpcStoreService implements BindableService {
         return new Methods.Builder(StoreGrpc.getServiceDescriptor())
                 .method(StoreGrpc.getSeriesMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     SeriesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.SeriesRequest.parser(), bytes), hints);
-                    Sink sink = new Sink(out, request.batchSize());
+                    ProtoWriter used = writers.poll();
+                    ProtoWriter writer = used != null ? used : new ProtoWriter(FIRST_WRITER);
+                    Sink sink = new Sink(out, request.batchSize(), writer);
                     if (request.batchSize() < 0) {
                         sink.warning("response_batch_size " + request.batchSize() + " is negative: nothing is answered");
                         return;
                     }
                     store.series(context, request, sink);
                     sink.flush();
+                    // After a failure nobody knows who still reads from it.
+                    if (writer.capacity() <= MAX_KEPT) {
+                        writers.offer(writer);
+                    }
                 }))
                 .method(StoreGrpc.getLabelNamesMethod(), new ServedCall(budgets, (context, bytes, out) -> {
                     LabelNamesRequest request = Wire.read(Bytes.parse(io.varve.proto.thanos.LabelNamesRequest.parser(), bytes), hints);
@@ -61,14 +75,15 @@ public final class GrpcStoreService implements BindableService {
         private final int batchSize;
         private final boolean hashes;
         private final boolean startTimestamps;
-        private final ProtoWriter writer = new ProtoWriter(4096);
+        private final ProtoWriter writer;
         private final List<StoreSeries> batch = new ArrayList<>();
         private long batchBytes;
         /** Told in front of the first frame that follows: a message of its own costs both sides a wake-up. */
         private List<String> blocks = List.of();
 
-        Sink(ServedCall.Out out, long batchSize) {
+        Sink(ServedCall.Out out, long batchSize, ProtoWriter writer) {
             this.out = out;
+            this.writer = writer;
             this.hashes = out.wantsHashes();
             this.startTimestamps = out.readsStartTimestamps();
             this.batchSize = Math.clamp(batchSize, 1, 10_000);
@@ -122,6 +137,8 @@ public final class GrpcStoreService implements BindableService {
         void flush() {
             tellBlocks();
             if (!batch.isEmpty()) {
+                writer.clear();
+                writer.room(batchBytes + batch.size() * (long) OVERHEAD);
                 SeriesFrames.writeBatch(writer, batch, hashes);
                 batch.clear();
                 batchBytes = 0;

@@ -1,5 +1,8 @@
 package io.varve.store;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -9,6 +12,10 @@ import java.util.Arrays;
 public final class ProtoWriter {
     /** Arrays below grow faster. */
     private static final int SMALL = 1 << 16;
+    private static final int MAX_ROOM = 1 << 24;
+    /** The bit of a byte that is followed by another, for eight. */
+    private static final long CONTINUED = 0x8080_8080_8080_8080L;
+    private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
     private byte[] data;
     private int pos;
@@ -22,6 +29,16 @@ public final class ProtoWriter {
     /** Forgets what was written. */
     public void clear() {
         pos = data.length;
+    }
+
+    /** Makes room for so many more bytes at once, as far as an array can. */
+    void room(long more) {
+        ensure((int) Math.min(more, MAX_ROOM));
+    }
+
+    /** The longest message that can be written without growing. */
+    int capacity() {
+        return data.length;
     }
 
     /** Bytes written so far; a mark for {@link #message}. */
@@ -109,9 +126,7 @@ public final class ProtoWriter {
     public void fixed64(long v) {
         ensure(8);
         pos -= 8;
-        for (int i = 0; i < 8; i++) {
-            data[pos + i] = (byte) (v >>> i * 8);
-        }
+        LONG.set(data, pos, v);
     }
 
     /** A number of one to ten bytes. */
@@ -126,6 +141,17 @@ public final class ProtoWriter {
 
     private void longVarint(long v) {
         ensure(10);
+        if (v >>> 56 == 0) {
+            // Seven bits to a byte, then all bytes at once: what stands before the first of them is still to be written.
+            long x = v & 0xFFF_FFFFL | (v & 0xFF_FFFF_F000_0000L) << 4;
+            x = x & 0x3FFF_0000_3FFFL | (x & 0xFFF_C000_0FFF_C000L) << 2;
+            x = x & 0x7F_007F_007F_007FL | (x & 0x3F80_3F80_3F80_3F80L) << 1;
+            int n = (70 - Long.numberOfLeadingZeros(v)) / 7;
+            int free = Long.SIZE - 8 * n;
+            LONG.set(data, pos - 8, (x | CONTINUED >>> free + 8) << free);
+            pos -= n;
+            return;
+        }
         int n = (70 - Long.numberOfLeadingZeros(v)) / 7;
         pos -= n;
         int p = pos;
