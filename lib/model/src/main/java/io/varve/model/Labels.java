@@ -20,8 +20,6 @@ public final class Labels implements Comparable<Labels> {
     public static final String METRIC_NAME = "__name__";
     /** No labels. */
     public static final Labels EMPTY = new Labels(new String[0]);
-    /** So many names are looked for one by one before anything is copied. */
-    private static final int FEW = 8;
 
     /** name, value, name, value, … */
     private final String[] pairs;
@@ -119,36 +117,22 @@ public final class Labels implements Comparable<Labels> {
 
     /** These labels without those named. */
     public Labels without(Collection<String> names) {
-        if (names.size() <= FEW && !hasAny(names)) {
-            return this;
-        }
-        int kept = 0;
-        for (int i = 0; i < pairs.length; i += 2) {
-            if (!names.contains(pairs[i])) {
-                kept++;
-            }
-        }
-        if (kept == size()) {
-            return this;
-        }
-        String[] out = new String[kept * 2];
+        String[] out = null;
         int o = 0;
         for (int i = 0; i < pairs.length; i += 2) {
-            if (!names.contains(pairs[i])) {
+            if (names.contains(pairs[i])) {
+                if (out == null) {
+                    // One of them in most cases.
+                    out = new String[pairs.length - 2];
+                    System.arraycopy(pairs, 0, out, 0, i);
+                    o = i;
+                }
+            } else if (out != null) {
                 out[o++] = pairs[i];
                 out[o++] = pairs[i + 1];
             }
         }
-        return ofSorted(out);
-    }
-
-    private boolean hasAny(Collection<String> names) {
-        for (String name : names) {
-            if (has(name)) {
-                return true;
-            }
-        }
-        return false;
+        return out == null ? this : ofSorted(o == out.length ? out : Arrays.copyOf(out, o));
     }
 
     /** Only those of these labels that are named. */

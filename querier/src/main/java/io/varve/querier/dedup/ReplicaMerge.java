@@ -59,6 +59,8 @@ public final class ReplicaMerge {
     /** Gaps as pairs of indexes into {@link #merged}: the real sample before (−1 none) and after (size none). */
     private int[] gaps;
     private int gapCount;
+    /** Of the last {@link #measure}. */
+    private long longest;
     /** Whether the samples before and after the gap that is being filled make place for one of the other's. */
     private boolean insteadOfBefore;
     private boolean insteadOfAfter;
@@ -275,40 +277,86 @@ public final class ReplicaMerge {
     /** Finds every place where the exact look in {@link #fillGap} could find a gap; may find more, never fewer. */
     private void findGaps(long otherInterval) {
         gapCount = 0;
-        long[] t = merged.timestamps;
         int n = merged.size;
         int blocks = (n + BLOCK - 1) / BLOCK;
-        long[] least = new long[blocks + 2];
-        Arrays.fill(least, Long.MAX_VALUE);
         long rough = otherInterval > 0 ? otherInterval : Long.MAX_VALUE;
-        for (int b = 0; b < blocks; b++) {
-            long m = rough;
-            int end = Math.min(n, b * BLOCK + BLOCK + 1);
-            for (int i = b * BLOCK + 1; i < end; i++) {
-                m = Math.min(m, t[i] - t[i - 1]);
-            }
-            least[b + 1] = m;
-        }
+        long before = Long.MAX_VALUE;
+        long here = measure(0, rough);
+        long atEnd = Long.MAX_VALUE;
         int real = -1;
-        boolean histograms = merged.histograms != null;
         for (int b = 0; b < blocks; b++) {
-            long m = Math.min(least[b], Math.min(least[b + 1], least[b + 2]));
-            long limit = m == Long.MAX_VALUE ? 0 : m + m / 4;
-            int end = Math.min(n, (b + 1) * BLOCK);
-            for (int i = b * BLOCK; i < end; i++) {
-                if (histograms ? Samples.isStale(merged, i) : SampleBuffer.isStale(merged.values[i])) {
-                    continue;
-                }
-                if (real < 0 ? t[i] - min > limit || i > 0 : t[i] - t[real] > limit || i - real > 1) {
-                    addGap(real, i);
-                }
-                real = i;
+            long longestHere = longest;
+            long after = b + 1 < blocks ? measure(b + 1, rough) : Long.MAX_VALUE;
+            long limit = tolerated(Math.min(before, Math.min(here, after)));
+            int from = b * BLOCK;
+            int end = Math.min(n, from + BLOCK);
+            // Only the first one's distance to the sample before it is left to look at.
+            boolean even = longestHere <= limit && noneIsStale(from, end);
+            real = look(real, from, even ? from + 1 : end, limit);
+            if (even) {
+                real = end - 1;
             }
+            atEnd = Math.min(before, here);
+            before = here;
+            here = after;
         }
-        long m = Math.min(least[blocks - 1], least[blocks]);
-        if (real < 0 || real < n - 1 || max - t[real] > (m == Long.MAX_VALUE ? 0 : m + m / 4)) {
+        if (real < 0 || real < n - 1 || max - merged.timestamps[real] > tolerated(atEnd)) {
             addGap(real, n);
         }
+    }
+
+    private static long tolerated(long distance) {
+        return distance == Long.MAX_VALUE ? 0 : distance + distance / 4;
+    }
+
+    /**
+     * Looks for gaps before samples {@code from} to {@code end} (excluded).
+     *
+     * @param before the last one before them that is no marker of staleness, −1 where there is none
+     * @return the last one
+     */
+    private int look(int before, int from, int end, long limit) {
+        long[] t = merged.timestamps;
+        int real = before;
+        for (int i = from; i < end; i++) {
+            if (Samples.isStale(merged, i)) {
+                continue;
+            }
+            if (real < 0 ? t[i] - min > limit || i > 0 : t[i] - t[real] > limit || i - real > 1) {
+                addGap(real, i);
+            }
+            real = i;
+        }
+        return real;
+    }
+
+    /** Between samples of a block, and to the one behind it: the shortest distance, {@code most} at most; {@link #longest} is the longest. */
+    private long measure(int block, long most) {
+        long[] t = merged.timestamps;
+        int end = Math.min(merged.size, (block + 1) * BLOCK + 1);
+        long least = most;
+        long greatest = 0;
+        for (int i = block * BLOCK + 1; i < end; i++) {
+            long d = t[i] - t[i - 1];
+            least = Math.min(least, d);
+            greatest = Math.max(greatest, d);
+        }
+        longest = greatest;
+        return least;
+    }
+
+    private boolean noneIsStale(int from, int end) {
+        if (merged.histograms != null) {
+            return false;
+        }
+        double[] v = merged.values;
+        for (int i = from; i < end; i++) {
+            // Nearly all are numbers.
+            if (Double.isNaN(v[i]) && SampleBuffer.isStale(v[i])) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void addGap(int before, int after) {

@@ -757,7 +757,8 @@ final class SeriesMerge implements AutoCloseable {
 
     private static long sizeOf(List<StoreChunk> chunks) {
         long n = 0;
-        for (StoreChunk c : chunks) {
+        for (int i = 0; i < chunks.size(); i++) {
+            StoreChunk c = chunks.get(i);
             n += 64 + length(c.raw()) + length(c.count()) + length(c.sum()) + length(c.min()) + length(c.max()) + length(c.counter());
         }
         return n;

@@ -12,13 +12,6 @@ final class Names {
 
     /** The labels without metadata. */
     static Labels drop(Labels labels) {
-        if (labels.isEmpty() || !labels.name(0).startsWith("__") && !labels.has(Labels.METRIC_NAME)) {
-            return hasMetadata(labels) ? labels.without(METADATA) : labels;
-        }
         return labels.without(METADATA);
-    }
-
-    private static boolean hasMetadata(Labels labels) {
-        return labels.has("__type__") || labels.has("__unit__") || labels.has(Labels.METRIC_NAME);
     }
 }
