@@ -241,7 +241,7 @@ final class BlockCursor implements AutoCloseable {
         }
         Scan scan = new Scan(selection);
         if (all && kept && !query.skipChunks()) {
-            scan.keep = found.builder(key, block, selection.size());
+            scan.keep = found.builder(key, block, selection.size(), query.blocks());
         }
         scan.run();
         if (scan.keep != null) {

@@ -111,6 +111,8 @@ final class FoundSeries {
     static final class Cache {
         /** One of so many parts is what the series of one block may take. */
         private static final int PARTS = 8;
+        /** What a series takes at least in practice. */
+        private static final int LEAST_BYTES = 300;
         private static final int ASKED = 1 << 12;
 
         private final com.github.benmanes.caffeine.cache.Cache<Key, FoundSeries> cache;
@@ -142,10 +144,17 @@ final class FoundSeries {
             return f;
         }
 
-        /** Takes what is found now, null where it is not worth it: what is looked for once would take the place of what is looked for often. */
+        /**
+         * Takes what is found now, null where it is not worth it: what is looked for once would take the place of what is looked for often, and of
+         * what a long question finds in hundreds of blocks most would be gone before it comes again.
+         *
+         * @param selected how many series at most
+         * @param blocks how many blocks the request asks; half of the cache is for all of them
+         */
         @Nullable
-        Builder builder(Key key, GatewayBlock block, int selected) {
-            if (maxBytes == 0) {
+        Builder builder(Key key, GatewayBlock block, int selected, int blocks) {
+            long room = Math.min(maxBytes / PARTS, maxBytes / 2 / Math.max(1, blocks));
+            if (selected * (long) LEAST_BYTES > room) {
                 return null;
             }
             int hash = key.hashCode();
@@ -154,7 +163,7 @@ final class FoundSeries {
                 asked[slot] = hash;
                 return null;
             }
-            return new Builder(block, selected, maxBytes / PARTS);
+            return new Builder(block, selected, room);
         }
 
         void put(Key key, FoundSeries found) {
