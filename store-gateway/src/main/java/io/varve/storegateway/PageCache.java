@@ -342,6 +342,12 @@ final class PageCache {
             } catch (IOException gone) {
                 return false;
             }
+            synchronized (e) {
+                // What was opened may be another extent's by now, in a file of the same name that holds other ranges.
+                if (e.gone) {
+                    return false;
+                }
+            }
             done += n;
         }
         return true;
@@ -432,12 +438,8 @@ final class PageCache {
             after = e.bytes;
         }
         synchronized (extents) {
-            if (e.gone) {
-                // It went while it was written.
-                Files.deleteIfExists(e.file);
-            } else {
-                used += after - before;
-            }
+            // Also where it has gone since: what it took off then has all of its bytes, these among them.
+            used += after - before;
         }
     }
 

@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -211,6 +213,38 @@ class PageCacheTest {
             others[0] = 0;
             pages.put(INDEX, 0, mib);
             assertThat(pages.has(INDEX, 0, 1 << 20)).isTrue();
+        }
+    }
+
+    /** An extent that goes while it is read may be there again at once, in a file of the same name that holds other ranges. */
+    @Test
+    void whatIsReadIsRightWhileExtentsComeAndGo() throws Exception {
+        try (TempTree tmp = TempTree.create()) {
+            PageCache pages = new PageCache(tmp.root(), 64 << 10);
+            AtomicInteger wrong = new AtomicInteger();
+            List<Thread> threads = new ArrayList<>();
+            for (int seed = 0; seed < 4; seed++) {
+                SplittableRandom random = new SplittableRandom(seed);
+                threads.add(Thread.ofPlatform().start(() -> {
+                    for (int i = 0; i < 3_000; i++) {
+                        String object = BLOCK + "/" + random.nextInt(4);
+                        int from = random.nextInt(30_000);
+                        byte[] bytes = new byte[1 + random.nextInt(3_000)];
+                        if (!pages.read(object, from, bytes, 0, bytes.length)) {
+                            pages.put(object, from, bytes(object, from, bytes.length));
+                        } else if (!Arrays.equals(bytes, bytes(object, from, bytes.length))) {
+                            wrong.incrementAndGet();
+                        }
+                    }
+                }));
+            }
+            for (Thread t : threads) {
+                t.join();
+            }
+            assertThat(wrong).hasValue(0);
+            pages.dropBlock(BLOCK);
+            assertThat(pages.used()).as("bytes when nothing is left").isZero();
+            assertThat(files(tmp.root())).isEmpty();
         }
     }
 }
