@@ -99,15 +99,17 @@ final class ClientStream implements AutoCloseable {
                 if (context.isCancelled()) {
                     break;
                 }
-                long wait = TimeUnit.SECONDS.toNanos(1);
-                if (until != 0) {
-                    wait = Math.min(wait, until - System.nanoTime());
-                    if (wait <= 0) {
-                        UnavailableException e = new UnavailableException(
-                                "failed to receive any data in " + timeoutMillis + "ms from " + address, new TimeoutException());
-                        failure = e;
-                        throw e;
-                    }
+                if (until == 0) {
+                    // The call's end and the query's are told; a timer of its own would cost more than most waits.
+                    changed.await();
+                    continue;
+                }
+                long wait = until - System.nanoTime();
+                if (wait <= 0) {
+                    UnavailableException e = new UnavailableException(
+                            "failed to receive any data in " + timeoutMillis + "ms from " + address, new TimeoutException());
+                    failure = e;
+                    throw e;
                 }
                 changed.awaitNanos(wait);
             }

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 final class ServedCall implements ServerCallHandler<byte[], Bytes.Message> {
     static final Metadata.Key<String> TENANT = Metadata.Key.of("thanos-tenant", Metadata.ASCII_STRING_MARSHALLER);
 
+    /** So many bytes of a call may wait for its reader: a few frames, so that not each of them is waited for (gRPC's own bound is 32 KiB). */
+    private static final int READY_BYTES = 256 << 10;
+
     /** What a call does. */
     interface Body {
         void run(QueryContext context, byte[] request, Out out);
@@ -56,6 +59,7 @@ final class ServedCall implements ServerCallHandler<byte[], Bytes.Message> {
     @Override
     public ServerCall.Listener<byte[]> startCall(ServerCall<byte[], Bytes.Message> call, Metadata headers) {
         Run run = new Run(call, headers);
+        call.setOnReadyThreshold(READY_BYTES);
         // Two: a second request would be a fault of the client, which is to be seen.
         call.request(2);
         return run;

@@ -44,9 +44,9 @@ final class SeriesMerge implements AutoCloseable {
     private static final int BATCH_SERIES = 64;
     private static final long BATCH_BYTES = 256 << 10;
     private static final Batch END = new Batch(new StoreSeries[0], 0, 0, true);
-    /** Wakes up who waits for a batch when none will come: it looks why. */
-    private static final Batch CLOSED = new Batch(new StoreSeries[0], 0, 0, true);
-    /** How long is waited between two looks, in milliseconds, where nothing wakes up. */
+    /** Wakes up who waits for a batch where none has come: it looks why. */
+    private static final Batch LOOK = new Batch(new StoreSeries[0], 0, 0, true);
+    /** How long is waited between two looks, in milliseconds, where nothing wakes up; less at the query's end. */
     private static final long WAIT_MILLIS = 200;
     private static final long OVERHEAD = 200;
     /** So many further shares of one series are taken between two looks at the query's end. */
@@ -308,7 +308,7 @@ final class SeriesMerge implements AutoCloseable {
     }
 
     /** Reads one stream. */
-    private final class Puller implements Runnable {
+    private final class Puller implements Runnable, Waits.Waiting {
         final Ask ask;
         final List<StoreRef> itself;
         private final ArrayBlockingQueue<Batch> queue = new ArrayBlockingQueue<>(QUEUED);
@@ -321,6 +321,7 @@ final class SeriesMerge implements AutoCloseable {
         private String currentReplica = "";
         private @Nullable Batch batch;
         private int at;
+        private volatile long waitsSince;
         private @Nullable Labels lastLabels;
         private final Seen seen;
         private final AnswerCheck check;
@@ -389,12 +390,14 @@ final class SeriesMerge implements AutoCloseable {
         private Batch poll() {
             try {
                 while (true) {
-                    // Nobody wakes this thread up at the deadline.
-                    Batch b = queue.poll(Math.min(WAIT_MILLIS, context.remainingMillis()) + 1, TimeUnit.MILLISECONDS);
+                    Batch b = queue.poll();
+                    if (b == null) {
+                        b = await();
+                    }
                     if (b == END) {
                         return b; // a failure says more of the query's end than the query does
                     }
-                    if (b != null && b != CLOSED) {
+                    if (b != LOOK) {
                         // A stream that is never waited for may never end.
                         if (context.isOver()) {
                             context.budget().release(b.bytes);
@@ -411,6 +414,25 @@ final class SeriesMerge implements AutoCloseable {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new CancelledException(CancelledException.Reason.CANCELED, "interrupted while waiting for " + ask.store.address());
+            }
+        }
+
+        /** The next batch, or {@link #LOOK} after a while. */
+        private Batch await() throws InterruptedException {
+            waitsSince = System.nanoTime();
+            Waits.begin(this);
+            try {
+                return queue.take();
+            } finally {
+                Waits.end(this);
+            }
+        }
+
+        /** Nobody else wakes the merging thread up at the deadline. */
+        @Override
+        public void round() {
+            if (context.isOver() || System.nanoTime() - waitsSince >= TimeUnit.MILLISECONDS.toNanos(WAIT_MILLIS)) {
+                queue.offer(LOOK);
             }
         }
 
@@ -676,7 +698,7 @@ final class SeriesMerge implements AutoCloseable {
             while ((b = queue.poll()) != null) {
                 context.budget().release(b.bytes);
             }
-            queue.offer(CLOSED);
+            queue.offer(LOOK);
         }
     }
 
