@@ -11,8 +11,11 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.io.Content;
 import org.eclipse.jetty.io.ManagedSelector;
 import org.eclipse.jetty.io.SocketChannelEndPoint;
 import org.eclipse.jetty.server.Handler;
@@ -39,6 +42,8 @@ public final class HttpServer implements AutoCloseable {
     /** A body that a handler reads itself. */
     static final long MAX_BODY_BYTES = 64L << 20;
     private static final long IDLE_MILLIS = Duration.ofMinutes(5).toMillis();
+    /** How long a client that is still sending is listened to after its answer. */
+    private static final long LINGER_NANOS = Duration.ofSeconds(5).toNanos();
 
     private final Server server;
     private final ServerConnector connector;
@@ -179,11 +184,48 @@ public final class HttpServer implements AutoCloseable {
                     run(jetty, match, response);
                 }
                 response.finish();
-                callback.succeeded();
             } catch (Throwable e) {
-                fail(e, response, callback, method, rawPath);
+                if (!tell(e, response, callback, method, rawPath)) {
+                    return true;
+                }
             }
+            readToEnd(jetty);
+            callback.succeeded();
             return true;
+        }
+
+        /**
+         * Takes in what a client still sends that was answered already, for a bounded time: with the connection closed under it, a client that writes its
+         * request whole before it reads sees a broken pipe and not the answer.
+         */
+        private static void readToEnd(org.eclipse.jetty.server.Request jetty) {
+            boolean hasBody = jetty.getLength() > 0 || jetty.getHeaders().contains(HttpHeader.TRANSFER_ENCODING);
+            // Who waits to be told to go on has sent nothing.
+            if (!hasBody || jetty.getHeaders().contains(HttpHeader.EXPECT)) {
+                return;
+            }
+            long begin = System.nanoTime();
+            long bytes = 0;
+            try {
+                while (bytes <= MAX_BODY_BYTES) {
+                    Content.Chunk chunk = jetty.read();
+                    if (chunk == null) {
+                        CountDownLatch more = new CountDownLatch(1);
+                        jetty.demand(more::countDown);
+                        if (!more.await(LINGER_NANOS - (System.nanoTime() - begin), TimeUnit.NANOSECONDS)) {
+                            return;
+                        }
+                        continue;
+                    }
+                    bytes += chunk.remaining();
+                    chunk.release();
+                    if (chunk.isLast() || Content.Chunk.isFailure(chunk) || System.nanoTime() - begin >= LINGER_NANOS) {
+                        return;
+                    }
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
 
         /** The path is escaped as it came. */
@@ -242,7 +284,8 @@ public final class HttpServer implements AutoCloseable {
             }
         }
 
-        private static void fail(Throwable e, JettyResponse response, Callback callback, String method, String path) {
+        /** Answers with what went wrong; false where the connection had to be broken. */
+        private static boolean tell(Throwable e, JettyResponse response, Callback callback, String method, String path) {
             boolean clientGone = e instanceof IOException;
             if (!(e instanceof HttpStatusException) && !clientGone) {
                 LOG.atError().addKeyValue("method", method).addKeyValue("path", path).addKeyValue("err", String.valueOf(e)).setCause(e)
@@ -251,7 +294,7 @@ public final class HttpServer implements AutoCloseable {
             if (response.isCommitted() || clientGone) {
                 // Half an answer must not look whole: break the connection.
                 callback.failed(e);
-                return;
+                return false;
             }
             try {
                 response.reset();
@@ -261,9 +304,10 @@ public final class HttpServer implements AutoCloseable {
                     response.sendText(500, "Internal Server Error\n");
                 }
                 response.finish();
-                callback.succeeded();
+                return true;
             } catch (IOException | RuntimeException again) {
                 callback.failed(again);
+                return false;
             }
         }
     }

@@ -5,14 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.varve.runtime.flags.FlagException;
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.OutputStream;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -124,7 +128,7 @@ class HttpServerTest {
 
     @Test
     void aHandlerHearsThatItsClientWentAway() throws Exception {
-        try (java.net.Socket socket = new java.net.Socket("127.0.0.1", server.port())) {
+        try (Socket socket = new Socket("127.0.0.1", server.port())) {
             socket.getOutputStream().write(
                     "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=1"
                             .getBytes(java.nio.charset.StandardCharsets.UTF_8));
@@ -155,7 +159,7 @@ class HttpServerTest {
     @Test
     void requestsThatAreSentAheadAreAnsweredInTurn() throws Exception {
         String one = "GET /slow?wait=1 HTTP/1.1\r\nHost: x\r\n\r\n";
-        try (java.net.Socket socket = new java.net.Socket("127.0.0.1", server.port())) {
+        try (Socket socket = new Socket("127.0.0.1", server.port())) {
             socket.getOutputStream().write(one.getBytes(java.nio.charset.StandardCharsets.UTF_8));
             assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
             socket.getOutputStream()
@@ -246,6 +250,64 @@ class HttpServerTest {
     void limitsBodies() throws Exception {
         assertThat(send("POST", "/body", "x".repeat(100)).body()).hasSize(100);
         assertThat(send("POST", "/body", "x".repeat(101)).statusCode()).isEqualTo(413);
+    }
+
+    /** One that reads only when it has sent all, as many do. */
+    @ParameterizedTest
+    @CsvSource({"/body,413,true", "/body,413,false", "/nope,404,true", "/fails,405,true"})
+    void whoSendsAllBeforeItReadsGetsItsAnswer(String path, int status, boolean hasLength) throws Exception {
+        try (Socket socket = new Socket("127.0.0.1", server.port())) {
+            socket.setSoTimeout(20_000);
+            OutputStream out = socket.getOutputStream();
+            byte[] piece = "x".repeat(1 << 20).getBytes(StandardCharsets.US_ASCII);
+            int pieces = 20;
+            out.write(("POST " + path + " HTTP/1.1\r\nHost: here\r\n"
+                    + (hasLength ? "Content-Length: " + (long) pieces * piece.length : "Transfer-Encoding: chunked") + "\r\n\r\n")
+                    .getBytes(StandardCharsets.US_ASCII));
+            for (int i = 0; i < pieces; i++) {
+                if (!hasLength) {
+                    out.write("100000\r\n".getBytes(StandardCharsets.US_ASCII));
+                }
+                out.write(piece);
+                if (!hasLength) {
+                    out.write("\r\n".getBytes(StandardCharsets.US_ASCII));
+                }
+            }
+            if (!hasLength) {
+                out.write("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            }
+            BufferedReader in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
+            assertThat(in.readLine()).startsWith("HTTP/1.1 " + status + " ");
+            // The connection is of further use.
+            out.write("GET /api/v1/label/a/values HTTP/1.1\r\nHost: here\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            String line = in.readLine();
+            while (!line.startsWith("HTTP/1.1 ")) {
+                int next = line.indexOf("HTTP/1.1 ");
+                line = next > 0 ? line.substring(next) : in.readLine();
+            }
+            assertThat(line).startsWith("HTTP/1.1 200 ");
+        }
+    }
+
+    @Test
+    void whoWaitsToBeToldToGoOnIsTold413AtOnce() throws Exception {
+        try (Socket socket = new Socket("127.0.0.1", server.port())) {
+            socket.setSoTimeout(20_000);
+            socket.getOutputStream().write(("POST /body HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+                    .getBytes(StandardCharsets.US_ASCII));
+            String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+            assertThat(answer).startsWith("HTTP/1.1 413 ").doesNotContain("100 Continue");
+        }
+    }
+
+    @Test
+    void whoStopsSendingIsLeftAfterAWhile() throws Exception {
+        try (Socket socket = new Socket("127.0.0.1", server.port())) {
+            socket.setSoTimeout(20_000);
+            socket.getOutputStream()
+                    .write("POST /body HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII)).startsWith("HTTP/1.1 413 ");
+        }
     }
 
     @Test
