@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 public final class OldGeneration {
     private static final Logger LOG = LoggerFactory.getLogger(OldGeneration.class);
     /** Below this it is not worth it, in bytes. */
-    private static final long FLOOR = 160L << 20;
+    private static final long FLOOR = 64L << 20;
     /** After how long without a collection to look whether there is something to give back. */
     private static final long IDLE_SECONDS = 60;
     private static final String POOL = "PS Old Gen";
