@@ -204,23 +204,24 @@ public final class HttpServer implements AutoCloseable {
             if (!hasBody || jetty.getHeaders().contains(HttpHeader.EXPECT)) {
                 return;
             }
-            long begin = System.nanoTime();
+            long end = System.nanoTime() + LINGER_NANOS;
             long bytes = 0;
             try {
                 while (bytes <= MAX_BODY_BYTES) {
                     Content.Chunk chunk = jetty.read();
+                    long left = end - System.nanoTime();
                     if (chunk == null) {
                         CountDownLatch more = new CountDownLatch(1);
                         jetty.demand(more::countDown);
-                        if (!more.await(LINGER_NANOS - (System.nanoTime() - begin), TimeUnit.NANOSECONDS)) {
+                        if (!more.await(left, TimeUnit.NANOSECONDS)) {
                             return;
                         }
-                        continue;
-                    }
-                    bytes += chunk.remaining();
-                    chunk.release();
-                    if (chunk.isLast() || Content.Chunk.isFailure(chunk) || System.nanoTime() - begin >= LINGER_NANOS) {
-                        return;
+                    } else {
+                        bytes += chunk.remaining();
+                        chunk.release();
+                        if (chunk.isLast() || Content.Chunk.isFailure(chunk) || left <= 0) {
+                            return;
+                        }
                     }
                 }
             } catch (InterruptedException e) {

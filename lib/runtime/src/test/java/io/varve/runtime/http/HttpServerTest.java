@@ -131,7 +131,7 @@ class HttpServerTest {
         try (Socket socket = new Socket("127.0.0.1", server.port())) {
             socket.getOutputStream().write(
                     "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=1"
-                            .getBytes(java.nio.charset.StandardCharsets.UTF_8));
+                            .getBytes(StandardCharsets.UTF_8));
             assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(gone.get(20, TimeUnit.SECONDS)).isTrue();
@@ -160,12 +160,12 @@ class HttpServerTest {
     void requestsThatAreSentAheadAreAnsweredInTurn() throws Exception {
         String one = "GET /slow?wait=1 HTTP/1.1\r\nHost: x\r\n\r\n";
         try (Socket socket = new Socket("127.0.0.1", server.port())) {
-            socket.getOutputStream().write(one.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            socket.getOutputStream().write(one.getBytes(StandardCharsets.UTF_8));
             assertThat(slow.await(20, TimeUnit.SECONDS)).isTrue();
             socket.getOutputStream()
                     .write((one + "GET /fails HTTP/1.1\r\nHost: x\r\n\r\n" + one.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
-                            .getBytes(java.nio.charset.StandardCharsets.UTF_8));
-            String all = new String(socket.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+                            .getBytes(StandardCharsets.UTF_8));
+            String all = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(all.split("HTTP/1.1 200", -1)).hasSize(4);
             assertThat(all.split("HTTP/1.1 500", -1)).hasSize(2);
             assertThat(all.split("waited", -1)).hasSize(4);
@@ -259,23 +259,16 @@ class HttpServerTest {
         try (Socket socket = new Socket("127.0.0.1", server.port())) {
             socket.setSoTimeout(20_000);
             OutputStream out = socket.getOutputStream();
-            byte[] piece = "x".repeat(1 << 20).getBytes(StandardCharsets.US_ASCII);
+            String megabyte = "x".repeat(1 << 20);
+            byte[] piece = (hasLength ? megabyte : "100000\r\n" + megabyte + "\r\n").getBytes(StandardCharsets.US_ASCII);
             int pieces = 20;
             out.write(("POST " + path + " HTTP/1.1\r\nHost: here\r\n"
-                    + (hasLength ? "Content-Length: " + (long) pieces * piece.length : "Transfer-Encoding: chunked") + "\r\n\r\n")
+                    + (hasLength ? "Content-Length: " + (pieces << 20) : "Transfer-Encoding: chunked") + "\r\n\r\n")
                     .getBytes(StandardCharsets.US_ASCII));
             for (int i = 0; i < pieces; i++) {
-                if (!hasLength) {
-                    out.write("100000\r\n".getBytes(StandardCharsets.US_ASCII));
-                }
                 out.write(piece);
-                if (!hasLength) {
-                    out.write("\r\n".getBytes(StandardCharsets.US_ASCII));
-                }
             }
-            if (!hasLength) {
-                out.write("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
-            }
+            out.write((hasLength ? "" : "0\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
             BufferedReader in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
             assertThat(in.readLine()).startsWith("HTTP/1.1 " + status + " ");
             // The connection is of further use.
