@@ -7,7 +7,10 @@ import io.varve.model.VarveException;
 import io.varve.objstore.BucketReader;
 import io.varve.objstore.NoSuchObjectException;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
@@ -124,16 +127,15 @@ final class ObjectReader {
 
     /** The same for objects of a block that are read together and share what requests may cost. */
     List<Ranges> plan(List<String> keys, List<Ranges> wanted, long[] limits, int blocks) {
-        List<Ranges> within = new ArrayList<>(keys.size());
+        List<Ranges> missing = new ArrayList<>(keys.size());
         for (int k = 0; k < limits.length; k++) {
-            Ranges missing = missing(keys.get(k), wanted.get(k));
-            Ranges inside = new Ranges(missing.size());
-            for (int i = 0; i < missing.size(); i++) {
-                inside.add(missing.start(i), limits[k] < 0 ? missing.end(i) : Math.min(limits[k], missing.end(i)));
-            }
-            within.add(inside);
+            missing.add(missing(keys.get(k), wanted.get(k)).below(limits[k]));
         }
-        List<Ranges> few = Ranges.planned(within, GAP, WIDE_GAP, Math.max(1, WANTED_REQUESTS / Math.max(1, blocks)));
+        return requests(missing, blocks);
+    }
+
+    private List<Ranges> requests(List<Ranges> missing, int blocks) {
+        List<Ranges> few = Ranges.planned(missing, GAP, WIDE_GAP, Math.max(1, WANTED_REQUESTS / Math.max(1, blocks)));
         return Ranges.planned(few, 0, MAX_GAP, WANTED_REQUESTS).stream().map(r -> r.cutEvenly(requestBytes)).toList();
     }
 
@@ -279,31 +281,64 @@ final class ObjectReader {
      * @param limit the object's size, −1 where it is not known
      */
     List<Slice> readAll(String key, Ranges wanted, long limit, ReadStats stats, ReadStats.Kind kind) {
-        Ranges within = wanted.joined(0);
-        if (pages != null) {
-            // From a local disk a small gap costs more as a second read than as bytes.
-            Ranges local = within.joined(DISK_GAP);
-            List<Slice> out = new ArrayList<>(local.size());
-            boolean isFetched = false;
-            for (int i = 0; i < local.size(); i++) {
-                long end = limit < 0 ? local.end(i) : Math.min(limit, local.end(i));
-                int n = Math.toIntExact(end - local.start(i));
-                byte[] bytes = new byte[n];
-                boolean isThere = pages.read(key, local.start(i), bytes, 0, n);
-                if (!isThere && !isFetched) {
-                    // What is missing of all, at once.
-                    isFetched = true;
-                    fetchAll(key, plan(key, within, limit), stats, kind);
-                    isThere = pages.read(key, local.start(i), bytes, 0, n);
-                }
-                if (!isThere) {
-                    bytes = readExactly(key, within, local.start(i), end, bytes, stats, kind);
-                }
-                out.add(new Slice(local.start(i), bytes));
-            }
-            return out;
+        Ranges within = wanted.joined(0).below(limit);
+        if (pages == null) {
+            return readFromBucket(key, within, stats, kind);
         }
-        Ranges parts = plan(key, within, limit);
+        // From a local disk a small gap costs more as a second read than as bytes.
+        Ranges local = within.joined(DISK_GAP);
+        List<Slice> out = new ArrayList<>(local.size());
+        Ranges absent = new Ranges();
+        boolean isFetched = false;
+        for (int i = 0; i < local.size(); i++) {
+            long start = local.start(i);
+            byte[] bytes = new byte[local.length(i)];
+            boolean isThere = pages.read(key, start, bytes, 0, bytes.length);
+            if (!isThere && !isFetched) {
+                // What is missing of all, at once.
+                isFetched = true;
+                fetchAll(key, plan(key, within, limit), stats, kind);
+                isThere = pages.read(key, start, bytes, 0, bytes.length);
+            }
+            if (isThere) {
+                out.add(new Slice(start, bytes));
+            } else {
+                absent.add(start, local.end(i));
+            }
+        }
+        if (!absent.isEmpty()) {
+            readWithoutGaps(key, within.within(absent), out, stats, kind);
+            out.sort(Comparator.comparingLong(Slice::offset));
+        }
+        return out;
+    }
+
+    private static final long DISK_GAP = 4 << 10;
+
+    /**
+     * Reads exactly what is wanted, of runs whose gaps are not at hand or which the cache had no room for. What lies in a gap must not look
+     * as if it were there: an entry may be longer than was thought.
+     */
+    private void readWithoutGaps(String key, Ranges wanted, List<Slice> out, ReadStats stats, ReadStats.Kind kind) {
+        Ranges absent = new Ranges();
+        for (int i = 0; i < wanted.size(); i++) {
+            byte[] bytes = new byte[wanted.length(i)];
+            if (pages != null && pages.read(key, wanted.start(i), bytes, 0, bytes.length)) {
+                out.add(new Slice(wanted.start(i), bytes));
+            } else {
+                absent.add(wanted.start(i), wanted.end(i));
+            }
+        }
+        List<Slice> fetched = readFromBucket(key, absent, stats, kind);
+        for (int i = 0; i < absent.size(); i++) {
+            Slice s = Objects.requireNonNull(find(fetched, absent.start(i)));
+            // No slice may lie over one that was read from the disk.
+            out.add(new Slice(absent.start(i), Arrays.copyOfRange(s.data, s.at(absent.start(i)), s.at(absent.end(i)))));
+        }
+    }
+
+    private List<Slice> readFromBucket(String key, Ranges wanted, ReadStats stats, ReadStats.Kind kind) {
+        Ranges parts = requests(List.of(wanted), 1).getFirst();
         List<CompletableFuture<byte[]>> all = new ArrayList<>(parts.size());
         for (int i = 0; i < parts.size(); i++) {
             all.add(fetch(key, parts.start(i), parts.end(i), stats, kind));
@@ -314,7 +349,7 @@ final class ObjectReader {
             // Pieces that were one range before they were cut become one again, so that nothing lies across two.
             int last = out.size() - 1;
             if (last >= 0 && out.get(last).end() == parts.start(i)) {
-                byte[] joined = java.util.Arrays.copyOf(out.get(last).data, Math.addExact(out.get(last).data.length, bytes.length));
+                byte[] joined = Arrays.copyOf(out.get(last).data, Math.addExact(out.get(last).data.length, bytes.length));
                 System.arraycopy(bytes, 0, joined, out.get(last).data.length, bytes.length);
                 out.set(last, new Slice(out.get(last).offset, joined));
             } else {
@@ -322,21 +357,6 @@ final class ObjectReader {
             }
         }
         return out;
-    }
-
-    private static final long DISK_GAP = 4 << 10;
-
-    /** A run whose gaps are not all cached: reads the wanted parts of it and leaves the gaps empty. */
-    private byte[] readExactly(String key, Ranges wanted, long start, long end, byte[] into, ReadStats stats, ReadStats.Kind kind) {
-        for (int i = 0; i < wanted.size(); i++) {
-            long from = Math.max(start, wanted.start(i));
-            long to = Math.min(end, wanted.end(i));
-            if (from < to) {
-                byte[] part = read(key, from, (int) (to - from), stats, kind);
-                System.arraycopy(part, 0, into, (int) (from - start), part.length);
-            }
-        }
-        return into;
     }
 
     /** The slice that holds {@code offset}; null where none does. */

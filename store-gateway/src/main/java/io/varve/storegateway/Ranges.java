@@ -74,6 +74,33 @@ final class Ranges {
         return sum;
     }
 
+    /** What of them lies before {@code limit}; all where that is negative. */
+    Ranges below(long limit) {
+        if (limit < 0) {
+            return this;
+        }
+        Ranges out = new Ranges(size);
+        for (int i = 0; i < size; i++) {
+            out.add(starts[i], Math.min(limit, ends[i]));
+        }
+        return out;
+    }
+
+    /** Those that lie in one of {@code other}, which are disjoint and sorted like these. */
+    Ranges within(Ranges other) {
+        Ranges out = new Ranges();
+        int o = 0;
+        for (int i = 0; i < size; i++) {
+            while (o < other.size && other.ends[o] <= starts[i]) {
+                o++;
+            }
+            if (o < other.size && other.starts[o] <= starts[i] && ends[i] <= other.ends[o]) {
+                out.add(starts[i], ends[i]);
+            }
+        }
+        return out;
+    }
+
     /** Sorted, with what overlaps or is at most {@code gap} apart made one. */
     Ranges joined(long gap) {
         Ranges in = sorted ? this : sortedCopy();
