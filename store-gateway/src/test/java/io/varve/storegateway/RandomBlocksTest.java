@@ -23,6 +23,8 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.DoubleAdder;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
@@ -83,7 +85,10 @@ class RandomBlocksTest {
 
     @Test
     void answersAreThoseOfTheNaiveReaderWhateverIsCached() {
+        AtomicInteger cases = new AtomicInteger();
+        DoubleAdder hits = new DoubleAdder();
         Seeds.forEach(12, random -> {
+            cases.incrementAndGet();
             MemoryBucket bucket = new MemoryBucket("random");
             TestBlocks blocks = TestBlocks.random(bucket, random);
             List<SeriesRequest> requests = new ArrayList<>();
@@ -100,15 +105,18 @@ class RandomBlocksTest {
                         assertThat(sorted(a.lines())).as("%s by %s", q, setup).isEqualTo(blocks.expected(q));
                     }
                     assertThat(g.broker.used()).isZero();
-                    double hits = g.metrics.foundHits.get();
                     if (setup == TestGateway.Setup.DEFAULT) {
-                        assertThat(hits).as("series found before").isPositive();
+                        hits.add(g.metrics.foundHits.get());
                     } else if (setup == NO_CACHE) {
-                        assertThat(hits).isZero();
+                        assertThat(g.metrics.foundHits.get()).isZero();
                     }
                 }
             }
         });
+        // One case alone may have requests that find nothing.
+        if (cases.get() > 1) {
+            assertThat(hits.sum()).as("series found before").isPositive();
+        }
     }
 
     @Test

@@ -43,9 +43,9 @@ final class SeriesMerge implements AutoCloseable {
     private static final int QUEUED = 4;
     private static final int BATCH_SERIES = 64;
     private static final long BATCH_BYTES = 256 << 10;
-    private static final Batch END = new Batch(new StoreSeries[0], 0, 0, true);
+    private static final Batch END = new Batch(new StoreSeries[0], null, 0, 0, true);
     /** Wakes up who waits for a batch where none has come: it looks why. */
-    private static final Batch LOOK = new Batch(new StoreSeries[0], 0, 0, true);
+    private static final Batch LOOK = new Batch(new StoreSeries[0], null, 0, 0, true);
     /** How long is waited between two looks, in milliseconds, where nothing wakes up; less at the query's end. */
     private static final long WAIT_MILLIS = 200;
     private static final long OVERHEAD = 200;
@@ -105,9 +105,19 @@ final class SeriesMerge implements AutoCloseable {
         }
     }
 
-    /** @param last whether the stream has ended well behind it */
-    private record Batch(StoreSeries[] series, int size, long bytes, boolean last) {
+    /**
+     * @param replicas who speaks in each of the series; null where it is one for the whole stream
+     * @param last whether the stream has ended well behind it
+     */
+    private record Batch(StoreSeries[] series, String @Nullable [] replicas, int size, long bytes, boolean last) {
     }
+
+    /** A series whose labels were taken out, and what they said. */
+    private record Stripped(StoreSeries series, String replica) {
+    }
+
+    /** In place of one that was sent, so that it can go. */
+    private static final Stripped SENT = new Stripped(new StoreSeries(Labels.EMPTY, List.of()), "");
 
     private final QueryContext context;
     private final boolean partialResponse;
@@ -345,7 +355,9 @@ final class SeriesMerge implements AutoCloseable {
             while (true) {
                 Batch b = batch;
                 if (b != null && at < b.size) {
-                    take(b.series[at++]);
+                    current = b.series[at];
+                    currentReplica = b.replicas == null ? ask.replica : b.replicas[at];
+                    at++;
                     return;
                 }
                 if (b != null && b.bytes > 0) {
@@ -375,16 +387,6 @@ final class SeriesMerge implements AutoCloseable {
                     return;
                 }
             }
-        }
-
-        private void take(StoreSeries s) {
-            if (ask.strip.isEmpty()) {
-                current = s;
-                currentReplica = ask.replica;
-                return;
-            }
-            currentReplica = replicaOf(s.labels(), ask.strip);
-            current = new StoreSeries(s.labels().without(ask.strip), s.chunks());
         }
 
         private Batch poll() {
@@ -589,7 +591,7 @@ final class SeriesMerge implements AutoCloseable {
                 if (partialResponse && !isOwnLimit(e) && !closed && !context.isCancelled()) {
                     Batch rest = pending.last();
                     if (rest != null) {
-                        offer(new Batch(rest.series, rest.size, rest.bytes, false));
+                        offer(new Batch(rest.series, null, rest.size, rest.bytes, false));
                     }
                 }
                 throw e;
@@ -602,18 +604,20 @@ final class SeriesMerge implements AutoCloseable {
             private int n;
             private long bytes;
             /** Everything, where series have to be sorted first. */
-            private final @Nullable List<StoreSeries> all = ask.strip.isEmpty() ? null : new ArrayList<>();
+            private final @Nullable List<Stripped> all = ask.strip.isEmpty() ? null : new ArrayList<>();
             private long allBytes;
 
             void add(StoreSeries one) throws InterruptedException {
-                long size = sizeOf(one);
                 if (all != null) {
+                    check.that(one);
+                    StoreSeries without = new StoreSeries(one.labels().without(ask.strip), one.chunks());
+                    long size = sizeOf(without);
                     context.budget().reserve(size, "series of " + ask.store.address() + " that have to be sorted");
                     allBytes += size;
-                    check.that(one);
-                    all.add(one);
+                    all.add(new Stripped(without, replicaOf(one.labels(), ask.strip)));
                     return;
                 }
+                long size = sizeOf(one);
                 if (lastLabels != null && lastLabels.compareTo(one.labels()) > 0) {
                     throw new CorruptDataException("", -1, "store " + ask.store.address() + " sent " + one.labels() + " after " + lastLabels
                             + ": series must come in label order");
@@ -623,7 +627,7 @@ final class SeriesMerge implements AutoCloseable {
                 series[n++] = one;
                 bytes += size;
                 if (n == BATCH_SERIES || bytes >= BATCH_BYTES) {
-                    send(new Batch(series, n, bytes, false));
+                    send(new Batch(series, null, n, bytes, false));
                     series = new StoreSeries[BATCH_SERIES];
                     n = 0;
                     bytes = 0;
@@ -640,28 +644,35 @@ final class SeriesMerge implements AutoCloseable {
                 if (n == 0) {
                     return null;
                 }
-                Batch rest = new Batch(series, n, bytes, true);
+                Batch rest = new Batch(series, null, n, bytes, true);
                 n = 0;
                 reserve(rest);
                 return rest;
             }
         }
 
-        private void sendSorted(List<StoreSeries> all, long allBytes) throws InterruptedException {
-            context.budget().release(allBytes);
-            all.sort((a, b) -> {
-                int c = a.labels().without(ask.strip).compareTo(b.labels().without(ask.strip));
-                return c != 0 ? c : a.labels().compareTo(b.labels());
-            });
-            for (int i = 0; i < all.size(); i += BATCH_SERIES) {
-                int n = Math.min(BATCH_SERIES, all.size() - i);
-                StoreSeries[] batch = new StoreSeries[n];
-                long bytes = 0;
-                for (int j = 0; j < n; j++) {
-                    batch[j] = all.get(i + j);
-                    bytes += sizeOf(batch[j]);
+        /** @param reserved what the series have reserved, which goes with the batches to who reads them */
+        private void sendSorted(List<Stripped> all, long reserved) throws InterruptedException {
+            // Whoever sent them in order has those of one replica and series next to each other still.
+            all.sort(Comparator.comparing(s -> s.series.labels()));
+            long left = reserved;
+            try {
+                for (int i = 0; i < all.size(); i += BATCH_SERIES) {
+                    int n = Math.min(BATCH_SERIES, all.size() - i);
+                    StoreSeries[] batch = new StoreSeries[n];
+                    String[] replicas = new String[n];
+                    long bytes = 0;
+                    for (int j = 0; j < n; j++) {
+                        Stripped s = all.set(i + j, SENT);
+                        batch[j] = s.series;
+                        replicas[j] = s.replica;
+                        bytes += sizeOf(s.series);
+                    }
+                    left -= bytes;
+                    offer(new Batch(batch, replicas, n, bytes, false));
                 }
-                send(new Batch(batch, n, bytes, false));
+            } finally {
+                context.budget().release(left);
             }
         }
 
@@ -676,12 +687,17 @@ final class SeriesMerge implements AutoCloseable {
             }
         }
 
+        /** Hands a batch over with what it has reserved, or gives that back. */
         private void offer(Batch b) throws InterruptedException {
-            while (!queue.offer(b, WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
-                if (closed || context.isCancelled()) {
-                    context.budget().release(b.bytes);
-                    throw new InterruptedException("closed");
+            try {
+                while (!queue.offer(b, WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
+                    if (closed || context.isCancelled()) {
+                        throw new InterruptedException("closed");
+                    }
                 }
+            } catch (InterruptedException e) {
+                context.budget().release(b.bytes);
+                throw e;
             }
         }
 

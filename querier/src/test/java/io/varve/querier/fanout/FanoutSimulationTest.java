@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
@@ -246,6 +247,51 @@ class FanoutSimulationTest {
             assertThat(got).hasSize(1);
             assertThat(a.calls()).isEqualTo(1);
             assertThat(b.calls()).isZero();
+        }
+    }
+
+    /** Series that are sorted here are all in memory: their bytes are reserved until they were read, or nobody reads on. */
+    @Test
+    void whatIsSortedHereStaysReservedUntilItWasRead() throws Exception {
+        MemoryStore s = new MemoryStore(Labels.of("receive", "0"), false);
+        for (int i = 0; i < 2_000; i++) {
+            s.add(Labels.of("__name__", "m", "i", "" + i, "replica", "ab".substring(i % 2, i % 2 + 1)), samples(T0, 20, i));
+        }
+        SelectHints labels = new SelectHints(new TimeRange(T0, T0 + 86_400_000), 0, 0, 0, "series", false, List.of(), 0, true);
+        for (int wanted : List.of(1, 700, 3_000)) {
+            AtomicLong reserved = new AtomicLong();
+            MemoryBudget budget = new MemoryBudget() {
+                @Override
+                public void reserve(long bytes, String what) {
+                    reserved.addAndGet(bytes);
+                }
+
+                @Override
+                public void release(long bytes) {
+                    reserved.addAndGet(-bytes);
+                }
+
+                @Override
+                public long reserved() {
+                    return reserved.get();
+                }
+            };
+            try (World w = world(Map.of("receive:1", s), 0); QueryContext c = new QueryContext(10_000, budget)) {
+                int n = 0;
+                try (SeriesSet set = new StoreSource(w.fanout, new ResolutionProbe(), options(true, DedupFunction.VARVE), null,
+                        StoreSource.Observer.NONE).select(c, labels, List.of(Matcher.equal("__name__", "m")))) {
+                    while (n < wanted && set.next() != null) {
+                        n++;
+                    }
+                    assertThat(reserved.get()).as("after %d series", n).isGreaterThanOrEqualTo((2_000 - n) * 200L);
+                }
+                assertThat(n).isEqualTo(Math.min(wanted, 2_000));
+                // A batch that was being read goes with the query.
+                for (int wait = 0; wait < 500 && reserved.get() > 64 * 1_000; wait++) {
+                    Thread.sleep(10);
+                }
+                assertThat(reserved.get()).as("after the select").isBetween(0L, 64 * 1_000L);
+            }
         }
     }
 
