@@ -143,16 +143,15 @@ public final class StoreSource implements SeriesSource {
         boolean several = replicas && severalReplicas(stores);
         List<Long> resolutions = resolutions(context, hints, stores, wanted, range);
         long coarsest = hints.labelsOnly() ? 0 : Math.min(ChunkReader.COARSE, resolutions.getLast());
-        long min = several
-                ? saturated(range.min(), -Math.max(MARGIN_BEFORE_MILLIS, 2 * coarsest))
-                : own ? range.min() : thanosBegin(hints);
+        // A downsampled point stands for the time before it, and a counter's line leads to it from the one before: either may lie in another chunk.
+        long reach = several || own && options.maxResolutionMillis() == SourceOptions.FINEST ? 2 * coarsest : 0;
+        long before = Math.max(several ? MARGIN_BEFORE_MILLIS : 0, reach);
+        long after = Math.max(several ? MARGIN_AFTER_MILLIS : 0, reach);
+        long min = own ? saturated(range.min(), -before) : thanosBegin(hints);
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
-        long max = several
-                ? Math.max(range.max(),
-                        Math.min(saturated(range.max(), Math.max(MARGIN_AFTER_MILLIS, 2 * coarsest)), System.currentTimeMillis()))
-                : range.max();
+        long max = after > 0 ? Math.max(range.max(), Math.min(saturated(range.max(), after), System.currentTimeMillis())) : range.max();
         // Thanos' ways need every sample: what they say at an instant depends on all before it.
-        Spans spans = own ? Spans.of(hints, several) : Spans.ALL;
+        Spans spans = own ? Spans.of(hints, before, after) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
         for (long resolution : resolutions) {
@@ -281,9 +280,8 @@ public final class StoreSource implements SeriesSource {
     record Spans(SeriesRequest.Spans request, long first, long step, long window) {
         static final Spans ALL = new Spans(SeriesRequest.Spans.ALL, 0, 0, 0);
 
-        static Spans of(SelectHints h, boolean replicas) {
-            long before = replicas ? MARGIN_BEFORE_MILLIS : 0;
-            long after = replicas ? MARGIN_AFTER_MILLIS : 0;
+        /** @param before how far around a window what it shows depends on what is there */
+        static Spans of(SelectHints h, long before, long after) {
             long wide = h.window() + before + after;
             if (h.window() <= 0 || h.step() <= 0 || wide + MINUTE_MILLIS >= h.step() / 2) {
                 return ALL;

@@ -61,6 +61,10 @@ class DownsampledReplicasTest {
 
     private static SampleBuffer read(Map<String, MemoryStore> stores, String function, long from, long to, long window)
             throws InterruptedException {
+        return read(stores, new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false));
+    }
+
+    private static SampleBuffer read(Map<String, MemoryStore> stores, SelectHints hints) throws InterruptedException {
         List<EndpointSet.Spec> specs = new ArrayList<>();
         stores.keySet().forEach(a -> specs.add(new EndpointSet.Spec(a, false, false)));
         SampleBuffer out = new SampleBuffer(256);
@@ -72,7 +76,6 @@ class DownsampledReplicasTest {
                     new SourceOptions(true, List.of("replica"), DedupFunction.VARVE, false, SourceOptions.FINEST, StoreFilter.ALL,
                             ShardInfo.NONE, 0, false, false, ""),
                     null, StoreSource.Observer.NONE);
-            SelectHints hints = new SelectHints(new TimeRange(from, to), 0, window, window, function, false, List.of(), 0, false);
             try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {
                 Series s;
                 while ((s = found.next()) != null) {
@@ -160,5 +163,57 @@ class DownsampledReplicasTest {
                 assertThat(y.values[i]).as(function + " at " + x.timestamps[i]).isEqualTo(x.values[i]);
             }
         }
+    }
+
+    /** Steps that are far apart have only what their windows see sent and read: the same as where everything is. */
+    @Test
+    void aWindowSeesTheSameHoweverFarApartTheStepsAre() throws InterruptedException {
+        long end = T0 + 20 * 24 * HOUR;
+        long fine = T0 + 12 * 24 * HOUR;
+        long raw = T0 + 17 * 24 * HOUR;
+        long window = 300_000;
+        Map<String, MemoryStore> stores = new LinkedHashMap<>();
+        for (int r = 0; r < 2; r++) {
+            SampleBuffer b = new SampleBuffer(10_000);
+            for (long t = T0 + 7_000 * r; t < end; t += 60_000) {
+                b.add(t, (t - T0) / 1000.0);
+            }
+            stores.put("s" + r + ":1", new MemoryStore(Labels.of("replica", "r" + r), true).downsampled(Labels.of("__name__", "m"), b, fine,
+                    raw));
+            for (String function : List.of("", "rate", "sum_over_time", "max_over_time")) {
+                boolean counter = function.equals("rate");
+                for (long step : List.of(24 * HOUR, 3 * HOUR)) {
+                    for (long offset = 0; offset < step; offset += 19 * 60_000) {
+                        long first = T0 + 2 * HOUR + offset;
+                        long last = first + (end - first - HOUR) / step * step;
+                        TimeRange range = new TimeRange(first - window + 1, last);
+                        long selector = function.isEmpty() ? 0 : window;
+                        SampleBuffer some = read(stores,
+                                new SelectHints(range, step, window, selector, function, false, List.of(), 0, false));
+                        SampleBuffer all = read(stores,
+                                new SelectHints(range, 60_000, window, selector, function, false, List.of(), 0, false));
+                        for (long t = first; t <= last; t += step) {
+                            String seen = seen(some, counter, t - window, t);
+                            assertThat(seen).as("%s at %s h of %s stores, step %s", function, (t - T0) / (double) HOUR, r + 1, step)
+                                    .isEqualTo(seen(all, counter, t - window, t));
+                            assertThat(between(some, t - window, t + 1)).isGreaterThanOrEqualTo(counter ? 2 : 1);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** The points of a window; of a counter what it gains from one to the next. */
+    private static String seen(SampleBuffer b, boolean counter, long after, long until) {
+        StringBuilder out = new StringBuilder();
+        double last = Double.NaN;
+        for (int i = 0; i < b.size; i++) {
+            if (b.timestamps[i] > after && b.timestamps[i] <= until) {
+                out.append(b.timestamps[i] - T0).append('=').append(String.format("%.6f ", counter ? b.values[i] - last : b.values[i]));
+                last = b.values[i];
+            }
+        }
+        return out.toString();
     }
 }

@@ -182,6 +182,7 @@ public final class MemoryStore implements Store {
                     ? chunks(samples, r.minTime(), r.maxTime())
                     : ready.stream().filter(c -> c.minTime() <= r.maxTime() && c.maxTime() >= r.minTime()
                             && (c.raw() != null || r.maxResolutionMillis() >= (ChunkReader.isFine(c) ? 300_000 : 3_600_000))).toList();
+            chunks = chunks.stream().filter(c -> isSeen(c, r)).toList();
             if (chunks.isEmpty()) {
                 return;
             }
@@ -193,6 +194,20 @@ public final class MemoryStore implements Store {
         });
         out.sort((a, b) -> a.labels().compareTo(b.labels()));
         return out;
+    }
+
+    /** Leaves out whatever the contract allows to be left out. */
+    private static boolean isSeen(StoreChunk c, SeriesRequest r) {
+        SeriesRequest.Spans s = r.spans();
+        if (s.window() <= 0) {
+            return true;
+        }
+        for (long t = s.first(); t - s.window() < c.maxTime(); t += s.step()) {
+            if (t >= c.minTime()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static List<StoreChunk> chunks(SampleBuffer b, long min, long max) {
