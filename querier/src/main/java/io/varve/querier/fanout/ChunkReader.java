@@ -5,7 +5,9 @@ import io.varve.chunk.Chunk;
 import io.varve.chunk.ChunkDecoder;
 import io.varve.chunk.CounterReader;
 import io.varve.model.CorruptDataException;
+import io.varve.model.CounterResetHint;
 import io.varve.model.FloatHistogram;
+import io.varve.model.HistogramSum;
 import io.varve.model.SampleBuffer;
 import io.varve.querier.dedup.Chain;
 import io.varve.querier.dedup.Samples;
@@ -14,6 +16,7 @@ import io.varve.store.StoreChunk;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
 /** Samples of one replica's chunks, raw and downsampled. Static and without state. */
@@ -222,21 +225,36 @@ final class ChunkReader {
      * One replica where some of its data is downsampled: at every time the finest that exists. Counters come without resets over all of it,
      * since resets within a downsampled chunk cannot be seen any more.
      *
+     * @param min first instant that matters, for points that stand for the time around them, too; none before is given
      * @param window the reader's window where points are to be set so densely that each window sees some, 0 for the points as they are
+     * @param seen where windows are, which is where histograms are set so densely: each takes much memory
+     * @param others chunks of other replicas: what is downsampled is left out where they have finer data
      */
-    static void readMixed(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, long window, SampleBuffer into) {
+    static void readMixed(List<StoreChunk> chunks, Set<Aggregate> aggregates, long min, long max, long window, LongPredicate seen,
+            List<StoreChunk> others, SampleBuffer into) {
         List<StoreChunk> raw = new ArrayList<>();
         List<StoreChunk> fine = new ArrayList<>();
         List<StoreChunk> coarse = new ArrayList<>();
         for (StoreChunk c : chunks) {
-            (c.raw() != null ? raw : isFine(c) ? fine : coarse).add(c);
+            if (c.minTime() <= max && c.maxTime() >= min) {
+                (c.raw() != null ? raw : isFine(c) ? fine : coarse).add(c);
+            }
         }
+        List<StoreChunk> anyRaw = new ArrayList<>(raw);
+        List<StoreChunk> anyFine = new ArrayList<>(fine);
+        for (StoreChunk c : others) {
+            if (c.raw() != null) {
+                anyRaw.add(c);
+            } else if (isFine(c)) {
+                anyFine.add(c);
+            }
+        }
+        Runs overFine = Runs.of(anyRaw, FINE);
+        Runs overCoarse = Runs.of(concat(anyRaw, anyFine), COARSE);
         if (aggregates.contains(Aggregate.COUNTER)) {
-            List<StoreChunk> order = new ArrayList<>();
-            order.addAll(raw);
-            order.addAll(uncovered(fine, raw));
-            List<StoreChunk> finer = new ArrayList<>(order);
-            order.addAll(uncovered(coarse, finer));
+            List<StoreChunk> order = new ArrayList<>(raw);
+            order.addAll(uncovered(fine, overFine, min, max));
+            order.addAll(uncovered(coarse, overCoarse, min, max));
             order.sort(
                     (a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
             if (window <= 0) {
@@ -246,7 +264,7 @@ final class ChunkReader {
             SampleBuffer points = new SampleBuffer(256);
             readAsThanos(order, aggregates, Long.MIN_VALUE, Long.MAX_VALUE, points);
             int start = into.size;
-            interpolate(points, concat(fine, coarse), window, into);
+            interpolate(points, concat(fine, coarse), window, seen, into);
             Samples.cut(into, start, min, max);
             return;
         }
@@ -256,7 +274,7 @@ final class ChunkReader {
             if (level.isEmpty()) {
                 continue;
             }
-            List<StoreChunk> finer = level == fine ? raw : concat(raw, fine);
+            Runs finer = level == fine ? overFine : overCoarse;
             SampleBuffer more = new SampleBuffer(256);
             SampleBuffer one = new SampleBuffer(160);
             for (StoreChunk c : level) {
@@ -264,7 +282,7 @@ final class ChunkReader {
                 decodePart(c, aggregates, one);
                 long last = more.size == 0 ? Long.MIN_VALUE : more.timestamps[more.size - 1];
                 for (int i = 0; i < one.size; i++) {
-                    if (one.timestamps[i] > last && !covered(one.timestamps[i], finer)) {
+                    if (one.timestamps[i] > last && !finer.has(one.timestamps[i])) {
                         repeat(one, i, level == fine ? FINE : COARSE, window, aggregates, more);
                         Samples.append(one, i, i + 1, more);
                     }
@@ -277,6 +295,23 @@ final class ChunkReader {
         int from = into.size;
         Samples.append(best, 0, best.size, into);
         Samples.cut(into, from, min, max);
+    }
+
+    /** Whether any chunk holds histograms. */
+    static boolean anyHistogram(List<StoreChunk> chunks) {
+        for (StoreChunk c : chunks) {
+            if (isHistogram(c.raw()) || isHistogram(c.sum()) || isHistogram(c.counter())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean isHistogram(@Nullable Chunk c) {
+        return c != null && switch (c.encoding()) {
+            case HISTOGRAM, FLOAT_HISTOGRAM, HISTOGRAM_ST, FLOAT_HISTOGRAM_ST -> true;
+            case XOR, XOR2, AGGREGATE -> false;
+        };
     }
 
     /** Distance of points that lets each window of the reader see at least two. */
@@ -313,22 +348,45 @@ final class ChunkReader {
     }
 
     /** Points of a counter's sum on the line between those that downsampling left. */
-    private static void interpolate(SampleBuffer in, List<StoreChunk> downsampled, long window, SampleBuffer out) {
+    private static void interpolate(SampleBuffer in, List<StoreChunk> downsampled, long window, LongPredicate seen, SampleBuffer out) {
         for (int i = 0; i < in.size; i++) {
-            if (i > 0 && in.histogram(i) == null && in.histogram(i - 1) == null) {
+            FloatHistogram before = i == 0 ? null : in.histogram(i - 1);
+            FloatHistogram now = in.histogram(i);
+            if (i > 0 && (before == null) == (now == null)) {
                 long a = in.timestamps[i - 1];
                 long b = in.timestamps[i];
                 long step = spacing(b - a, window);
                 if (step != Long.MAX_VALUE && b - a <= COARSE + FINE && b - a > step && covered(b, downsampled)) {
+                    FloatHistogram gain = gain(before, now);
                     for (long t = b - (b - a - 1) / step * step; t < b; t += step) {
-                        if (t > a) {
-                            out.add(t, in.values[i - 1] + (in.values[i] - in.values[i - 1]) * (t - a) / (b - a));
+                        double part = (double) (t - a) / (b - a);
+                        if (t <= a) {
+                            continue;
+                        }
+                        if (before == null) {
+                            out.add(t, in.values[i - 1] + (in.values[i] - in.values[i - 1]) * part);
+                        } else if (gain != null && seen.test(t)) {
+                            HistogramSum sum = new HistogramSum(before);
+                            if (sum.add(gain.times(part))) {
+                                FloatHistogram h = sum.result().withHint(CounterResetHint.UNKNOWN);
+                                out.announce(h.bytes());
+                                out.add(t, h);
+                            }
                         }
                     }
                 }
             }
             Samples.append(in, i, i + 1, out);
         }
+    }
+
+    /** What a histogram gained; null where there is none, after a reset, or where the two cannot be compared. */
+    private static @Nullable FloatHistogram gain(@Nullable FloatHistogram before, @Nullable FloatHistogram now) {
+        if (before == null || now == null || before.isStale() || now.isStale() || now.isResetAfter(before)) {
+            return null;
+        }
+        HistogramSum gain = new HistogramSum(now);
+        return gain.subtract(before) ? gain.result() : null;
     }
 
     private static List<StoreChunk> concat(List<StoreChunk> a, List<StoreChunk> b) {
@@ -346,18 +404,52 @@ final class ChunkReader {
         return false;
     }
 
-    /** Chunks most of which no finer chunk covers. */
-    private static List<StoreChunk> uncovered(List<StoreChunk> level, List<StoreChunk> finer) {
+    /** Chunks most of which, of {@code min} to {@code max}, nothing finer covers. */
+    private static List<StoreChunk> uncovered(List<StoreChunk> level, Runs finer, long min, long max) {
         List<StoreChunk> out = new ArrayList<>();
         for (StoreChunk c : level) {
-            long overlap = 0;
-            for (StoreChunk f : finer) {
-                overlap += Math.max(0, Math.min(c.maxTime(), f.maxTime()) - Math.max(c.minTime(), f.minTime()));
-            }
-            if (overlap * 10 < (c.maxTime() - c.minTime()) * 9) {
+            long from = Math.max(min, c.minTime());
+            long to = Math.min(max, c.maxTime());
+            if (finer.overlap(from, to) * 10 < (to - from) * 9 || from == to && !finer.has(from)) {
                 out.add(c);
             }
         }
         return out;
+    }
+
+    /** Spans of time that chunks cover, both ends included, those that lie near each other as one. */
+    private record Runs(List<long[]> spans) {
+        /** @param gap how far apart the samples of two chunks may be with nothing missing: each chunk ends with a sample */
+        static Runs of(List<StoreChunk> chunks, long gap) {
+            List<StoreChunk> sorted = new ArrayList<>(chunks);
+            sorted.sort((a, b) -> Long.compare(a.minTime(), b.minTime()));
+            List<long[]> spans = new ArrayList<>();
+            for (StoreChunk c : sorted) {
+                long[] last = spans.isEmpty() ? null : spans.getLast();
+                if (last != null && c.minTime() - last[1] <= gap) {
+                    last[1] = Math.max(last[1], c.maxTime());
+                } else {
+                    spans.add(new long[]{c.minTime(), c.maxTime()});
+                }
+            }
+            return new Runs(spans);
+        }
+
+        boolean has(long t) {
+            for (long[] s : spans) {
+                if (t >= s[0] && t <= s[1]) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        long overlap(long from, long to) {
+            long sum = 0;
+            for (long[] s : spans) {
+                sum += Math.max(0, Math.min(to, s[1]) - Math.max(from, s[0]));
+            }
+            return sum;
+        }
     }
 }

@@ -38,6 +38,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongPredicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -55,6 +56,8 @@ public final class StoreSource implements SeriesSource {
     static final long MARGIN_BEFORE_MILLIS = 300_000;
     static final long MARGIN_AFTER_MILLIS = 120_000;
     private static final long MINUTE_MILLIS = 60_000;
+    /** How far around a window histograms are set densely, so that a merge sees in what intervals they come. */
+    private static final long SEEN_AROUND_MILLIS = 1_800_000;
     private static final int MAX_REPLICAS_PER_STORE = 16;
     private static final int MAX_TRACES = 100;
     private static final int SAMPLES_PER_CHUNK = 120;
@@ -166,7 +169,7 @@ public final class StoreSource implements SeriesSource {
                 }
             }
         }
-        MergedSet set = new MergedSet(context, asks, hints, aggregates, spans, min, max);
+        MergedSet set = new MergedSet(context, asks, hints, aggregates, spans, min, max, Math.max(before, after));
         set.openAhead();
         return set;
     }
@@ -305,6 +308,7 @@ public final class StoreSource implements SeriesSource {
         private final Spans spans;
         private final long min;
         private final long max;
+        private final long reach;
         private final boolean ownShard = options.shard() != ShardInfo.NONE;
         private @Nullable SeriesMerge merge;
         private SelectGate.@Nullable Turn turn;
@@ -315,7 +319,7 @@ public final class StoreSource implements SeriesSource {
         private boolean closed;
 
         MergedSet(QueryContext context, List<SeriesMerge.Ask> asks, SelectHints hints, Set<Aggregate> aggregates, Spans spans, long min,
-                long max) {
+                long max, long reach) {
             this.context = context;
             this.asks = asks;
             this.hints = hints;
@@ -323,6 +327,7 @@ public final class StoreSource implements SeriesSource {
             this.spans = spans;
             this.min = min;
             this.max = max;
+            this.reach = reach;
         }
 
         /** Opens the streams if there is a turn to spare, so that stores begin while others are read. */
@@ -375,7 +380,7 @@ public final class StoreSource implements SeriesSource {
                 for (SeriesMerge.Part p : parts) {
                     chunks += p.chunks().size();
                 }
-                return new OneSeries(context, merge.labels(), parts, hints, aggregates, spans, min, max);
+                return new OneSeries(context, merge.labels(), parts, hints, aggregates, spans, min, max, reach);
             }
             close();
             return null;
@@ -417,9 +422,11 @@ public final class StoreSource implements SeriesSource {
         private final Spans spans;
         private final long min;
         private final long max;
+        /** How far around a window what it shows may depend on what is there. */
+        private final long reach;
 
         OneSeries(QueryContext context, Labels labels, List<SeriesMerge.Part> parts, SelectHints hints, Set<Aggregate> aggregates,
-                Spans spans, long min, long max) {
+                Spans spans, long min, long max, long reach) {
             this.context = context;
             this.labels = labels;
             this.parts = parts;
@@ -428,6 +435,7 @@ public final class StoreSource implements SeriesSource {
             this.spans = spans;
             this.min = min;
             this.max = max;
+            this.reach = reach;
         }
 
         @Override
@@ -474,7 +482,8 @@ public final class StoreSource implements SeriesSource {
                 List<StoreChunk> sound = new ArrayList<>(p.chunks().size());
                 for (StoreChunk c : p.chunks()) {
                     try {
-                        ChunkReader.readMixed(List.of(c), aggregates, Long.MIN_VALUE, Long.MAX_VALUE, 0, new SampleBuffer(128));
+                        ChunkReader.readMixed(List.of(c), aggregates, Long.MIN_VALUE, Long.MAX_VALUE, 0, t -> false, List.of(),
+                                new SampleBuffer(128));
                         sound.add(c);
                     } catch (CorruptDataException e) {
                         any = true;
@@ -601,35 +610,78 @@ public final class StoreSource implements SeriesSource {
         }
 
         private void readDownsampled(SampleBuffer into, long from, long to) {
+            if (spans.all()) {
+                readDownsampled(into, min, max, from, to);
+                return;
+            }
+            // Between the windows chunks are missing here and there, which is no gap that anybody has.
+            for (long t = spans.first(); saturated(t, -spans.window()) < to; t += spans.step()) {
+                readDownsampled(into, Math.max(min, t - spans.window() + 1 - reach), Math.min(max, t + reach),
+                        Math.max(from, t - spans.window() + 1), Math.min(to, t));
+            }
+        }
+
+        /** Reads {@code lo} to {@code hi} and keeps {@code from} to {@code to}. */
+        private void readDownsampled(SampleBuffer into, long lo, long hi, long from, long to) {
             // Who names a resolution gets its points as they are; who gets what exists gets an answer from it.
             long window = options.maxResolutionMillis() == SourceOptions.FINEST ? hints.window() : 0;
+            int start = into.size;
             if (parts.size() == 1) {
-                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, from, to, window, into);
+                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, lo, hi, window, seen(0), List.of(), into);
+                Samples.cut(into, start, from, to);
                 return;
+            }
+            boolean histograms = false;
+            for (SeriesMerge.Part p : parts) {
+                histograms |= ChunkReader.anyHistogram(p.chunks());
             }
             List<String> names = new ArrayList<>(parts.size());
             List<SampleBuffer> buffers = new ArrayList<>(parts.size());
-            boolean histograms = false;
             for (SeriesMerge.Part p : parts) {
                 SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
-                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, min, max, window, b);
+                b.histogramBytes = into.histogramBytes;
+                // Histograms have no totals to be laid on each other: raw ones and downsampled ones do not follow one another.
+                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, lo, hi, window, seen(SEEN_AROUND_MILLIS),
+                        histograms ? chunksOfOthers(p) : List.of(), b);
                 names.add(p.replica());
                 buffers.add(b);
-                histograms |= b.histograms != null;
             }
             boolean counter = aggregates.contains(Aggregate.COUNTER);
-            int start = into.size;
             if (counter && !histograms) {
-                GainMerge.merge(names, buffers, min, max, into);
+                GainMerge.merge(names, buffers, lo, hi, into);
             } else {
                 List<Replica> replicas = new ArrayList<>(parts.size());
                 for (int i = 0; i < buffers.size(); i++) {
                     replicas.add(new ArrayReplica(names.get(i), buffers.get(i)));
                 }
                 // Histograms still have their resets: they are merged as raw ones are.
-                ReplicaMerge.merge(replicas, counter, min, max, into, null);
+                ReplicaMerge.merge(replicas, counter, lo, hi, into, null);
             }
             Samples.cut(into, start, from, to);
+        }
+
+        private List<StoreChunk> chunksOfOthers(SeriesMerge.Part part) {
+            List<StoreChunk> out = new ArrayList<>();
+            for (SeriesMerge.Part p : parts) {
+                if (p != part) {
+                    out.addAll(p.chunks());
+                }
+            }
+            return out;
+        }
+
+        /** Whether a time lies in one of the reader's windows, or {@code around} one. */
+        private LongPredicate seen(long around) {
+            long window = hints.window();
+            long step = hints.step();
+            if (step <= window + 2 * around) {
+                return t -> true;
+            }
+            long first = hints.range().min() - 1 + window;
+            return t -> {
+                long next = first + Math.max(0, Math.ceilDiv(t - first, step)) * step;
+                return t > next - window - around || t <= next - step + around;
+            };
         }
     }
 

@@ -3,6 +3,8 @@ package io.varve.querier.fanout;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.CounterResetHint;
+import io.varve.model.FloatHistogram;
 import io.varve.model.Labels;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
@@ -10,8 +12,10 @@ import io.varve.model.SampleBuffer;
 import io.varve.model.SelectHints;
 import io.varve.model.Series;
 import io.varve.model.SeriesSet;
+import io.varve.model.Span;
 import io.varve.model.TimeRange;
 import io.varve.querier.dedup.DedupFunction;
+import io.varve.querier.dedup.Samples;
 import io.varve.runtime.Dns;
 import io.varve.store.ShardInfo;
 import io.varve.testkit.Seeds;
@@ -199,6 +203,48 @@ class DownsampledReplicasTest {
                             assertThat(between(some, t - window, t + 1)).isGreaterThanOrEqualTo(counter ? 2 : 1);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /** Raw histograms come in chunks of few samples with a scrape between each two; downsampled ones have no totals to be laid on each other. */
+    @Test
+    void histogramsHaveARateWhereverTheyAreRawOrDownsampled() throws InterruptedException {
+        long end = T0 + 4 * 24 * HOUR;
+        long window = 300_000;
+        SampleBuffer b = new SampleBuffer(6_000);
+        for (long t = T0; t < end; t += 60_000) {
+            double n = (t - T0) / 1000.0;
+            b.add(t, new FloatHistogram(CounterResetHint.UNKNOWN, 0, 0.001, 0, n, n, List.of(new Span(0, 2)),
+                    new double[]{n / 2, n - n / 2}, List.of(), FloatHistogram.NO_BUCKETS, FloatHistogram.NO_BUCKETS));
+        }
+        Labels m = Labels.of("__name__", "m");
+        Labels r0 = Labels.of("replica", "r0");
+        Labels r1 = Labels.of("replica", "r1");
+        MemoryStore fine = new MemoryStore(r0, true).downsampled(m, b, T0, end);
+        MemoryStore coarse = new MemoryStore(r0, true).downsampled(m, b, end, end);
+        MemoryStore raw = new MemoryStore(r0, true).chunkSamples(8).add(m, b);
+        MemoryStore otherFine = new MemoryStore(r1, true).downsampled(m, b, T0, end);
+        MemoryStore half = new MemoryStore(r0, true).downsampled(m, b, T0 + 24 * HOUR, T0 + 60 * HOUR);
+        List<Map<String, MemoryStore>> cases = List.of(Map.of("fine:1", fine), Map.of("coarse:1", coarse), Map.of("half:1", half),
+                Map.of("coarse:1", coarse, "raw:1", raw), Map.of("raw:1", raw, "fine:1", fine, "other:1", otherFine),
+                Map.of("half:1", half, "other:1", otherFine), Map.of("coarse:1", coarse, "other:1", otherFine));
+        for (Map<String, MemoryStore> stores : cases) {
+            for (long step : List.of(11 * HOUR, 1_740_000L)) {
+                long first = T0 + 3 * HOUR + 12_345;
+                long last = first + (end - first - 2 * HOUR) / step * step;
+                SampleBuffer got = read(stores,
+                        new SelectHints(new TimeRange(first - window + 1, last), step, window, window, "rate", false,
+                                List.of(), 0, false));
+                for (long t = first; t <= last; t += step) {
+                    int from = Samples.lowerBound(got, 0, t - window + 1);
+                    int to = Samples.lowerBound(got, from, t + 1) - 1;
+                    assertThat(to - from).as("points at %s h of %s, step %s", (t - T0) / (double) HOUR, stores.keySet(), step)
+                            .isGreaterThanOrEqualTo(stores.containsKey("raw:1") ? 4 : 1);
+                    double gain = got.histogram(to).count() - got.histogram(from).count();
+                    assertThat(gain / (got.timestamps[to] - got.timestamps[from]) * 1000)
+                            .as("rate at %s h of %s, step %s", (t - T0) / (double) HOUR, stores.keySet(), step).isBetween(0.7, 1.3);
                 }
             }
         }

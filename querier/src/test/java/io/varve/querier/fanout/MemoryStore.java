@@ -64,6 +64,7 @@ public final class MemoryStore implements Store {
     private final Map<Labels, List<StoreChunk>> readyMade = new TreeMap<>();
     private final AtomicLong calls = new AtomicLong();
     private volatile Fault fault = Fault.NONE;
+    private volatile int chunkSamples = 120;
     private final boolean removesReplicaLabels;
     private final Set<String> tenants = ConcurrentHashMap.newKeySet();
     private volatile Coverage.@Nullable Block block;
@@ -72,6 +73,12 @@ public final class MemoryStore implements Store {
     public MemoryStore(Labels external, boolean removesReplicaLabels) {
         this.external = external;
         this.removesReplicaLabels = removesReplicaLabels;
+    }
+
+    /** Cuts raw chunks after so many samples, as histograms' often are. */
+    public MemoryStore chunkSamples(int n) {
+        chunkSamples = n;
+        return this;
     }
 
     /** Adds a series; labels without the external ones. */
@@ -99,12 +106,18 @@ public final class MemoryStore implements Store {
     private static List<Chunk> within(SampleBuffer b, long from, long to) {
         SampleBuffer part = new SampleBuffer(b.size);
         for (int i = 0; i < b.size; i++) {
-            if (b.timestamps[i] >= from && b.timestamps[i] <= to) {
+            FloatHistogram h = b.histogram(i);
+            if (b.timestamps[i] < from || b.timestamps[i] > to) {
+                continue;
+            }
+            if (h == null) {
                 part.add(b.timestamps[i], b.values[i]);
+            } else {
+                part.add(b.timestamps[i], h);
             }
         }
         List<Chunk> out = new ArrayList<>();
-        chunks(part, Long.MIN_VALUE, Long.MAX_VALUE).forEach(c -> out.add(c.raw()));
+        chunks(part, 120, Long.MIN_VALUE, Long.MAX_VALUE).forEach(c -> out.add(c.raw()));
         return out;
     }
 
@@ -179,7 +192,7 @@ public final class MemoryStore implements Store {
             }
             List<StoreChunk> ready = readyMade.get(labels);
             List<StoreChunk> chunks = ready == null
-                    ? chunks(samples, r.minTime(), r.maxTime())
+                    ? chunks(samples, chunkSamples, r.minTime(), r.maxTime())
                     : ready.stream().filter(c -> c.minTime() <= r.maxTime() && c.maxTime() >= r.minTime()
                             && (c.raw() != null || r.maxResolutionMillis() >= (ChunkReader.isFine(c) ? 300_000 : 3_600_000))).toList();
             chunks = chunks.stream().filter(c -> isSeen(c, r)).toList();
@@ -210,9 +223,9 @@ public final class MemoryStore implements Store {
         return false;
     }
 
-    private static List<StoreChunk> chunks(SampleBuffer b, long min, long max) {
+    private static List<StoreChunk> chunks(SampleBuffer b, int samples, long min, long max) {
         List<Chunk> all = new ArrayList<>();
-        ChunkAppender a = ChunkAppender.plain(120, all::add);
+        ChunkAppender a = ChunkAppender.plain(samples, all::add);
         for (int i = 0; i < b.size; i++) {
             FloatHistogram h = b.histogram(i);
             if (h == null) {
