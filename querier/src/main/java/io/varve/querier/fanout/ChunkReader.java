@@ -252,19 +252,19 @@ final class ChunkReader {
         Runs overFine = Runs.of(anyRaw, FINE);
         Runs overCoarse = Runs.of(concat(anyRaw, anyFine), COARSE);
         if (aggregates.contains(Aggregate.COUNTER)) {
-            List<StoreChunk> order = new ArrayList<>(raw);
-            order.addAll(uncovered(fine, overFine, min, max));
-            order.addAll(uncovered(coarse, overCoarse, min, max));
-            order.sort(
-                    (a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
-            if (window <= 0) {
-                readAsThanos(order, aggregates, min, max, into);
-                return;
-            }
-            SampleBuffer points = new SampleBuffer(256);
-            readAsThanos(order, aggregates, Long.MIN_VALUE, Long.MAX_VALUE, points);
+            List<StoreChunk> finer = new ArrayList<>(raw);
+            List<StoreChunk> keptFine = uncovered(fine, overFine, min, max);
+            finer.addAll(keptFine);
+            List<StoreChunk> keptCoarse = uncovered(coarse, overCoarse, min, max);
+            SampleBuffer points = totals(concat(finer, keptCoarse));
+            points = refined(points, keptCoarse, Runs.of(finer, COARSE), finer);
+            points = refined(points, keptFine, Runs.of(raw, FINE), raw);
             int start = into.size;
-            interpolate(points, concat(fine, coarse), window, seen, into);
+            if (window <= 0) {
+                Samples.append(points, 0, points.size, into);
+            } else {
+                interpolate(points, concat(fine, coarse), window, seen, into);
+            }
             Samples.cut(into, start, min, max);
             return;
         }
@@ -295,6 +295,61 @@ final class ChunkReader {
         int from = into.size;
         Samples.append(best, 0, best.size, into);
         Samples.cut(into, from, min, max);
+    }
+
+    private static SampleBuffer totals(List<StoreChunk> chunks) {
+        List<StoreChunk> order = new ArrayList<>(chunks);
+        order.sort((a, b) -> a.minTime() != b.minTime() ? Long.compare(a.minTime(), b.minTime()) : Long.compare(a.maxTime(), b.maxTime()));
+        SampleBuffer out = new SampleBuffer(256);
+        readAsThanos(order, Set.of(Aggregate.COUNTER), Long.MIN_VALUE, Long.MAX_VALUE, out);
+        return out;
+    }
+
+    /**
+     * A counter's totals with what finer chunks say where they lie within coarser ones: chunk after chunk, they would be passed over. Their
+     * own totals are laid on the others where they end, since what is behind goes on from there.
+     */
+    private static SampleBuffer refined(SampleBuffer totals, List<StoreChunk> coarser, Runs finer, List<StoreChunk> chunks) {
+        SampleBuffer out = totals;
+        for (StoreChunk c : coarser) {
+            for (long[] run : finer.spans) {
+                long from = Math.max(run[0], c.minTime());
+                long to = Math.min(run[1], c.maxTime());
+                if (from >= to) {
+                    continue;
+                }
+                SampleBuffer more = totals(chunks.stream().filter(f -> f.minTime() <= to && f.maxTime() >= from).toList());
+                Samples.cut(more, 0, from, to);
+                if (more.size > 0) {
+                    out = replaced(out, more);
+                }
+            }
+        }
+        return out;
+    }
+
+    private static SampleBuffer replaced(SampleBuffer totals, SampleBuffer by) {
+        int last = by.size - 1;
+        int before = Samples.lowerBound(totals, 0, by.timestamps[0]);
+        int behind = Samples.lowerBound(totals, before, by.timestamps[last] + 1);
+        SampleBuffer out = new SampleBuffer(totals.size + by.size);
+        Samples.append(totals, 0, before, out);
+        Samples.append(by, 0, by.size, out);
+        Samples.append(totals, behind, totals.size, out);
+        if (by.histogram(last) != null || behind > 0 && totals.histogram(behind - 1) != null) {
+            return out;
+        }
+        double end = behind == 0 ? totals.values[0] : totals.values[behind - 1];
+        if (behind > 0 && behind < totals.size && totals.histogram(behind) == null && totals.timestamps[behind - 1] < by.timestamps[last]) {
+            double part = (double) (by.timestamps[last] - totals.timestamps[behind - 1])
+                    / (totals.timestamps[behind] - totals.timestamps[behind - 1]);
+            end += (totals.values[behind] - end) * part;
+        }
+        double least = before == 0 ? Double.NEGATIVE_INFINITY : totals.values[before - 1];
+        for (int i = 0; i <= last; i++) {
+            out.values[before + i] = Math.max(least, end - (by.values[last] - by.values[i]));
+        }
+        return out;
     }
 
     /** Whether any chunk holds histograms. */
@@ -404,14 +459,30 @@ final class ChunkReader {
         return false;
     }
 
-    /** Chunks most of which, of {@code min} to {@code max}, nothing finer covers. */
+    /**
+     * Counters' chunks that have points between {@code min} and {@code max} where nothing finer is. A last one alone does not count: it stands
+     * at the end of its time, after the last sample. Where nothing was scraped for long, neither has anything.
+     */
     private static List<StoreChunk> uncovered(List<StoreChunk> level, Runs finer, long min, long max) {
         List<StoreChunk> out = new ArrayList<>();
+        SampleBuffer points = new SampleBuffer(160);
         for (StoreChunk c : level) {
             long from = Math.max(min, c.minTime());
             long to = Math.min(max, c.maxTime());
-            if (finer.overlap(from, to) * 10 < (to - from) * 9 || from == to && !finer.has(from)) {
+            long overlap = finer.overlap(from, to);
+            if (overlap == 0 && !finer.has(from)) {
                 out.add(c);
+            } else if (overlap < to - from) {
+                points.clear();
+                ChunkDecoder.decode(part(c.counter(), c, Aggregate.COUNTER), points);
+                int alone = 0;
+                for (int i = 0; i < points.size; i++) {
+                    long t = points.timestamps[i];
+                    alone += t >= from && t <= to && !finer.has(t) && (i == 0 || t > points.timestamps[i - 1]) ? 1 : 0;
+                }
+                if (alone > 1) {
+                    out.add(c);
+                }
             }
         }
         return out;

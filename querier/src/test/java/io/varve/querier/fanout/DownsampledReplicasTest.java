@@ -250,6 +250,51 @@ class DownsampledReplicasTest {
         }
     }
 
+    /** Raw data may begin within a downsampled chunk, or have nothing for longer than a tenth of it. */
+    @Test
+    void aChunkIsReadWhereItIsTheOnlyOneAndNotWhereNothingWasScraped() throws InterruptedException {
+        long end = T0 + 5 * 24 * HOUR;
+        long window = 300_000;
+        for (long begin : List.of(T0, T0 + 6 * HOUR, T0 + 70 * HOUR)) {
+            SampleBuffer all = new SampleBuffer(10_000);
+            SampleBuffer late = new SampleBuffer(10_000);
+            for (long t = T0; t < end; t += 60_000) {
+                boolean down = t > T0 + 80 * HOUR && t < T0 + 94 * HOUR;
+                if (!down) {
+                    all.add(t, (t - T0) / 1000.0);
+                    if (t >= begin) {
+                        late.add(t, (t - T0) / 1000.0);
+                    }
+                }
+            }
+            Map<String, MemoryStore> stores = Map.of(
+                    "coarse:1", new MemoryStore(Labels.of("replica", "r0"), true).downsampled(Labels.of("__name__", "m"), all, end, end),
+                    "raw:1", new MemoryStore(Labels.of("replica", "r0"), true).add(Labels.of("__name__", "m"), late));
+            for (long step : List.of(HOUR + 60_000, 13 * HOUR)) {
+                long first = T0 + 3 * HOUR;
+                long last = first + (end - first - 2 * HOUR) / step * step;
+                SampleBuffer got = read(stores,
+                        new SelectHints(new TimeRange(first - window + 1, last), step, window, window, "rate", false,
+                                List.of(), 0, false));
+                for (long t = first; t <= last; t += step) {
+                    if (t > T0 + 80 * HOUR - window && t < T0 + 94 * HOUR + window) {
+                        continue;
+                    }
+                    assertThat(between(got, t - window, t + 1)).as("raw from %s h, at %s h", (begin - T0) / HOUR, (t - T0) / (double) HOUR)
+                            .isGreaterThanOrEqualTo(begin == T0 ? 4 : 2);
+                    int from = Samples.lowerBound(got, 0, t - window + 1);
+                    int to = Samples.lowerBound(got, from, t + 1) - 1;
+                    assertThat((got.values[to] - got.values[from]) / (got.timestamps[to] - got.timestamps[from]) * 1000)
+                            .as("raw from %s h, at %s h", (begin - T0) / HOUR, (t - T0) / (double) HOUR).isBetween(0.75, 1.25);
+                }
+                for (int i = 1; i < got.size && step < 2 * HOUR; i++) {
+                    assertThat(got.values[i] - got.values[i - 1]).as("gain until %s h", (got.timestamps[i] - T0) / (double) HOUR)
+                            .isGreaterThanOrEqualTo(0);
+                }
+            }
+        }
+    }
+
     /** The points of a window; of a counter what it gains from one to the next. */
     private static String seen(SampleBuffer b, boolean counter, long after, long until) {
         StringBuilder out = new StringBuilder();
