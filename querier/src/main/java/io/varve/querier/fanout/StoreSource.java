@@ -631,9 +631,10 @@ public final class StoreSource implements SeriesSource {
                 Samples.cut(into, start, from, to);
                 return;
             }
+            boolean counter = aggregates.contains(Aggregate.COUNTER);
             boolean histograms = false;
             for (SeriesMerge.Part p : parts) {
-                histograms |= ChunkReader.anyHistogram(p.chunks());
+                histograms |= counter && ChunkReader.anyHistogram(p.chunks());
             }
             List<String> names = new ArrayList<>(parts.size());
             List<SampleBuffer> buffers = new ArrayList<>(parts.size());
@@ -646,7 +647,6 @@ public final class StoreSource implements SeriesSource {
                 names.add(p.replica());
                 buffers.add(b);
             }
-            boolean counter = aggregates.contains(Aggregate.COUNTER);
             if (counter && !histograms) {
                 GainMerge.merge(names, buffers, lo, hi, into);
             } else {
