@@ -225,6 +225,7 @@ final class ChunkReader {
      * One replica where some of its data is downsampled: at every time the finest that exists. Counters come without resets over all of it,
      * since resets within a downsampled chunk cannot be seen any more.
      *
+     * @param chunks in order of their start
      * @param min first instant that matters, for points that stand for the time around them, too; none before is given
      * @param window the reader's window where points are to be set so densely that each window sees some, 0 for the points as they are
      * @param seen where windows are, which is where histograms are set so densely: each takes much memory
@@ -236,17 +237,22 @@ final class ChunkReader {
         List<StoreChunk> fine = new ArrayList<>();
         List<StoreChunk> coarse = new ArrayList<>();
         for (StoreChunk c : chunks) {
-            if (c.minTime() <= max && c.maxTime() >= min) {
+            if (c.minTime() > max) {
+                break;
+            }
+            if (c.maxTime() >= min) {
                 (c.raw() != null ? raw : isFine(c) ? fine : coarse).add(c);
             }
         }
         List<StoreChunk> anyRaw = new ArrayList<>(raw);
         List<StoreChunk> anyFine = new ArrayList<>(fine);
         for (StoreChunk c : others) {
-            if (c.raw() != null) {
-                anyRaw.add(c);
-            } else if (isFine(c)) {
-                anyFine.add(c);
+            if (c.minTime() <= max && c.maxTime() >= min) {
+                if (c.raw() != null) {
+                    anyRaw.add(c);
+                } else if (isFine(c)) {
+                    anyFine.add(c);
+                }
             }
         }
         Runs overFine = Runs.of(anyRaw, FINE);

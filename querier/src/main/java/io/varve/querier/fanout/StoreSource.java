@@ -610,47 +610,51 @@ public final class StoreSource implements SeriesSource {
         }
 
         private void readDownsampled(SampleBuffer into, long from, long to) {
+            boolean counter = aggregates.contains(Aggregate.COUNTER);
+            boolean histograms = false;
+            List<List<StoreChunk>> chunks = new ArrayList<>(parts.size());
+            for (SeriesMerge.Part p : parts) {
+                chunks.add(Fanout.distinct(p.chunks()));
+                histograms |= counter && ChunkReader.anyHistogram(p.chunks());
+            }
             if (spans.all()) {
-                readDownsampled(into, min, max, from, to);
+                readDownsampled(chunks, counter, histograms, into, min, max, from, to);
                 return;
             }
             // Between the windows chunks are missing here and there, which is no gap that anybody has.
             for (long t = spans.first(); saturated(t, -spans.window()) < to; t += spans.step()) {
-                readDownsampled(into, Math.max(min, t - spans.window() + 1 - reach), Math.min(max, t + reach),
+                readDownsampled(chunks, counter, histograms, into, Math.max(min, t - spans.window() + 1 - reach), Math.min(max, t + reach),
                         Math.max(from, t - spans.window() + 1), Math.min(to, t));
             }
         }
 
         /** Reads {@code lo} to {@code hi} and keeps {@code from} to {@code to}. */
-        private void readDownsampled(SampleBuffer into, long lo, long hi, long from, long to) {
+        private void readDownsampled(List<List<StoreChunk>> chunks, boolean counter, boolean histograms, SampleBuffer into, long lo,
+                long hi,
+                long from, long to) {
             // Who names a resolution gets its points as they are; who gets what exists gets an answer from it.
             long window = options.maxResolutionMillis() == SourceOptions.FINEST ? hints.window() : 0;
             int start = into.size;
-            if (parts.size() == 1) {
-                ChunkReader.readMixed(Fanout.distinct(parts.getFirst().chunks()), aggregates, lo, hi, window, seen(0), List.of(), into);
+            if (chunks.size() == 1) {
+                ChunkReader.readMixed(chunks.getFirst(), aggregates, lo, hi, window, seen(0), List.of(), into);
                 Samples.cut(into, start, from, to);
                 return;
             }
-            boolean counter = aggregates.contains(Aggregate.COUNTER);
-            boolean histograms = false;
-            for (SeriesMerge.Part p : parts) {
-                histograms |= counter && ChunkReader.anyHistogram(p.chunks());
-            }
             List<String> names = new ArrayList<>(parts.size());
             List<SampleBuffer> buffers = new ArrayList<>(parts.size());
-            for (SeriesMerge.Part p : parts) {
-                SampleBuffer b = new SampleBuffer(128 * p.chunks().size());
+            for (int i = 0; i < chunks.size(); i++) {
+                SampleBuffer b = new SampleBuffer(128);
                 b.histogramBytes = into.histogramBytes;
                 // Histograms have no totals to be laid on each other: raw ones and downsampled ones do not follow one another.
-                ChunkReader.readMixed(Fanout.distinct(p.chunks()), aggregates, lo, hi, window, seen(SEEN_AROUND_MILLIS),
-                        histograms ? chunksOfOthers(p) : List.of(), b);
-                names.add(p.replica());
+                ChunkReader.readMixed(chunks.get(i), aggregates, lo, hi, window, seen(SEEN_AROUND_MILLIS),
+                        histograms ? others(chunks, i) : List.of(), b);
+                names.add(parts.get(i).replica());
                 buffers.add(b);
             }
             if (counter && !histograms) {
                 GainMerge.merge(names, buffers, lo, hi, into);
             } else {
-                List<Replica> replicas = new ArrayList<>(parts.size());
+                List<Replica> replicas = new ArrayList<>(buffers.size());
                 for (int i = 0; i < buffers.size(); i++) {
                     replicas.add(new ArrayReplica(names.get(i), buffers.get(i)));
                 }
@@ -660,11 +664,11 @@ public final class StoreSource implements SeriesSource {
             Samples.cut(into, start, from, to);
         }
 
-        private List<StoreChunk> chunksOfOthers(SeriesMerge.Part part) {
+        private static List<StoreChunk> others(List<List<StoreChunk>> chunks, int own) {
             List<StoreChunk> out = new ArrayList<>();
-            for (SeriesMerge.Part p : parts) {
-                if (p != part) {
-                    out.addAll(p.chunks());
+            for (int i = 0; i < chunks.size(); i++) {
+                if (i != own) {
+                    out.addAll(chunks.get(i));
                 }
             }
             return out;
