@@ -143,7 +143,7 @@ final class S3Bucket implements Bucket {
             try (ResponseInputStream<GetObjectResponse> in = get("read", key, "bytes=" + offset + "-" + (offset + length - 1), null)) {
                 long size = in.response().contentLength();
                 String range = in.response().contentRange();
-                if (size > length || range != null && !range.startsWith("bytes " + offset + "-")) {
+                if (size > length || (range == null ? offset > 0 : !range.startsWith("bytes " + offset + "-"))) {
                     in.abort();
                     throw new UnavailableException(
                             "read " + key + " in " + name() + ": asked for " + length + " bytes from " + offset + ", server sends "

@@ -298,6 +298,18 @@ class S3WireTest {
         assertThat(asked).hasSize(2);
     }
 
+    /** It may have fewer bytes than were asked for, and be taken for what was asked for. */
+    @Test
+    void aServerThatSendsTheWholeObjectInPlaceOfARangeIsNamed() throws IOException {
+        int port = serve(a -> new Answer(200, "0123456789", "ETag", "\"e\""));
+        try (Bucket b = open(port)) {
+            assertThatThrownBy(() -> b.readRange("k", 5, 100)).isInstanceOf(UnavailableException.class)
+                    .hasMessageContaining("asked for 100 bytes from 5, server sends 10 (no range: it does not support range reads)");
+            assertThatThrownBy(() -> b.readRange("k", 0, 5)).isInstanceOf(UnavailableException.class)
+                    .hasMessageContaining("it does not support range reads");
+        }
+    }
+
     @Test
     void aServerThatDoesNotTellASizeIsNamed() throws IOException {
         int port = serve(a -> Answer.OK);

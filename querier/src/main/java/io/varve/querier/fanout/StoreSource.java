@@ -57,7 +57,7 @@ public final class StoreSource implements SeriesSource {
     static final long MARGIN_AFTER_MILLIS = 120_000;
     private static final long MINUTE_MILLIS = 60_000;
     /** How far around a window histograms are set densely, so that a merge sees in what intervals they come. */
-    private static final long SEEN_AROUND_MILLIS = 1_800_000;
+    private static final long SEEN_AROUND_MILLIS = 300_000;
     private static final int MAX_REPLICAS_PER_STORE = 16;
     private static final int MAX_TRACES = 100;
     private static final int SAMPLES_PER_CHUNK = 120;
