@@ -58,6 +58,8 @@ public final class StoreSource implements SeriesSource {
     private static final long MINUTE_MILLIS = 60_000;
     /** How far around a window histograms are set densely, so that a merge sees in what intervals they come. */
     private static final long SEEN_AROUND_MILLIS = 300_000;
+    /** Steps that are nearer to each other have everything between them read where downsampled data is. */
+    private static final long LEAST_STEP_DOWNSAMPLED = 6 * 3_600_000L;
     private static final int MAX_REPLICAS_PER_STORE = 16;
     private static final int MAX_TRACES = 100;
     private static final int SAMPLES_PER_CHUNK = 120;
@@ -154,7 +156,8 @@ public final class StoreSource implements SeriesSource {
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
         long max = after > 0 ? Math.max(range.max(), Math.min(saturated(range.max(), after), System.currentTimeMillis())) : range.max();
         // Thanos' ways need every sample: what they say at an instant depends on all before it.
-        Spans spans = own ? Spans.of(hints, before, after) : Spans.ALL;
+        // And downsampled chunks are long: where each has several windows in it, it would be read once for each.
+        Spans spans = own && (reach == 0 || hints.step() >= LEAST_STEP_DOWNSAMPLED) ? Spans.of(hints, before, after) : Spans.ALL;
         Set<Aggregate> aggregates = ChunkReader.aggregates(hints.function());
         List<SeriesMerge.Ask> asks = new ArrayList<>();
         for (long resolution : resolutions) {
