@@ -127,12 +127,12 @@ public final class GainMerge {
                 if (i == at) {
                     width = w;
                     usual = Math.max(nearest(one, at, direction), nearest(other, direction < 0 ? a : b, direction));
-                    differences[0] = one.values[i] - on(other, a, b, t);
+                    differences[0] = one.values[i] - Samples.onLine(other, a, b, t);
                 }
                 if (w > usual + usual / 2 || i != at && Math.abs(t - one.timestamps[i - direction]) > usual + usual / 2) {
                     return;
                 }
-                differences[n++] = one.values[i] - on(other, a, b, t);
+                differences[n++] = one.values[i] - Samples.onLine(other, a, b, t);
             }
         }
 
@@ -152,14 +152,5 @@ public final class GainMerge {
             Arrays.sort(differences, 0, n);
             return (differences[(n - 1) / 2] + differences[n / 2]) / 2;
         }
-    }
-
-    /** The total at {@code t} on the line between two samples. */
-    private static double on(SampleBuffer b, int from, int to, long t) {
-        if (from == to) {
-            return b.values[from];
-        }
-        double part = (double) (t - b.timestamps[from]) / (b.timestamps[to] - b.timestamps[from]);
-        return b.values[from] + (b.values[to] - b.values[from]) * part;
     }
 }

@@ -101,6 +101,15 @@ public final class Samples {
         return lo;
     }
 
+    /** The value at {@code t} on the line between two floats, or that of the one where both are the same. */
+    public static double onLine(SampleBuffer b, int from, int to, long t) {
+        if (from == to) {
+            return b.values[from];
+        }
+        double part = (double) (t - b.timestamps[from]) / (b.timestamps[to] - b.timestamps[from]);
+        return b.values[from] + (b.values[to] - b.values[from]) * part;
+    }
+
     /** Takes back what a histogram says about a reset before it: its neighbour is another one now. */
     static void forgetHint(SampleBuffer b, int i) {
         FloatHistogram h = b.histogram(i);

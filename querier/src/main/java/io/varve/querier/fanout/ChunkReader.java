@@ -269,7 +269,7 @@ final class ChunkReader {
             if (window <= 0) {
                 Samples.append(points, 0, points.size, into);
             } else {
-                interpolate(points, concat(fine, coarse), window, seen, into);
+                interpolate(points, Runs.of(concat(fine, coarse), 0), window, seen, into);
             }
             Samples.cut(into, start, min, max);
             return;
@@ -347,9 +347,7 @@ final class ChunkReader {
         }
         double end = behind == 0 ? totals.values[0] : totals.values[behind - 1];
         if (behind > 0 && behind < totals.size && totals.histogram(behind) == null && totals.timestamps[behind - 1] < by.timestamps[last]) {
-            double part = (double) (by.timestamps[last] - totals.timestamps[behind - 1])
-                    / (totals.timestamps[behind] - totals.timestamps[behind - 1]);
-            end += (totals.values[behind] - end) * part;
+            end = Samples.onLine(totals, behind - 1, behind, by.timestamps[last]);
         }
         double least = before == 0 ? Double.NEGATIVE_INFINITY : totals.values[before - 1];
         for (int i = 0; i <= last; i++) {
@@ -409,7 +407,7 @@ final class ChunkReader {
     }
 
     /** Points of a counter's sum on the line between those that downsampling left. */
-    private static void interpolate(SampleBuffer in, List<StoreChunk> downsampled, long window, LongPredicate seen, SampleBuffer out) {
+    private static void interpolate(SampleBuffer in, Runs downsampled, long window, LongPredicate seen, SampleBuffer out) {
         for (int i = 0; i < in.size; i++) {
             FloatHistogram before = i == 0 ? null : in.histogram(i - 1);
             FloatHistogram now = in.histogram(i);
@@ -417,18 +415,17 @@ final class ChunkReader {
                 long a = in.timestamps[i - 1];
                 long b = in.timestamps[i];
                 long step = spacing(b - a, window);
-                if (step != Long.MAX_VALUE && b - a <= COARSE + FINE && b - a > step && covered(b, downsampled)) {
+                if (step != Long.MAX_VALUE && b - a <= COARSE + FINE && b - a > step && downsampled.has(b)) {
                     FloatHistogram gain = gain(before, now);
                     for (long t = b - (b - a - 1) / step * step; t < b; t += step) {
-                        double part = (double) (t - a) / (b - a);
                         if (t <= a) {
                             continue;
                         }
                         if (before == null) {
-                            out.add(t, in.values[i - 1] + (in.values[i] - in.values[i - 1]) * part);
+                            out.add(t, Samples.onLine(in, i - 1, i, t));
                         } else if (gain != null && seen.test(t)) {
                             HistogramSum sum = new HistogramSum(before);
-                            if (sum.add(gain.times(part))) {
+                            if (sum.add(gain.times((double) (t - a) / (b - a)))) {
                                 FloatHistogram h = sum.result().withHint(CounterResetHint.UNKNOWN);
                                 out.announce(h.bytes());
                                 out.add(t, h);
@@ -454,15 +451,6 @@ final class ChunkReader {
         List<StoreChunk> out = new ArrayList<>(a);
         out.addAll(b);
         return out;
-    }
-
-    private static boolean covered(long t, List<StoreChunk> finer) {
-        for (StoreChunk c : finer) {
-            if (t >= c.minTime() && t <= c.maxTime()) {
-                return true;
-            }
-        }
-        return false;
     }
 
     /**

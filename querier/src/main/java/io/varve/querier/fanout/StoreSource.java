@@ -633,8 +633,7 @@ public final class StoreSource implements SeriesSource {
 
         /** Reads {@code lo} to {@code hi} and keeps {@code from} to {@code to}. */
         private void readDownsampled(List<List<StoreChunk>> chunks, boolean counter, boolean histograms, SampleBuffer into, long lo,
-                long hi,
-                long from, long to) {
+                long hi, long from, long to) {
             // Who names a resolution gets its points as they are; who gets what exists gets an answer from it.
             long window = options.maxResolutionMillis() == SourceOptions.FINEST ? hints.window() : 0;
             int start = into.size;
