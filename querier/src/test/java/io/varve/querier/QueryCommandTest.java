@@ -110,6 +110,11 @@ class QueryCommandTest {
         assertThat(data(post("/api/v1/labels", "match[]", "jobs_total", "limit", "0"))).hasSize(4);
         assertThat(data(get("/api/v1/label/job/values"))).hasSize(3);
         assertThat(data(get("/api/v1/label/U__job/values"))).hasSize(3);
+        assertThat(data(get("/api/v1/label/U__j_6F_b/values"))).hasSize(3);
+        // As in Prometheus: six digits, a sign or half a character spell nothing, and no label is called so.
+        for (String wrong : List.of("U__j_00006f_b", "U__j_+6f_b", "U__j_6f", "U__j_", "U__j_d800_b")) {
+            assertThat(data(get("/api/v1/label/" + wrong + "/values"))).as(wrong).isEmpty();
+        }
         assertThat(post("/api/v1/label/job/values").statusCode()).isEqualTo(405);
         assertThat(data(get("/api/v1/rules", "exclude_alerts", "true", "group_limit", "10")).get("groups")).isEmpty();
         assertThat(data(get("/api/v1/alerts")).get("alerts").isNull()).isTrue();

@@ -24,9 +24,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Rules, targets, metadata, exemplars and statistics of the Prometheus beside us, with its external labels. Safe for many threads. */
 final class PrometheusApis implements RulesApi, TargetsApi, MetadataApi, ExemplarsApi, StatusApi {
-    /** Go's zero time: "never". */
-    private static final Instant NEVER = Instant.parse("0001-01-01T00:00:00Z");
-
     private final Prometheus prometheus;
     private final Supplier<Labels> external;
 
@@ -144,6 +141,11 @@ final class PrometheusApis implements RulesApi, TargetsApi, MetadataApi, Exempla
 
     @Override
     public void tsdbStatistics(QueryContext context, StatusApi.Request request, Answers<Map<String, StatusApi.TsdbStatistics>> answers) {
+        Labels ext = external.get();
+        if (!request.matchers().stream().allMatch(m -> m.matches(ext.get(m.name())))) {
+            answers.item(Map.of());
+            return;
+        }
         Prometheus.Parameters p = new Prometheus.Parameters();
         if (request.limit() > 0) {
             p.add("limit", Integer.toString(request.limit()));
@@ -199,9 +201,9 @@ final class PrometheusApis implements RulesApi, TargetsApi, MetadataApi, Exempla
 
     private static Instant time(@Nullable JsonNode node) {
         try {
-            return node == null || !node.isTextual() ? NEVER : OffsetDateTime.parse(node.asText()).toInstant();
+            return node == null || !node.isTextual() ? RulesApi.NEVER : OffsetDateTime.parse(node.asText()).toInstant();
         } catch (DateTimeException e) {
-            return NEVER;
+            return RulesApi.NEVER;
         }
     }
 }

@@ -96,7 +96,7 @@ final class ApiWire {
                 case RECORDING -> {
                     RecordingRule r = rule.getRecording();
                     rules.add(new RulesApi.Recording(r.getName(), r.getQuery(), Wire.labels(r.getLabels()), r.getHealth(), r.getLastError(),
-                            r.getEvaluationDurationSeconds(), Wire.instant(r.getLastEvaluation())));
+                            r.getEvaluationDurationSeconds(), Wire.instant(r.hasLastEvaluation(), r.getLastEvaluation())));
                 }
                 case ALERT -> {
                     io.varve.proto.thanos.Alert a = rule.getAlert();
@@ -104,7 +104,7 @@ final class ApiWire {
                             a.getDurationSeconds(), a.getKeepFiringForSeconds(), Wire.labels(a.getLabels()),
                             Wire.labels(a.getAnnotations()),
                             a.getAlertsList().stream().map(ApiWire::read).toList(), a.getHealth(), a.getLastError(),
-                            a.getEvaluationDurationSeconds(), Wire.instant(a.getLastEvaluation())));
+                            a.getEvaluationDurationSeconds(), Wire.instant(a.hasLastEvaluation(), a.getLastEvaluation())));
                 }
                 case RESULT_NOT_SET -> {
                     // A kind of rule that is not known yet.
@@ -112,12 +112,14 @@ final class ApiWire {
             }
         }
         return new RulesApi.Group(g.getName(), g.getFile(), rules, g.getInterval(), g.getEvaluationDurationSeconds(),
-                Wire.instant(g.getLastEvaluation()), !Wire.partialResponse(g.getPartialResponseStrategy()), g.getLimit());
+                Wire.instant(g.hasLastEvaluation(), g.getLastEvaluation()), !Wire.partialResponse(g.getPartialResponseStrategy()),
+                g.getLimit());
     }
 
     private static RulesApi.Alert read(AlertInstance i) {
         return new RulesApi.Alert(Wire.labels(i.getLabels()), Wire.labels(i.getAnnotations()),
-                value(RulesApi.State.values(), i.getStateValue()), i.hasActiveAt() ? Wire.instant(i.getActiveAt()) : null, i.getValue(),
+                value(RulesApi.State.values(), i.getStateValue()), i.hasActiveAt() ? Wire.instant(true, i.getActiveAt()) : null,
+                i.getValue(),
                 !Wire.partialResponse(i.getPartialResponseStrategy()));
     }
 
@@ -151,7 +153,7 @@ final class ApiWire {
         return new TargetsApi.Discovery(
                 d.getActiveTargetsList().stream()
                         .map(t -> new TargetsApi.Active(Wire.labels(t.getDiscoveredLabels()), Wire.labels(t.getLabels()), t.getScrapePool(),
-                                t.getScrapeUrl(), t.getGlobalUrl(), t.getLastError(), Wire.instant(t.getLastScrape()),
+                                t.getScrapeUrl(), t.getGlobalUrl(), t.getLastError(), Wire.instant(t.hasLastScrape(), t.getLastScrape()),
                                 t.getLastScrapeDuration(), value(TargetsApi.Health.values(), t.getHealthValue())))
                         .toList(),
                 d.getDroppedTargetsList().stream().map(t -> new TargetsApi.Dropped(Wire.labels(t.getDiscoveredLabels()))).toList());

@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Rules and alerts ({@code thanos.Rules}); the same interface for the side that answers and the side that asks. Safe for many threads. */
 public interface RulesApi {
+    /** When what has not happened yet did happen: Go's zero time. */
+    Instant NEVER = Instant.parse("0001-01-01T00:00:00Z");
+
     /** Sends rule groups. */
     void rules(QueryContext context, Request request, Answers<Group> answers);
 
@@ -48,7 +51,7 @@ public interface RulesApi {
         }
     }
 
-    /** A group of rules. Durations in seconds. A time before the year 2 stands for "never". */
+    /** A group of rules. Durations in seconds. {@link #NEVER} where none was yet. */
     record Group(String name, String file, List<Rule> rules, double intervalSeconds, double evaluationSeconds, Instant lastEvaluation,
             boolean abortsOnPartialResponse, long limit) {
     }

@@ -106,7 +106,10 @@ final class Wire {
         return strategy != PartialResponseStrategy.ABORT;
     }
 
-    static Instant instant(Timestamp t) {
+    static Instant instant(boolean present, Timestamp t) {
+        if (!present) {
+            return RulesApi.NEVER;
+        }
         // Beyond what an Instant can say there is only nonsense.
         long seconds = Math.clamp(t.getSeconds(), Instant.MIN.getEpochSecond() + 1, Instant.MAX.getEpochSecond() - 1);
         return Instant.ofEpochSecond(seconds, t.getNanos());

@@ -48,6 +48,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -58,6 +59,8 @@ public final class HttpApi {
     private static final int MAX_ANNOTATIONS = 10;
     private static final String TRUNCATED = "results truncated due to limit";
     private static final String STORES = "proxy Series(): ";
+    /** As Prometheus reads it: of six digits it takes none, although there are such code points. */
+    private static final Pattern CODE_POINT = Pattern.compile("[0-9A-Fa-f]{1,5}");
 
     /**
      * What the flags say.
@@ -131,13 +134,14 @@ public final class HttpApi {
         get(b, "alerts", "/api/v1/alerts", (q, r) -> sides.alerts(caller(q), r, config.rulePartialResponse));
         get(b, "targets", "/api/v1/targets", (q, r) -> sides.targets(caller(q), params(q), r, config.targetPartialResponse));
         get(b, "metadata", "/api/v1/metadata",
-                (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse, asPrometheus()));
+                (q, r) -> sides.metadata(caller(q), params(q), r, config.metadataPartialResponse, !asPrometheus()));
         both(b, "exemplars", "/api/v1/query_exemplars", (q, r) -> {
             Params p = params(q);
             String tenant = tenancy.nameOf(q);
             sides.exemplars(caller(q), p, r, config.exemplarPartialResponse, query -> tenancy.rewrite(tenant, query));
         });
-        get(b, "tsdb_status", "/api/v1/status/tsdb", (q, r) -> sides.tsdb(caller(q), params(q), r, config.statusPartialResponse));
+        get(b, "tsdb_status", "/api/v1/status/tsdb",
+                (q, r) -> sides.tsdb(caller(q), params(q), r, config.statusPartialResponse, tenancy.enforced(q)));
         get(b, "status_flags", "/api/v1/status/flags", status::statusFlags);
         get(b, "status_runtimeinfo", "/api/v1/status/runtimeinfo", status::runtimeInfo);
         get(b, "status_buildinfo", "/api/v1/status/buildinfo", status::buildInfo);
@@ -718,14 +722,15 @@ public final class HttpApi {
                 continue;
             }
             int end = s.indexOf('_', i + 1);
-            if (end < 0 || end - i - 1 > 6 || end == i + 1) {
+            String code = end < 0 ? "" : s.substring(i + 1, end);
+            if (!CODE_POINT.matcher(code).matches()) {
                 return s;
             }
-            try {
-                sb.appendCodePoint(Integer.parseInt(s.substring(i + 1, end), 16));
-            } catch (IllegalArgumentException e) {
+            int rune = Integer.parseInt(code, 16);
+            if (rune >= Character.MIN_SURROGATE && rune <= Character.MAX_SURROGATE) {
                 return s;
             }
+            sb.appendCodePoint(rune);
             i = end + 1;
         }
         return sb.toString();

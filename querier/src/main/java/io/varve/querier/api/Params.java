@@ -288,6 +288,15 @@ final class Params {
      * @throws NumberFormatException with Go's text
      */
     static int parseInt(String s) {
+        return Math.clamp(parseLong(s), Integer.MIN_VALUE, Integer.MAX_VALUE);
+    }
+
+    /**
+     * Go's {@code strconv.Atoi}.
+     *
+     * @throws NumberFormatException with Go's text
+     */
+    static long parseLong(String s) {
         int from = s.startsWith("+") || s.startsWith("-") ? 1 : 0;
         boolean digits = s.length() > from;
         for (int i = from; i < s.length(); i++) {
@@ -297,7 +306,7 @@ final class Params {
             throw new NumberFormatException("strconv.Atoi: parsing " + GoQuote.quote(s) + ": invalid syntax");
         }
         try {
-            return Math.clamp(Long.parseLong(s), Integer.MIN_VALUE, Integer.MAX_VALUE);
+            return Long.parseLong(s);
         } catch (NumberFormatException e) {
             throw new NumberFormatException("strconv.Atoi: parsing " + GoQuote.quote(s) + ": value out of range");
         }

@@ -1,11 +1,12 @@
 package io.varve.querier.api;
 
+import io.varve.model.GoFloat;
 import io.varve.model.InvalidRequestException;
-import io.varve.model.JsonText;
 import io.varve.model.Labels;
 import io.varve.model.LimitExceededException;
 import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
+import io.varve.model.Utf8Order;
 import io.varve.model.VarveException;
 import io.varve.querier.fanout.SideFanout;
 import io.varve.runtime.http.Request;
@@ -20,13 +21,15 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.ToLongFunction;
 import java.util.function.UnaryOperator;
 
@@ -84,7 +87,7 @@ public final class SideApis {
 
     void rules(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
         RulesApi.Kind kind = switch (p.text("type").toLowerCase(Locale.ROOT)) {
-            case "" -> RulesApi.Kind.ALL;
+            case "", "all" -> RulesApi.Kind.ALL;
             case "alert" -> RulesApi.Kind.ALERT;
             case "record" -> RulesApi.Kind.RECORD;
             default -> throw ApiException.badData("invalid rules parameter type='" + p.text("type") + "'");
@@ -140,8 +143,9 @@ public final class SideApis {
                         e);
             }
         }
-        Map<String, RulesApi.Group> byKey = new TreeMap<>();
-        Map<String, List<RulesApi.Rule>> rules = new TreeMap<>();
+        boolean unfiltered = matchers.isEmpty() && request.names().isEmpty() && request.groups().isEmpty() && request.files().isEmpty();
+        Map<String, RulesApi.Group> byKey = new TreeMap<>(Utf8Order::compare);
+        Map<String, List<RulesApi.Rule>> rules = new HashMap<>();
         for (RulesApi.Group g : gather(context, "error retrieving rules: ",
                 (QueryContext c, Answers<RulesApi.Group> a) -> fanout.rules(c, request, a))) {
             if (!request.groups().isEmpty() && !request.groups().contains(g.name())
@@ -167,7 +171,7 @@ public final class SideApis {
                 }
             }
             List<RulesApi.Rule> unique = distinct(kept);
-            if (!unique.isEmpty() || g.rules().isEmpty() && matchers.isEmpty() && request.names().isEmpty()) {
+            if (!unique.isEmpty() || unfiltered && g.rules().isEmpty()) {
                 out.add(new RulesApi.Group(g.name(), g.file(), unique, g.intervalSeconds(), g.evaluationSeconds(), g.lastEvaluation(),
                         g.abortsOnPartialResponse(), g.limit()));
             }
@@ -199,7 +203,8 @@ public final class SideApis {
 
     private static List<RulesApi.Rule> distinct(List<RulesApi.Rule> rules) {
         Comparator<RulesApi.Rule> same = Comparator.<RulesApi.Rule>comparingInt(r -> r instanceof RulesApi.Alerting ? 0 : 1)
-                .thenComparing(RulesApi.Rule::name).thenComparing(RulesApi.Rule::labels).thenComparing(RulesApi.Rule::query)
+                .thenComparing(RulesApi.Rule::name, Utf8Order::compare).thenComparing(RulesApi.Rule::labels)
+                .thenComparing(RulesApi.Rule::query, Utf8Order::compare)
                 .thenComparingDouble(r -> r instanceof RulesApi.Alerting a ? a.durationSeconds() : 0);
         // Of equal rules the more critical state, then the youngest evaluation.
         Comparator<RulesApi.Rule> better = same.thenComparing(r -> r instanceof RulesApi.Alerting a ? a.state() : RulesApi.State.UNKNOWN,
@@ -274,8 +279,17 @@ public final class SideApis {
                 .close('}');
     }
 
-    private static String time(Instant t) {
-        return t.toString();
+    /** As Go writes it: a fraction without zeros at its end. */
+    static String time(Instant t) {
+        String s = t.toString();
+        int end = s.length() - 1;
+        if (s.indexOf('.') < 0) {
+            return s;
+        }
+        while (s.charAt(end - 1) == '0') {
+            end--;
+        }
+        return s.substring(0, end) + 'Z';
     }
 
     // --- targets ----------------------------------------------------------------------------------------------------------------
@@ -289,17 +303,19 @@ public final class SideApis {
         };
         TargetsApi.Request request = new TargetsApi.Request(kind, p.bool("partial_response", defaultPartial));
         try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
-            Map<String, TargetsApi.Active> active = new LinkedHashMap<>();
-            Set<Labels> dropped = new LinkedHashSet<>();
+            // The address as the outside sees it is not compared: of a target on its own host each replica has another one.
+            Map<TargetsApi.Active, TargetsApi.Active> active = new TreeMap<>(
+                    Comparator.comparing(TargetsApi.Active::scrapeUrl, Utf8Order::compare)
+                            .thenComparing(TargetsApi.Active::scrapePool, Utf8Order::compare)
+                            .thenComparing(TargetsApi.Active::discoveredLabels).thenComparing(TargetsApi.Active::labels));
+            Set<Labels> dropped = new TreeSet<>();
             for (TargetsApi.Discovery d : gather(call.context(), "retrieving targets: ",
                     (QueryContext c, Answers<TargetsApi.Discovery> a) -> fanout.targets(c, request, a))) {
                 for (TargetsApi.Active t : d.active()) {
                     TargetsApi.Active one = new TargetsApi.Active(t.discoveredLabels().without(replicaLabels),
                             t.labels().without(replicaLabels), t.scrapePool(), t.scrapeUrl(), t.globalUrl(), t.lastError(), t.lastScrape(),
                             t.lastScrapeSeconds(), t.health());
-                    active.merge(
-                            one.scrapePool() + " " + one.scrapeUrl() + " " + one.globalUrl() + " " + one.labels() + one.discoveredLabels(),
-                            one, SideApis::better);
+                    active.merge(one, one, SideApis::better);
                 }
                 d.dropped().forEach(t -> dropped.add(t.discoveredLabels().without(replicaLabels)));
             }
@@ -331,22 +347,15 @@ public final class SideApis {
 
     // --- metadata ---------------------------------------------------------------------------------------------------------------
 
-    /** @param named whether the error shows a limit that is no number; Thanos shows 0 */
-    void metadata(Caller caller, Params p, Response response, boolean defaultPartial, boolean named) throws IOException {
-        int limit = -1;
-        if (!p.text("limit").isEmpty()) {
-            try {
-                limit = Params.parseInt(p.text("limit"));
-            } catch (NumberFormatException e) {
-                throw new ApiException(ApiException.Kind.BAD_DATA,
-                        "invalid metric metadata limit='" + (named ? p.text("limit") : "0") + "'", e);
-            }
-        }
+    /** @param asThanos whether what does not fit into 32 bits is an error, and the error shows the number that Go made of the limit */
+    void metadata(Caller caller, Params p, Response response, boolean defaultPartial, boolean asThanos) throws IOException {
+        String l = p.text("limit");
+        int limit = l.isEmpty() ? -1 : metadataLimit(l, asThanos);
         int most = limit;
         int perMetric = perMetric(p);
         MetadataApi.Request request = new MetadataApi.Request(p.text("metric"), most, p.bool("partial_response", defaultPartial));
         try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
-            Map<String, Set<MetadataApi.Meta>> all = new TreeMap<>();
+            Map<String, Set<MetadataApi.Meta>> all = new TreeMap<>(Utf8Order::compare);
             for (Map<String, List<MetadataApi.Meta>> m : gather(call.context(), "retrieving metadata: ",
                     (QueryContext c, Answers<Map<String, List<MetadataApi.Meta>>> a) -> fanout.metadata(c, request, a))) {
                 m.forEach((name, metas) -> all.computeIfAbsent(name, k -> new LinkedHashSet<>()).addAll(metas));
@@ -373,6 +382,20 @@ public final class SideApis {
         }
     }
 
+    static int metadataLimit(String text, boolean asThanos) {
+        long n;
+        try {
+            n = Params.parseLong(text);
+        } catch (NumberFormatException e) {
+            throw new ApiException(ApiException.Kind.BAD_DATA, "invalid metric metadata limit='" + (asThanos ? "0" : text) + "'", e);
+        }
+        int fitting = Math.clamp(n, Integer.MIN_VALUE, Integer.MAX_VALUE);
+        if (asThanos && n != fitting) {
+            throw ApiException.badData("invalid metric metadata limit='" + fitting + "'");
+        }
+        return fitting;
+    }
+
     private static int perMetric(Params p) {
         String v = p.text("limit_per_metric");
         try {
@@ -383,6 +406,9 @@ public final class SideApis {
     }
 
     // --- exemplars --------------------------------------------------------------------------------------------------------------
+
+    private static final Comparator<ExemplarsApi.Exemplar> EXEMPLAR_ORDER = Comparator.comparingLong(ExemplarsApi.Exemplar::timestamp)
+            .thenComparing(ExemplarsApi.Exemplar::labels).thenComparingDouble(ExemplarsApi.Exemplar::value);
 
     void exemplars(Caller caller, Params p, Response response, boolean defaultPartial, UnaryOperator<String> rewrite) throws IOException {
         long start = p.time("start", Params.MIN_TIME);
@@ -399,18 +425,16 @@ public final class SideApis {
             Map<Labels, Set<ExemplarsApi.Exemplar>> all = new TreeMap<>();
             for (ExemplarsApi.ExemplarSeries s : gather(call.context(), "retrieving exemplars: proxy Exemplars: ",
                     (QueryContext c, Answers<ExemplarsApi.ExemplarSeries> a) -> fanout.exemplars(c, request, a))) {
-                all.computeIfAbsent(s.series().without(replicaLabels), k -> new LinkedHashSet<>()).addAll(s.exemplars());
+                if (!s.exemplars().isEmpty()) {
+                    all.computeIfAbsent(s.series().without(replicaLabels), k -> new TreeSet<>(EXEMPLAR_ORDER)).addAll(s.exemplars());
+                }
             }
             send(caller, response, call.context(), out -> {
                 out.open('[');
                 for (Map.Entry<Labels, Set<ExemplarsApi.Exemplar>> e : all.entrySet()) {
                     out.open('{').name("seriesLabels").labels(e.getKey()).name("exemplars").open('[');
-                    List<ExemplarsApi.Exemplar> sorted = new ArrayList<>(e.getValue());
-                    sorted.sort(Comparator.comparingLong(ExemplarsApi.Exemplar::timestamp));
-                    for (ExemplarsApi.Exemplar x : sorted) {
-                        StringBuilder value = new StringBuilder();
-                        JsonText.appendSample(value, x.value());
-                        out.open('{').name("labels").labels(x.labels()).name("value").json(value.toString()).name("timestamp")
+                    for (ExemplarsApi.Exemplar x : e.getValue()) {
+                        out.open('{').name("labels").labels(x.labels()).name("value").string(GoFloat.plain(x.value())).name("timestamp")
                                 .time(x.timestamp()).close('}');
                     }
                     out.close(']').close('}');
@@ -422,40 +446,35 @@ public final class SideApis {
 
     // --- TSDB statistics --------------------------------------------------------------------------------------------------------
 
-    void tsdb(Caller caller, Params p, Response response, boolean defaultPartial) throws IOException {
-        int limit = 10;
-        String l = p.text("limit");
-        if (!l.isEmpty()) {
-            try {
-                limit = Params.parseInt(l);
-            } catch (NumberFormatException e) {
-                throw new ApiException(ApiException.Kind.BAD_DATA, "cannot parse \"" + l + "\" to a valid limit", e);
-            }
-            if (limit < 1) {
-                throw ApiException.badData("limit must be positive");
-            }
-        }
-        int most = limit;
+    /** @param tenant whose statistics alone are wanted, as a matcher on its label; none where everybody's are */
+    void tsdb(Caller caller, Params p, Response response, boolean defaultPartial, Optional<Matcher> tenant) throws IOException {
+        int asked = p.metadataLimit();
+        int most = asked == 0 ? 10 : asked;
         List<Matcher> matchers = new ArrayList<>();
         p.matchers(false).forEach(matchers::addAll);
+        tenant.ifPresent(matchers::add);
         StatusApi.Request request = new StatusApi.Request("", most, p.bool("partial_response", defaultPartial), matchers);
         try (QueryService.Call call = queries.open(caller.request(), caller.tenant())) {
             long[] head = new long[5];
-            boolean some = false;
-            Map<String, Long> metrics = new TreeMap<>();
-            Map<String, Long> values = new TreeMap<>();
-            Map<String, Long> bytes = new TreeMap<>();
-            Map<String, Long> pairs = new TreeMap<>();
+            Map<String, Long> metrics = new TreeMap<>(Utf8Order::compare);
+            Map<String, Long> values = new TreeMap<>(Utf8Order::compare);
+            Map<String, Long> bytes = new TreeMap<>(Utf8Order::compare);
+            Map<String, Long> pairs = new TreeMap<>(Utf8Order::compare);
             for (Map<String, StatusApi.TsdbStatistics> m : gather(call.context(), "retrieving tsdb statistics: ",
                     (QueryContext c, Answers<Map<String, StatusApi.TsdbStatistics>> a) -> fanout.tsdbStatistics(c, request, a))) {
-                for (StatusApi.TsdbStatistics s : m.values()) {
+                for (Map.Entry<String, StatusApi.TsdbStatistics> e : m.entrySet()) {
+                    // A source without tenants answered because its external labels name this one.
+                    if (tenant.isPresent() && !e.getKey().isEmpty() && !tenant.get().value().equals(e.getKey())) {
+                        continue;
+                    }
+                    StatusApi.TsdbStatistics s = e.getValue();
                     StatusApi.Head h = s.head();
                     head[0] += h.numSeries();
                     head[1] += h.numLabelPairs();
                     head[2] += h.chunkCount();
-                    head[3] = some ? Math.min(head[3], h.minTime()) : h.minTime();
-                    head[4] = some ? Math.max(head[4], h.maxTime()) : h.maxTime();
-                    some = true;
+                    // 0 says that there are no samples.
+                    head[3] = head[3] <= 0 || h.minTime() > 0 && h.minTime() < head[3] ? h.minTime() : head[3];
+                    head[4] = Math.max(head[4], h.maxTime());
                     s.seriesCountByMetricName().forEach(x -> metrics.merge(x.name(), x.value(), Long::sum));
                     s.labelValueCountByLabelName().forEach(x -> values.merge(x.name(), x.value(), Math::max));
                     s.memoryInBytesByLabelName().forEach(x -> bytes.merge(x.name(), x.value(), Long::sum));
@@ -477,7 +496,7 @@ public final class SideApis {
     private static void statistics(JsonOut out, Map<String, Long> counts, int limit) throws IOException {
         List<Map.Entry<String, Long>> sorted = new ArrayList<>(counts.entrySet());
         ToLongFunction<Map.Entry<String, Long>> value = Map.Entry::getValue;
-        sorted.sort(Comparator.comparingLong(value).reversed().thenComparing(Map.Entry::getKey));
+        sorted.sort(Comparator.comparingLong(value).reversed().thenComparing(Map.Entry::getKey, Utf8Order::compare));
         out.open('[');
         for (Map.Entry<String, Long> e : sorted.subList(0, Math.min(limit, sorted.size()))) {
             out.open('{').name("name").string(e.getKey()).name("value").number(e.getValue()).close('}');

@@ -9,6 +9,7 @@ import io.varve.querier.fanout.Selectors;
 import io.varve.runtime.http.Request;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Whose request it is, and, where enforced, that it sees only that tenant's series.
@@ -40,6 +41,11 @@ record Tenancy(String header, String defaultTenant, boolean enforce, String labe
             throw ApiException.badData("tenant name not valid");
         }
         return tenant;
+    }
+
+    /** What binds a request to its tenant; none where nothing is enforced. */
+    Optional<Matcher> enforced(Request request) {
+        return enforce ? Optional.of(matcher(of(request))) : Optional.empty();
     }
 
     private Matcher matcher(String tenant) {
