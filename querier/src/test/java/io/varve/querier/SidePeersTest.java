@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.varve.model.InvalidRequestException;
 import io.varve.model.Labels;
 import io.varve.model.MemoryBudget;
 import io.varve.runtime.flags.GrpcFlags;
@@ -64,7 +65,11 @@ class SidePeersTest {
             return new TargetsApi.Discovery(active, List.of(new TargetsApi.Dropped(Labels.of("x", first() ? "2" : "1"))));
         }
 
-        List<ExemplarsApi.ExemplarSeries> exemplars() {
+        List<ExemplarsApi.ExemplarSeries> exemplars(String query) {
+            // What a Prometheus knows nothing of it does not find, and a selector that says nothing it refuses.
+            if (!query.equals("{__name__=\"up\"}") && !query.equals("{__name__!=\"\"}")) {
+                throw new InvalidRequestException("asked for " + query);
+            }
             Labels series = Labels.of("__name__", "up", "replica", replica);
             ExemplarsApi.Exemplar shared = new ExemplarsApi.Exemplar(Labels.of("trace", "1"), 1e-7, 5000);
             ExemplarsApi.Exemplar own = new ExemplarsApi.Exemplar(Labels.of("trace", first() ? "0" : "2"), 2, 5000);
@@ -95,7 +100,8 @@ class SidePeersTest {
             return GrpcServer.builder().service(new GrpcInfoService(() -> info, () -> true))
                     .service(GrpcApiServices.rules((c, q, out) -> groups().forEach(out::item), () -> MemoryBudget.UNLIMITED))
                     .service(GrpcApiServices.targets((c, q, out) -> out.item(targets()), () -> MemoryBudget.UNLIMITED))
-                    .service(GrpcApiServices.exemplars((c, q, out) -> exemplars().forEach(out::item), () -> MemoryBudget.UNLIMITED))
+                    .service(
+                            GrpcApiServices.exemplars((c, q, out) -> exemplars(q.query()).forEach(out::item), () -> MemoryBudget.UNLIMITED))
                     .service(GrpcApiServices.status((c, q, out) -> out.item(statistics()), () -> MemoryBudget.UNLIMITED))
                     .start(flags, new PrometheusRegistry());
         }
@@ -169,6 +175,10 @@ class SidePeersTest {
         assertThat(series).hasSize(1);
         assertThat(series.get(0).get("exemplars").findValuesAsText("trace")).containsExactly("0", "1", "2");
         assertThat(series.get(0).get("exemplars").get(1).get("value").asText()).isEqualTo("0.0000001");
+        for (String query : List.of("{replica=\"a\"}", "up{replica=\"a\"}")) {
+            JsonNode ofOne = TestQuerier.data(varve.get("/api/v1/query_exemplars", "query", query));
+            assertThat(ofOne.get(0).get("exemplars").findValuesAsText("trace")).as(query).containsExactly("0", "1");
+        }
     }
 
     @Test

@@ -18,6 +18,7 @@ import io.varve.model.TimeRange;
 import io.varve.model.UnavailableException;
 import io.varve.model.VarveException;
 import io.varve.querier.dedup.DedupFunction;
+import io.varve.querier.fanout.Selectors;
 import io.varve.querier.fanout.SourceOptions;
 import io.varve.querier.fanout.StoreFilter;
 import io.varve.runtime.http.Request;
@@ -118,7 +119,7 @@ final class ReadApi {
         String leader = config.dedup() == DedupFunction.VARVE ? takeLeader(matchers) : "";
         if (matchers.isEmpty()) {
             // Whoever was asked for by nothing but replica labels is anybody.
-            matchers.add(Matcher.of(Matcher.Type.NOT_EQUAL, "__name__", ""));
+            matchers.add(Selectors.EVERYTHING);
         }
         long start = q.start();
         long end = q.end();

@@ -165,7 +165,7 @@ public final class ResolutionProbe {
         private boolean has(long from, long to, int level) {
             List<Matcher> any = new ArrayList<>(store.narrowed());
             stream.forEach((name, value) -> any.add(Matcher.equal(name, value)));
-            any.add(Matcher.of(Matcher.Type.NOT_EQUAL, "__name__", ""));
+            any.add(Selectors.EVERYTHING);
             SeriesRequest r = new SeriesRequest(from, to, any, LEVELS.get(level), Set.of(Aggregate.COUNT), true, true, List.of(), List.of(),
                     ShardInfo.NONE, 1, 0, SeriesRequest.Spans.ALL);
             try (StoreClient.SeriesStream answer = store.client().series(context, r)) {

@@ -20,6 +20,9 @@ import java.util.function.UnaryOperator;
 
 /** The selectors of an expression. */
 public final class Selectors {
+    /** For whom no matcher is left: a selector must say something. */
+    public static final Matcher EVERYTHING = Matcher.of(Matcher.Type.NOT_EQUAL, "__name__", "");
+
     private Selectors() {
     }
 

@@ -141,10 +141,8 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
                 s -> all.stream().anyMatch(s::canMatch));
         each(context, stores, request.partialResponse(), EXEMPLARS, answers, (s, a) -> {
             String query = s.component().equals("query") ? request.query() : narrowed(s, all);
-            if (!query.isEmpty()) {
-                s.peer().exemplars().exemplars(context,
-                        new ExemplarsApi.Request(query, request.start(), request.end(), request.partialResponse()), a);
-            }
+            s.peer().exemplars().exemplars(context,
+                    new ExemplarsApi.Request(query, request.start(), request.end(), request.partialResponse()), a);
         });
     }
 
@@ -156,9 +154,9 @@ public final class SideFanout implements RulesApi, TargetsApi, MetadataApi, Exem
                 continue;
             }
             List<Matcher> kept = matchers.stream().filter(m -> s.labelSets().stream().noneMatch(l -> l.has(m.name()))).toList();
-            if (!kept.isEmpty()) {
-                out.add(kept.stream().map(Matcher::toString).collect(Collectors.joining(", ", "{", "}")));
-            }
+            // Who is asked for by external labels alone is asked for everything; a selector must say something.
+            out.add((kept.isEmpty() ? List.of(Selectors.EVERYTHING) : kept).stream().map(Matcher::toString)
+                    .collect(Collectors.joining(", ", "{", "}")));
         }
         return String.join(" + ", out);
     }
