@@ -152,7 +152,7 @@ public final class StoreSource implements SeriesSource {
         long reach = several || own && options.maxResolutionMillis() == SourceOptions.FINEST ? 2 * coarsest : 0;
         long before = Math.max(several ? MARGIN_BEFORE_MILLIS : 0, reach);
         long after = Math.max(several ? MARGIN_AFTER_MILLIS : 0, reach);
-        long min = own ? saturated(range.min(), -before) : thanosBegin(hints);
+        long min = own ? saturated(range.min(), -before) : thanosFrom(hints);
         // Beyond now nothing is missing yet: a replica that has not answered there has no gap.
         long max = after > 0 ? Math.max(range.max(), Math.min(saturated(range.max(), after), System.currentTimeMillis())) : range.max();
         // Thanos' ways need every sample: what they say at an instant depends on all before it.
@@ -177,9 +177,15 @@ public final class StoreSource implements SeriesSource {
         return set;
     }
 
-    /** Where Thanos' merges begin. */
-    private long thanosBegin(SelectHints hints) {
+    /** From where Thanos asks stores for chunks. */
+    private long thanosFrom(SelectHints hints) {
         return options.fromEdge() && hints.rangeMillis() > 0 ? saturated(hints.from(), -1) : hints.from();
+    }
+
+    /** Where Thanos' merges of what these chunks hold begin: all of a query's where the earliest select does. */
+    private long thanosBegin(SelectHints hints) {
+        SelectHints.Earliest e = hints.earliest();
+        return options.fromEdge() ? Math.min(e.any(), saturated(e.range(), -1)) : e.any();
     }
 
     private static long saturated(long a, long b) {

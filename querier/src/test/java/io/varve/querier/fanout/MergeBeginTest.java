@@ -26,6 +26,11 @@ class MergeBeginTest {
     private static final long T0 = 1_780_000_200_000L;
 
     private static List<Long> times(long from, long min, boolean fromEdge, DedupFunction function) throws Exception {
+        return times(from, min, fromEdge, function, SelectHints.Earliest.NONE.and(T0 + from, 600_000));
+    }
+
+    private static List<Long> times(long from, long min, boolean fromEdge, DedupFunction function, SelectHints.Earliest earliest)
+            throws Exception {
         MemoryStore a = new MemoryStore(Labels.of("replica", "a"), true);
         MemoryStore b = new MemoryStore(Labels.of("replica", "b"), true);
         for (MemoryStore s : List.of(a, b)) {
@@ -48,7 +53,7 @@ class MergeBeginTest {
                     null,
                     StoreSource.Observer.NONE);
             SelectHints hints = new SelectHints(new TimeRange(T0 + min, T0 + 1_200_000), 0, 600_000, 600_000, "avg_over_time", false,
-                    List.of(), 0, false, T0 + from, LabelProjection.ALL);
+                    List.of(), 0, false, T0 + from, earliest, LabelProjection.ALL);
             List<Long> out = new ArrayList<>();
             try (SeriesSet found = source.select(c, hints, List.of(Matcher.equal("__name__", "m")))) {
                 Series s = Objects.requireNonNull(found.next());
@@ -68,6 +73,21 @@ class MergeBeginTest {
         assertThat(times(601_000, 700_000, false, DedupFunction.PENALTY)).startsWith(720_000L, 780_000L);
         assertThat(times(599_000, 700_000, false, DedupFunction.PENALTY)).startsWith(750_000L, 810_000L);
         assertThat(times(599_000, 700_000, false, DedupFunction.VARVE)).startsWith(720_000L, 780_000L);
+    }
+
+    @Test
+    void allSelectsOfAQueryBeginWhereTheEarliestDoes() throws Exception {
+        SelectHints.Earliest own = SelectHints.Earliest.NONE.and(T0 + 610_000, 600_000);
+        for (boolean fromEdge : new boolean[]{false, true}) {
+            // Begun at 610 s the second speaks first, at 630 s, then the first at 660 s, which keeps the word.
+            assertThat(times(610_000, 700_000, fromEdge, DedupFunction.PENALTY)).startsWith(720_000L, 780_000L);
+            assertThat(times(610_000, 700_000, fromEdge, DedupFunction.PENALTY, own.and(T0 + 599_000, 0))).startsWith(750_000L, 810_000L);
+            assertThat(times(610_000, 700_000, fromEdge, DedupFunction.PENALTY, own.and(T0 + 599_000, 60_000))).startsWith(750_000L,
+                    810_000L);
+        }
+        // The left edge is that of windows alone.
+        assertThat(times(610_000, 700_000, true, DedupFunction.PENALTY, own.and(T0 + 600_001, 0))).startsWith(720_000L);
+        assertThat(times(610_000, 700_000, true, DedupFunction.PENALTY, own.and(T0 + 600_001, 60_000))).startsWith(750_000L);
     }
 
     @Test

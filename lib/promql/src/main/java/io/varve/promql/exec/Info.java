@@ -174,7 +174,7 @@ final class Info extends Operator {
                 0, 0, "info", false, List.of(), 0, false);
         Map<Labels, List<InfoSeries>> out = new HashMap<>();
         SampleBuffer samples = new SampleBuffer(64);
-        try (SeriesSet set = run.source.select(run.context, hints, matchers)) {
+        try (SeriesSet set = run.select(hints, matchers)) {
             for (Series s = set.next(); s != null; s = set.next()) {
                 run.context.check();
                 Labels id = s.labels().only(IDENTIFYING);

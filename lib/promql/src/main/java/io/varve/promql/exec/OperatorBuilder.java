@@ -239,8 +239,10 @@ public final class OperatorBuilder {
         }
         TimeRange range = new TimeRange(first - window - before + 1, last + after);
         long step = grid.count() > 1 && at == null ? grid.step() : 0;
+        long from = at != null ? range.min() : range.min() - early;
+        run.expectSelect(from, s.rangeMillis());
         return new SelectHints(range, step, before + after > 0 || grid.count() <= 1 ? 0 : window, s.rangeMillis(), s.function(), s.by(),
-                s.grouping(), 0, false, at != null ? range.min() : range.min() - early, s.labels());
+                s.grouping(), 0, false, from, SelectHints.Earliest.NONE, s.labels());
     }
 
     private Operator instant(PlanNode.Select s, Grid grid, InstantKernel.Take take) {

@@ -2,12 +2,16 @@ package io.varve.promql.exec;
 
 import io.varve.model.InvalidRequestException;
 import io.varve.model.LimitExceededException;
+import io.varve.model.Matcher;
 import io.varve.model.QueryContext;
+import io.varve.model.SelectHints;
+import io.varve.model.SeriesSet;
 import io.varve.model.SeriesSource;
 import io.varve.promql.EngineOptions;
 import io.varve.promql.Feature;
 import io.varve.promql.function.Grid;
 import io.varve.promql.function.Notes;
+import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -16,8 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class QueryRun {
     /** Deadline, cancellation, memory. */
     final QueryContext context;
-    /** Where series come from. */
-    final SeriesSource source;
+    private final SeriesSource source;
     /** How the engine behaves. */
     final EngineOptions options;
     /** How far instant selectors look back. */
@@ -38,6 +41,7 @@ public final class QueryRun {
     final boolean delayedNames;
     /** Whether sums of histograms may be made of whole rows; tests compare with what comes out without. */
     boolean flatRows = true;
+    private SelectHints.Earliest earliest = SelectHints.Earliest.NONE;
     private final AtomicLong held = new AtomicLong();
     private final AtomicLong peak = new AtomicLong();
     /** Samples in all windows of all steps; only the thread that pulls writes to this and to those below. */
@@ -64,6 +68,16 @@ public final class QueryRun {
         this.delayedNames = options.has(Feature.DELAYED_NAME_REMOVAL);
         this.totalPerStep = perStep ? new long[grid.count()] : null;
         this.readPerStep = perStep ? new long[grid.count()] : null;
+    }
+
+    /** Says, before any is opened, that there will be a select that begins at {@code from}. */
+    void expectSelect(long from, long rangeMillis) {
+        earliest = earliest.and(from, rangeMillis);
+    }
+
+    /** Opens a select. */
+    SeriesSet select(SelectHints hints, List<Matcher> matchers) {
+        return source.select(context, hints.in(earliest.and(hints.from(), hints.rangeMillis())), matchers);
     }
 
     /** Most samples held at once. */

@@ -46,7 +46,7 @@ final class SharedFetch {
     }
 
     private SeriesSet select() {
-        return run.source.select(run.context, hints, matchers);
+        return run.select(hints, matchers);
     }
 
     /** The series for one leaf. */
