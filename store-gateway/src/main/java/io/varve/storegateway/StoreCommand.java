@@ -41,6 +41,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -249,6 +250,11 @@ public final class StoreCommand implements ProcessCommand {
         if (blockSyncConcurrency < 1 || blockMetaFetchConcurrency < 1 || fetchConcurrency < 1 || seriesBatchSize < 1) {
             throw new FlagException("--block-sync-concurrency, --block-meta-fetch-concurrency, --store.fetch-concurrency and"
                     + " --debug.series-batch-size must be at least 1");
+        }
+        long now = System.currentTimeMillis();
+        if (minTime.millis(now) > maxTime.millis(now)) {
+            throw new FlagException("invalid argument: --min-time '" + Instant.ofEpochMilli(minTime.millis(now))
+                    + "' can't be greater than --max-time '" + Instant.ofEpochMilli(maxTime.millis(now)) + "'");
         }
     }
 

@@ -1,9 +1,12 @@
 package io.varve.storegateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.varve.runtime.ProcessRunner;
+import io.varve.runtime.flags.FlagException;
 import io.varve.runtime.flags.FlagParser;
 import io.varve.runtime.flags.GlobalFlags;
 import io.varve.testkit.Shared;
@@ -21,6 +24,15 @@ class StoreFlagsTest {
     /** Kingpin's own, for shells and manual pages. */
     private static final Set<String> OF_KINGPIN = Set.of("help-long", "help-man", "completion-bash", "completion-script-bash",
             "completion-script-zsh");
+
+    @Test
+    void aTimeThatBeginsAfterItsEndIsRefused() {
+        for (String[] times : new String[][]{{"-3d12h", "-1w"}, {"2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"}, {"0s", "-1ms"}}) {
+            assertThatThrownBy(() -> ProcessRunner.launch(new StoreCommand(), "--objstore.config=type: FILESYSTEM",
+                    "--min-time=" + times[0], "--max-time=" + times[1])).isInstanceOf(FlagException.class)
+                    .hasMessageMatching("invalid argument: --min-time '.*Z' can't be greater than --max-time '.*Z'");
+        }
+    }
 
     @Test
     void hasEveryFlagOfThanosWithItsDefault() throws Exception {
