@@ -35,6 +35,9 @@ import java.util.function.UnaryOperator;
 
 /** Rules, alerts, targets, metadata, exemplars and TSDB statistics over HTTP: gathered, replicas made one, written. Safe for many threads. */
 public final class SideApis {
+    private static final Comparator<ExemplarsApi.Exemplar> EXEMPLAR_ORDER = Comparator.comparingLong(ExemplarsApi.Exemplar::timestamp)
+            .thenComparing(ExemplarsApi.Exemplar::labels).thenComparingDouble(ExemplarsApi.Exemplar::value);
+
     private final QueryService queries;
     private final SideFanout fanout;
     private final List<String> replicaLabels;
@@ -406,9 +409,6 @@ public final class SideApis {
     }
 
     // --- exemplars --------------------------------------------------------------------------------------------------------------
-
-    private static final Comparator<ExemplarsApi.Exemplar> EXEMPLAR_ORDER = Comparator.comparingLong(ExemplarsApi.Exemplar::timestamp)
-            .thenComparing(ExemplarsApi.Exemplar::labels).thenComparingDouble(ExemplarsApi.Exemplar::value);
 
     void exemplars(Caller caller, Params p, Response response, boolean defaultPartial, UnaryOperator<String> rewrite) throws IOException {
         long start = p.time("start", Params.MIN_TIME);
