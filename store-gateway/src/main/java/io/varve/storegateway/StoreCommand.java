@@ -251,6 +251,13 @@ public final class StoreCommand implements ProcessCommand {
             throw new FlagException("--block-sync-concurrency, --block-meta-fetch-concurrency, --store.fetch-concurrency and"
                     + " --debug.series-batch-size must be at least 1");
         }
+        if (seriesMaxConcurrency < 0) {
+            throw new FlagException("--store.grpc.series-max-concurrency: max concurrency value cannot be lower than 0 (got "
+                    + seriesMaxConcurrency + ")");
+        }
+        if (syncBlockDuration.toMillis() < 1) {
+            throw new FlagException("--sync-block-duration must be at least 1ms");
+        }
         long now = System.currentTimeMillis();
         if (minTime.millis(now) > maxTime.millis(now)) {
             throw new FlagException("invalid argument: --min-time '" + Instant.ofEpochMilli(minTime.millis(now))
@@ -316,7 +323,7 @@ public final class StoreCommand implements ProcessCommand {
                         : new MemoryIndexCache(Math.min(indexCacheSize, heap / 5), 125L << 20, Set.of(IndexCache.Item.values()),
                                 new IndexCacheMetrics(context.registry())));
         context.onStop("index cache", cache);
-        int concurrency = seriesMaxConcurrency <= 0 ? 1000 : seriesMaxConcurrency;
+        int concurrency = seriesMaxConcurrency == 0 ? 1000 : seriesMaxConcurrency;
         MemoryBroker broker = new MemoryBroker(Math.min(chunkPoolSize, heap / 2), concurrency, memoryWaitTimeout.toMillis());
         GaugeWithCallback.builder().name("varve_store_memory_reserved_bytes").help("Memory that requests hold, of --chunk-pool-size.")
                 .callback(c -> c.call(broker.used())).register(context.registry());
@@ -405,7 +412,7 @@ public final class StoreCommand implements ProcessCommand {
                 Thread.ofPlatform().name("warm-up").daemon()
                         .start(() -> WarmUp.run(dataDir.resolve("warm-up"), warmUp, () -> stopping.getCount() == 0, gateway::wasAsked));
             }
-            long interval = Math.max(1, syncBlockDuration.toMillis());
+            long interval = syncBlockDuration.toMillis();
             long idle = Math.max(100, Math.min(interval, lazyReaderIdleTimeout.toMillis() / 10));
             long last = System.nanoTime();
             while (!stopping.await(Math.min(idle, interval), TimeUnit.MILLISECONDS)) {

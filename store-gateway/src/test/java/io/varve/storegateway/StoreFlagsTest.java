@@ -16,6 +16,8 @@ import java.util.Collection;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
@@ -32,6 +34,15 @@ class StoreFlagsTest {
                     "--min-time=" + times[0], "--max-time=" + times[1])).isInstanceOf(FlagException.class)
                     .hasMessageMatching("invalid argument: --min-time '.*Z' can't be greater than --max-time '.*Z'");
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--sync-block-duration=0s, --sync-block-duration must be at least 1ms",
+            "--sync-block-duration=-1s, --sync-block-duration must be at least 1ms",
+            "--store.grpc.series-max-concurrency=-1, max concurrency value cannot be lower than 0 (got -1)"})
+    void whatWouldTurnInCirclesOrMeansNothingIsRefused(String flag, String why) {
+        assertThatThrownBy(() -> ProcessRunner.launch(new StoreCommand(), "--objstore.config=type: FILESYSTEM", flag))
+                .isInstanceOf(FlagException.class).hasMessageContaining(why);
     }
 
     @Test
