@@ -229,6 +229,11 @@ class RemoteReadTest {
                         io.varve.proto.prometheus.LabelMatcher.newBuilder().setTypeValue(2).setName("job").setValue("(")))
                 .build().toByteArray()));
         assertThat(badRegex.statusCode()).isEqualTo(400);
+        HttpResponse<byte[]> unknownTypes = post(packed(io.varve.proto.prometheus.ReadRequest.newBuilder().addAcceptedResponseTypesValue(3)
+                .addAcceptedResponseTypesValue(4).build().toByteArray()));
+        assertThat(unknownTypes.statusCode()).isEqualTo(400);
+        assertThat(new String(unknownTypes.body(), StandardCharsets.UTF_8)).isEqualTo(
+                "server does not support any of the requested response types: [3 4]; supported: map[SAMPLES:{} STREAMED_XOR_CHUNKS:{}]\n");
         assertThat(querier.get("/api/v1/read").statusCode()).isEqualTo(405);
     }
 

@@ -404,6 +404,7 @@ final class PrometheusStore implements Store {
         return sb.toString();
     }
 
+    /** The matchers in PromQL. Prometheus reads U+FFFD, which values have where a target sent no UTF-8, only where it is escaped. */
     static String selector(List<Matcher> matchers) {
         StringBuilder sb = new StringBuilder("{");
         for (Matcher m : matchers) {
@@ -412,7 +413,7 @@ final class PrometheusStore implements Store {
             }
             sb.append(m);
         }
-        return sb.append('}').toString();
+        return sb.append('}').toString().replace("\uFFFD", "\\ufffd");
     }
 
     static byte[] compress(byte[] body) {

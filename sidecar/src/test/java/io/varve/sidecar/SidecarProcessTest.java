@@ -232,6 +232,10 @@ class SidecarProcessTest {
                                 List.of("replica"), 0))
                         .values()).containsExactly("__name__", "aaa", "cluster", "job", "zone");
                 assertThat(prometheus.selectors).last().isEqualTo("{nope=\"\",__name__!=\"\"}");
+                // Prometheus' parser takes a bare U+FFFD for bytes that are no UTF-8.
+                client.labelNames(context,
+                        new LabelNamesRequest(0, 1, List.of(Matcher.equal("job", "a\uFFFDb")), true, List.of(), List.of(), 0));
+                assertThat(prometheus.selectors).last().isEqualTo("{job=\"a\\ufffdb\"}");
                 assertThat(client.labelValues(context, new LabelValuesRequest("job", 0, 1, List.of(), true, List.of(), List.of(), 1)))
                         .satisfies(r -> {
                             assertThat(r.values()).containsExactly("b");

@@ -95,7 +95,8 @@ public final class RemoteRead {
             }
             if (accepted.isEmpty() && r.getAcceptedResponseTypesCount() > 0) {
                 throw new InvalidRequestException("server does not support any of the requested response types: "
-                        + r.getAcceptedResponseTypesValueList() + "; supported: " + List.of(ResponseType.values()));
+                        + r.getAcceptedResponseTypesValueList().toString().replace(",", "")
+                        + "; supported: map[SAMPLES:{} STREAMED_XOR_CHUNKS:{}]");
             }
             List<Query> queries = new ArrayList<>();
             for (io.varve.proto.prometheus.Query q : r.getQueriesList()) {
